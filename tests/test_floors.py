@@ -101,9 +101,15 @@ def test_a_planted_cycle_is_caught(tmp_path: Path) -> None:
     assert "tessera.lang.b" in error
 
 
-def test_an_import_for_types_makes_no_cycle(tmp_path: Path) -> None:
-    for_types = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .a import x\n"
-    assert floors.cycle_errors(plant(tmp_path, {"lang/a.py": "from .b import y\n", "lang/b.py": for_types})) == []
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .a import x\n",
+        "def f():\n    import tessera.lang.a",
+    ],
+)
+def test_a_deferred_import_makes_no_cycle(tmp_path: Path, text: str) -> None:
+    assert floors.cycle_errors(plant(tmp_path, {"lang/a.py": "from .b import y\n", "lang/b.py": text})) == []
 
 
 def test_a_long_or_unlicensed_file_is_caught(tmp_path: Path) -> None:

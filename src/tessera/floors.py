@@ -70,11 +70,14 @@ BY_NAME = {part.name: part for part in PARTS}
 
 @dataclass(frozen=True)
 class Import:
-    """One imported module of one file; ``for_types`` marks an import that only the type checker performs."""
+    """One imported module of one file; ``on_load`` says whether loading the file performs the import.
+
+    Imports inside functions and for the type checker alone are not performed on loading.
+    """
 
     module: str
     line: int
-    for_types: bool = False
+    on_load: bool = True
 
 
 def declared_order_errors(parts: tuple[Part, ...] = PARTS) -> list[str]:
@@ -100,22 +103,23 @@ def imports_of(source: str, module: str, is_package: bool) -> Iterator[Import]:
     """
     package = module.split(".") if is_package else module.split(".")[:-1]
     tree = ast.parse(source)
-    type_lines = {
+    deferred = {
         line
         for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        or (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test))
         for statement in node.body
         for line in range(statement.lineno, (statement.end_lineno or statement.lineno) + 1)
     }
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield Import(alias.name, node.lineno, node.lineno in type_lines)
+                yield Import(alias.name, node.lineno, node.lineno not in deferred)
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []
             prefix = ".".join([*base, *([node.module] if node.module else [])])
             for alias in node.names:
-                yield Import(f"{prefix}.{alias.name}", node.lineno, node.lineno in type_lines)
+                yield Import(f"{prefix}.{alias.name}", node.lineno, node.lineno not in deferred)
 
 
 def module_name(path: Path, root: Path) -> tuple[str, bool]:
@@ -172,14 +176,14 @@ def _covers(allowed: str, imported: str) -> bool:
 
 
 def cycle_errors(root: Path) -> list[str]:
-    """Import cycles between files below ``root``, not counting imports that only the type checker performs."""
+    """Import cycles between files below ``root``, as far as loading them goes round in a circle."""
     files = {module_name(path, root)[0]: path for path in sorted(root.rglob("*.py"))}
     graph: dict[str, set[str]] = {}
     for module, path in files.items():
         needed = graph.setdefault(module, set())
         for item in imports_of(path.read_text(encoding="utf-8"), module, path.name == "__init__.py"):
             named = item.module if item.module in files else item.module.rpartition(".")[0]
-            if named in files and named != module and not item.for_types:
+            if named in files and named != module and item.on_load:
                 needed.add(named)
     try:
         graphlib.TopologicalSorter(graph).prepare()
