@@ -329,12 +329,12 @@ def struct(cls: Any = None, *, size: int | None = None, alignment: int | None = 
 
 def size_of(cls: type[Any]) -> int:
     """Bytes that a struct takes."""
-    return word_type(64)(cls.__struct__.layout().size)  # type: ignore[attr-defined]
+    return word_type(64)(cls.__struct__.layout().size)
 
 
 def offset_of(cls: type[Any], field: str) -> int:
     """Offset in bytes of a field in a struct; for assembly and tables, at build time."""
-    return int(cls.__struct__.layout().fields[field].offset)  # type: ignore[attr-defined]
+    return int(cls.__struct__.layout().fields[field].offset)
 
 
 def at(cls: type[S], address: int) -> S:

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Nodes of the typed IR, and the one table of its operations.
+
+An expression's type is the resolved type of the language itself (see :mod:`tessera.lang.types`): there is no second
+system of types. Locals are mutable names; control flow is structured. A *place* is an expression that stands for an
+address in memory; its type is the stored type (a scalar, :class:`ArrayType` or :class:`Inline`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from tessera.lang.functions import FunctionInfo
+
+
+@dataclass(frozen=True)
+class Operation:
+    """``rule`` names what a violation of it is called (see ``lang.words.RULES``); empty when it cannot fail."""
+
+    name: str
+    operands: str
+    rule: str
+    meaning: str
+
+
+_TABLE = (
+    # name, operands, rule, meaning
+    ("constant", "", "", "data: int; of any scalar type (bool 0/1, None is 0 of a reference type)"),
+    ("local", "", "", "data: name; the type may be narrower than the declared one (a kind of a packed value)"),
+    ("static", "", "", "data: StaticObject; a reference"),
+    ("text", "", "", "data: bytes"),
+    ("add", "word word", "overflow", "sum"),
+    ("sub", "word word", "overflow", "difference"),
+    ("mul", "word word", "overflow", "product"),
+    ("wrapping_add", "word word", "", "sum modulo 2**width"),
+    ("wrapping_sub", "word word", "", "difference modulo 2**width"),
+    ("wrapping_mul", "word word", "", "product modulo 2**width"),
+    ("floordiv", "word word", "divide", "unsigned quotient; unchecked, a zero divisor gives all ones"),
+    ("mod", "word word", "divide", "unsigned remainder; unchecked, a zero divisor gives the dividend"),
+    ("and", "word word", "", "bitwise"),
+    ("or", "word word", "", "bitwise"),
+    ("xor", "word word", "", "bitwise"),
+    ("invert", "word", "", "bitwise complement"),
+    ("shl", "word word", "shift", "bits shifted out are lost; unchecked, the amount is taken modulo the width"),
+    ("shr", "word word", "shift", "logical; unchecked, the amount is taken modulo the width"),
+    ("arithmetic_shift_right", "u64 u64", "shift", "copies the top bit; unchecked, the amount is taken modulo 64"),
+    ("count_leading_zeros", "u64", "", "64 for zero"),
+    ("count_trailing_zeros", "u64", "", "64 for zero"),
+    ("min", "word word", "", "unsigned"),
+    ("max", "word word", "", "unsigned"),
+    ("eq", "scalar scalar", "", "equal words, enumerations, bools, references, packed values"),
+    ("ne", "scalar scalar", "", "not equal"),
+    ("lt", "word word", "", "unsigned <"),
+    ("le", "word word", "", "unsigned <="),
+    ("gt", "word word", "", "unsigned >"),
+    ("ge", "word word", "", "unsigned >="),
+    ("signed_less", "u64 u64", "", "two's complement <"),
+    ("not", "bool", "", "negation"),
+    ("and_then", "bool bool", "", "second operand is evaluated only if the first is true"),
+    ("or_else", "bool bool", "", "second operand is evaluated only if the first is false"),
+    ("select", "bool any any", "", "only the chosen one is evaluated"),
+    ("convert", "scalar", "narrow", "word, bool or enumeration to a word; narrowing must keep the value; unchecked, cuts"),
+    ("truncate", "word", "", "low bits"),
+    ("to_enum", "word", "enum", "a member of the enumeration `type`; unchecked, the bits as they are"),
+    ("field_place", "reference", "null", "data: Field; place of a field; rule only where the operand may be None"),
+    ("element_place", "place u64", "index", "place of an element of an array place"),
+    ("load", "place", "enum", "value stored at a place; rule `enum` for enumerations, `null` for a plain reference"),
+    ("reference_to", "place", "", "reference to a struct that is stored in place"),
+    ("address_of", "reference", "", "as u64, None is 0"),
+    ("at", "u64", "null", "reference from a number that is not 0"),
+    ("at_or_none", "u64", "", "optional reference from a number"),
+    ("present", "reference", "null", "an optional reference that is not None"),
+    ("get_bits", "packed", "enum", "data: BitField; rule `enum` for enumerations, `null` for a plain reference"),
+    ("set_bits", "packed scalar", "field", "data: BitField; the packed value with this field changed; unchecked, cuts"),
+    ("tag_of", "packed", "", "the tag's bits as the packed class's word, unchecked"),
+    ("is_variant", "packed", "", "data: variant class"),
+    ("to_word", "packed", "", "the bits"),
+    ("from_word", "word", "variant", "packed value from bits; rule only where `type` is a variant"),
+    ("as_variant", "packed", "", "same bits, known to be of the kind `type`"),
+    ("aggregate", "any...", "", "a record or tuple of `type`"),
+    ("item", "aggregate", "", "data: index of the component"),
+    ("text_length", "text", "", "u64"),
+    ("text_item", "text u64", "index", "u8"),
+    ("call", "any...", "", "data: FunctionInfo; operands left to right"),
+)
+
+OPERATIONS: dict[str, Operation] = {row[0]: Operation(*row) for row in _TABLE}
+
+
+@dataclass
+class Expression:
+    """``line`` and ``column`` count from 1 in the function's file."""
+
+    operation: str
+    type: Any
+    operands: tuple[Expression, ...] = ()
+    data: Any = None
+    line: int = 0
+    column: int = 0
+
+    def __post_init__(self) -> None:
+        if self.operation not in OPERATIONS:
+            raise ValueError(f"no such operation: {self.operation}")
+
+
+@dataclass
+class Statement:
+    """Base of statements."""
+
+    line: int
+
+
+@dataclass
+class Assign(Statement):
+    """Give a local a value."""
+
+    name: str
+    value: Expression
+
+
+@dataclass
+class Store(Statement):
+    """Write to memory; the place is evaluated after the value."""
+
+    place: Expression
+    value: Expression
+
+
+@dataclass
+class Evaluate(Statement):
+    """A call for its effect."""
+
+    value: Expression
+
+
+@dataclass
+class If(Statement):
+    """A condition that was constant has been replaced by the branch taken."""
+
+    condition: Expression
+    then: list[Statement]
+    otherwise: list[Statement]
+
+
+@dataclass
+class While(Statement):
+    """``contracts`` keeps the loop's invariants and measure as they were read (``ast`` nodes)."""
+
+    condition: Expression
+    body: list[Statement]
+    contracts: list[Any] = field(default_factory=list)
+
+
+@dataclass
+class For(Statement):
+    """``name`` takes the words from ``start`` below ``stop``; both are evaluated once; the body may assign ``name``."""
+
+    name: str
+    type: Any
+    start: Expression
+    stop: Expression
+    body: list[Statement]
+    contracts: list[Any] = field(default_factory=list)
+
+
+@dataclass
+class Switch(Statement):
+    """``value`` is a word, enumeration or tag; cases have disjoint constants."""
+
+    value: Expression
+    cases: list[tuple[list[int], list[Statement]]]
+    default: list[Statement]
+
+
+@dataclass
+class Break(Statement):
+    """Leave the innermost loop."""
+
+
+@dataclass
+class Continue(Statement):
+    """Next iteration of the innermost loop."""
+
+
+@dataclass
+class Return(Statement):
+    """``value`` is ``None`` for a function without result."""
+
+    value: Expression | None
+
+
+@dataclass
+class Assert(Statement):
+    """Rule ``assert``; release code does not contain it."""
+
+    condition: Expression
+    text: str
+
+
+@dataclass
+class Unreachable(Statement):
+    """Follows a call that does not return. Rule ``unreachable``."""
+
+
+@dataclass
+class Function:
+    """A function read into IR. ``locals`` includes the parameters; ``contracts`` are ``ast`` nodes of its head."""
+
+    info: FunctionInfo
+    file: str
+    line: int
+    parameters: list[tuple[str, Any]]
+    result: Any
+    locals: dict[str, Any]
+    body: list[Statement]
+    contracts: list[Any] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """Unique name over all modules."""
+        return self.info.name
+
+
+@dataclass
+class Program:
+    """All functions reachable from the roots, callees included, in a stable order, and the statics that they use."""
+
+    functions: dict[str, Function]
+    externals: dict[str, FunctionInfo]
+    statics: list[Any]
