@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tessera.abi.boards import GIB
+from tessera.abi.bootinfo import MAX_UNTYPED_CAPS
 from tessera.abi.choice import choose
 from tessera.abi.objects import RETYPE_FAN_OUT_LIMIT
 from tessera.lang.diagnostics import Location
@@ -24,7 +25,7 @@ class Profile:
     # RAM of the machine that the image is built for, the firmware's part included.
     memory_size: int
     boot_time_slice_us: int = 5_000
-    max_bootinfo_untyped_caps: int = 230
+    max_bootinfo_untyped_caps: int = MAX_UNTYPED_CAPS
     retype_fan_out_limit: int = RETYPE_FAN_OUT_LIMIT
     priorities: int = 256
     max_nodes: int = 1
