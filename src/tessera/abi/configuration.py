@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What is being compiled: one live object whose attributes are constants to the language.
+
+A build selects profile, board and configuration before it reads the kernel; sizes of statics do not depend on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tessera.abi.boards import QEMU_VIRT_RISCV64, Board
+from tessera.abi.profiles import MICROKIT, Profile
+
+
+@dataclass
+class Configuration:
+    """``debug`` kernels have asserts, named threads and a console; ``physical_window`` is where address 0 is mapped."""
+
+    profile: Profile = field(default=MICROKIT)
+    board: Board = field(default=QEMU_VIRT_RISCV64)
+    debug: bool = True
+    physical_window: int = 0xFFFF_FFC0_0000_0000
+
+    @property
+    def ticks_per_us(self) -> int:
+        """Timer ticks in a microsecond."""
+        return self.board.timer_frequency // 1_000_000
+
+    @property
+    def kernel_wcet_ticks(self) -> int:
+        """The time reserved for the kernel itself at the end of a budget."""
+        return self.profile.kernel_wcet_us * self.profile.kernel_wcet_scale * self.ticks_per_us
+
+    @property
+    def min_budget_ticks(self) -> int:
+        """The least budget of a scheduling context, in timer ticks."""
+        return self.profile.min_budget_us * self.ticks_per_us
+
+    @property
+    def max_period_us(self) -> int:
+        """The longest period that the clock's arithmetic allows, in microseconds."""
+        return ((1 << 64) - 1) // self.ticks_per_us // 8
+
+
+configuration = Configuration()

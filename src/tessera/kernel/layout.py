@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Kernel objects in memory; their sizes are the binary interface's (manual: Kernel Services, Object Sizes)."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from tessera.kernel.capability import Capability
+from tessera.lang import Array, Packed, array, bits, inline, packed, struct, u8, u32, u64, word
+
+
+@packed(u64)
+class DerivationLink(Packed):
+    """The way to the next slot in the derivation tree's order, and two marks of the slot itself.
+
+    ``revocable``: the capability may have children. ``first_badged``: its badge differs from its left neighbour's.
+    (seL4: mdb_node.)
+    """
+
+    first_badged: bool = bits(0, 1)
+    revocable: bool = bits(1, 1)
+    next: Slot | None = bits(0 + 5, 59, shift=5)
+
+
+@struct(size=32)
+class Slot:
+    """A place for one capability, linked into the derivation tree while it is not empty. (seL4: cte.)"""
+
+    capability: Capability
+    previous: Slot | None
+    link: DerivationLink
+
+
+@word(u64)
+class ThreadState(IntEnum):
+    """What a thread is doing."""
+
+    INACTIVE = 0
+    RUNNING = 1
+    RESTART = 2
+    BLOCKED_ON_RECEIVE = 3
+    BLOCKED_ON_SEND = 4
+    BLOCKED_ON_REPLY = 5
+    BLOCKED_ON_NOTIFICATION = 6
+    IDLE = 7
+
+
+# Indexes into ``Tcb.registers``: x1 .. x31 at their own numbers; in place of x0 where the thread goes on, and behind
+# them the instruction that trapped. They differ after a system call; a restarted call goes on where it trapped.
+REGISTER_COUNT = 33
+NEXT_PC = 0
+FAULT_PC = 32
+FPU_REGISTER_COUNT = 33
+THREAD_NAME_BYTES = 128
+# Messages of 4 words, badge and MessageInfo travel in registers.
+MESSAGE_REGISTERS = 4
+
+
+@word(u64)
+class FaultKind(IntEnum):
+    """The fault a thread has, numbered as in its message (abi.faults.Fault)."""
+
+    NONE = 0
+    CAP_FAULT = 1
+    UNKNOWN_SYSCALL = 2
+    USER_EXCEPTION = 3
+    TIMEOUT = 5
+    VM_FAULT = 6
+
+
+@struct(size=2048)
+class Tcb:
+    """A thread. The trap entry saves registers at the very start, so its offsets stay small.
+
+    Its own slots hold the roots of its CSpace and VSpace, the frame of its IPC buffer and its two fault handlers.
+    """
+
+    registers: Array[u64] = array(REGISTER_COUNT)
+
+    cspace_root: Slot = inline()
+    vspace_root: Slot = inline()
+    ipc_buffer_frame: Slot = inline()
+    fault_handler: Slot = inline()
+    timeout_handler: Slot = inline()
+
+    state: ThreadState
+    priority: u64
+    maximum_priority: u64
+    domain: u64
+    flags: u64
+    # User address of the IPC buffer; valid only while ipc_buffer_frame holds a frame.
+    ipc_buffer: u64
+
+    scheduling_context: SchedContext | None
+    # The scheduling context that this thread waits to get time from (yield-to).
+    yield_to: SchedContext | None
+    bound_notification: Notification | None
+
+    # What a blocked thread waits for; one of these according to `state`.
+    blocked_endpoint: Endpoint | None
+    blocked_notification: Notification | None
+    # BLOCKED_ON_RECEIVE: the reply object offered; BLOCKED_ON_REPLY: the one that will wake it.
+    reply: Reply | None
+    blocked_badge: u64
+    blocked_can_grant: bool
+    blocked_can_grant_reply: bool
+    blocked_is_call: bool
+
+    in_ready_queue: bool
+    in_release_queue: bool
+
+    fault: FaultKind
+    fault_words: Array[u64] = array(6)
+    # For a capability fault or a failed invocation: the lookup failure, in message form (type, then details).
+    lookup_failure: Array[u64] = array(4)
+
+    # Links of the ready or release queue, and of an endpoint's or notification's queue.
+    queue_next: Tcb | None
+    queue_previous: Tcb | None
+    wait_next: Tcb | None
+    wait_previous: Tcb | None
+
+    fpu: Array[u64] = array(FPU_REGISTER_COUNT)
+    name: Array[u8] = array(THREAD_NAME_BYTES)
+
+
+@word(u64)
+class EndpointState(IntEnum):
+    """Which threads wait in an endpoint's queue."""
+
+    IDLE = 0
+    SENDING = 1
+    RECEIVING = 2
+
+
+@packed(u64)
+class EndpointTail(Packed):
+    """The end of the queue and the state in one word: an endpoint has 16 bytes."""
+
+    state: EndpointState = bits(0, 2)
+    tail: Tcb | None = bits(4, 60, shift=4)
+
+
+@struct(size=16)
+class Endpoint:
+    """Where senders and receivers meet."""
+
+    head: Tcb | None
+    end: EndpointTail
+
+
+@word(u64)
+class NotificationState(IntEnum):
+    """Whether threads wait, or a signal does."""
+
+    IDLE = 0
+    WAITING = 1
+    ACTIVE = 2
+
+
+@struct(size=64)
+class Notification:
+    """A word of signalled bits, and the threads that wait for it."""
+
+    state: NotificationState
+    signals: u64
+    head: Tcb | None
+    tail: Tcb | None
+    bound_tcb: Tcb | None
+    scheduling_context: SchedContext | None
+
+
+@struct(size=32)
+class Reply:
+    """One outstanding call: the waiting caller, and its place in the call stack of a donated scheduling context.
+
+    ``previous`` is the reply of the call before, ``next`` the one after; the newest has ``scheduling_context`` instead.
+    """
+
+    caller: Tcb | None
+    previous: Reply | None
+    next: Reply | None
+    scheduling_context: SchedContext | None
+
+
+@struct(size=16)
+class Refill:
+    """``amount`` ticks that may be used from ``time`` on."""
+
+    time: u64
+    amount: u64
+
+
+# The refills of the smallest scheduling context; a larger one has more behind them.
+MIN_REFILLS = 2
+
+
+@struct(size=128)
+class SchedContext:
+    """The right to use time: a budget per period as a ring of refills. All times are timer ticks.
+
+    The ring of ``refill_limit`` refills begins at ``refills`` and goes on behind the struct where it is larger.
+    """
+
+    period: u64
+    consumed: u64
+    tcb: Tcb | None
+    notification: Notification | None
+    # The newest reply of the call stack that this scheduling context was donated along.
+    reply: Reply | None
+    yield_from: Tcb | None
+    badge: u64
+    budget: u64
+    core: u32
+    sporadic: bool
+    constant_bandwidth: bool
+    # Refills in the ring, 0 while it was never configured; the first and the last one in use.
+    refill_limit: u64
+    refill_head: u64
+    refill_tail: u64
+    refills: Array[Refill] = array(MIN_REFILLS)
+
+
+@struct(size=4096)
+class PageTable:
+    """512 entries, as the hardware reads them (arch.paging)."""
+
+    entries: Array[u64] = array(512)
+
+
+@struct(size=4096)
+class AsidPool:
+    """The address spaces of 512 identifiers."""
+
+    spaces: Array[PageTable | None] = array(512)
+
+
+@struct(size=1024)
+class IpcBuffer:
+    """A thread's message buffer, as user level lays it out (manual: Message Passing; abi.messages)."""
+
+    tag: u64
+    message: Array[u64] = array(120)
+    user_data: u64
+    caps_or_badges: Array[u64] = array(3)
+    receive_cnode: u64
+    receive_index: u64
+    receive_depth: u64
