@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What every protection domain finds when it starts: the slots of its CSpace, its badges, its address space.
+
+These are the facts of the Core Platform (Microkit 2): component binaries made for it rely on them. The monitor is ours,
+so its slots are free to choose; they are in the second half of the table.
+
+====================  ==========================================================================================
+slot                  a protection domain
+====================  ==========================================================================================
+1                     input: its endpoint if it can be called or has children, else its notification (read)
+2                     fault endpoint: its parent's endpoint, or the monitor's (write, grant reply; badged)
+3                     its VSpace
+4                     its reply object
+5                     the monitor's endpoint (write; badged); passive domains only: "my init has returned"
+6                     its TCB; benchmark configuration only
+10 + channel          the other end's notification (write; badge = bit of the other end's channel)
+74 + channel          the other end's endpoint (write, grant reply; badge = bit 63 and the other end's channel)
+138 + channel         interrupt handler
+202 + child           the child's TCB
+====================  ==========================================================================================
+
+====================  ==========================================================================================
+slot                  the monitor
+====================  ==========================================================================================
+1                     input: its endpoint, where faults and the messages of passive domains arrive (read);
+                      the badge is the domain's index in the system plus one
+3                     its VSpace
+4                     its reply object
+202 + index           TCB of every domain, as if all were its children
+266 + index           scheduling context of a passive domain, to be unbound from its TCB when its init has returned
+330 + index           notification of the same domain, to which the scheduling context is then bound
+====================  ==========================================================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tessera.abi import capabilities, layout, objects
+
+# Slots of a protection domain's CNode.
+CNODE_BITS = capabilities.COMPONENT_CNODE_BITS
+SLOT_INPUT = capabilities.COMPONENT_INPUT
+SLOT_FAULT_ENDPOINT = capabilities.COMPONENT_FAULT_ENDPOINT
+SLOT_VSPACE = capabilities.COMPONENT_VSPACE
+SLOT_REPLY = capabilities.COMPONENT_REPLY
+SLOT_MONITOR_ENDPOINT = capabilities.COMPONENT_MONITOR_ENDPOINT
+SLOT_TCB = capabilities.COMPONENT_TCB
+SLOT_OUTPUT_NOTIFICATION = capabilities.BASE_OUTPUT_NOTIFICATION
+SLOT_OUTPUT_ENDPOINT = capabilities.BASE_OUTPUT_ENDPOINT
+SLOT_IRQ = capabilities.BASE_IRQ_HANDLER
+SLOT_CHILD_TCB = capabilities.BASE_CHILD_TCB
+
+# Slots of the monitor's CNode, beside SLOT_INPUT, SLOT_VSPACE and SLOT_REPLY.
+MONITOR_SLOT_TCB = SLOT_CHILD_TCB
+MONITOR_SLOT_SCHED_CONTEXT = 266
+MONITOR_SLOT_NOTIFICATION = 330
+
+# Badges. A notification's badge is one bit per channel, so the two top bits are left for the other two.
+BADGE_CALL = 1 << capabilities.BADGE_PROTECTED_CALL_BIT
+BADGE_FAULT = 1 << capabilities.BADGE_FAULT_BIT
+
+# Limits.
+CHANNELS = capabilities.MAX_CHANNELS
+CHILDREN = capabilities.MAX_CHANNELS
+DOMAINS = 63
+NAME_BYTES = capabilities.COMPONENT_NAME_BYTES  # of the variable `microkit_name`, with the final zero
+PRIORITY_MAX = 254
+MONITOR_PRIORITY = 255
+MONITOR_NAME = "monitor"
+STACK_DEFAULT = layout.DEFAULT_STACK_SIZE
+STACK_MIN = layout.MIN_STACK_SIZE
+STACK_MAX = layout.MAX_STACK_SIZE
+BUDGET_DEFAULT = 1000  # microseconds
+
+# A scheduling context as large as Microkit's: the core and room for eight refills.
+SCHED_CONTEXT_BITS = 8
+SCHED_CONTEXT_BADGE = 0x100  # plus the domain's index; what a timeout fault reports
+
+
+@dataclass(frozen=True)
+class AddressSpace:
+    """How user address spaces look. ``user_top`` is the first address that is not the user's. ``level_bits`` says how
+    many low bits of an address one entry of each level of page tables covers, root first.
+    """
+
+    elf_machine: str
+    word_bits: int
+    user_top: int
+    page_bits: tuple[int, ...]
+    level_bits: tuple[int, ...]
+
+    @property
+    def page(self) -> int:
+        """The smallest page size, in bytes."""
+        return 1 << self.page_bits[0]
+
+    @property
+    def ipc_buffer(self) -> int:
+        """Address of the IPC buffer: the last user page."""
+        return self.user_top - self.page
+
+    @property
+    def stack_top(self) -> int:
+        """First address above the stack. One page is left out between it and the IPC buffer."""
+        return self.ipc_buffer - self.page
+
+    def stack_bottom(self, stack_size: int) -> int:
+        """Lowest address of a stack of ``stack_size`` bytes; mappings of memory regions end at or below it."""
+        return self.stack_top - stack_size
+
+    @property
+    def page_sizes(self) -> tuple[int, ...]:
+        return tuple(1 << bits for bits in self.page_bits)
+
+
+USER_SPACE = AddressSpace(
+    elf_machine="EM_RISCV",
+    word_bits=objects.WORD_BITS,
+    user_top=layout.USER_TOP,
+    page_bits=(objects.PAGE_BITS, objects.MEGA_PAGE_BITS),
+    level_bits=(objects.GIGA_PAGE_BITS, objects.MEGA_PAGE_BITS, objects.PAGE_BITS),
+)
