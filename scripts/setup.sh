@@ -97,7 +97,7 @@ install_python_packages() {
     new_enough .venv/bin/python ||
         fail ".venv has a Python older than 3.11; remove it (make distclean) and run make setup again"
     say "installing Python packages into .venv (needs the network; about 200 MB the first time)"
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' ||
+    .venv/bin/python -m pip install -qq --disable-pip-version-check --editable '.[dev]' ||
         fail "pip could not install the packages named above; is the network reachable?"
 }
 

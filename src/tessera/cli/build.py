@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""`tessera build`: from a system description to an image that boots."""
+
+from __future__ import annotations
+
+from tessera.cli import output
+from tessera.cli.options import (
+    DEFAULT_BOARD,
+    Board,
+    Config,
+    ConfigOption,
+    Image,
+    Json,
+    Report,
+    SearchPath,
+    SystemFile,
+    Verbose,
+    check_search_path,
+    check_system_file,
+    exit_codes,
+)
+
+EPILOG = exit_codes((0, "the image and the report are written"))
+
+
+def build(
+    system: SystemFile,
+    board: Board = DEFAULT_BOARD,
+    config: ConfigOption = Config.debug,
+    search_path: SearchPath = None,
+    image: Image = None,
+    report: Report = None,
+    verbose: Verbose = False,
+    as_json: Json = False,
+) -> None:
+    """Build the image of a system: kernel, initialiser and components, and the report about it."""
+    check_system_file(system)
+    check_search_path(search_path or [])
+
+    from tessera.build.image import build_system
+
+    built = build_system(system, board, config.value, search_path or [], image, report, output.progress(verbose))
+    if as_json:
+        output.emit_json({"ok": True, **vars(built)})
+        return
+    state = "unchanged" if built.cached else f"built in {sum(built.phases.values()):.2f} s"
+    output.say(f"image   {built.image} ({state})")
+    output.say(f"report  {built.report}")

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The command `tessera`: its commands, and the boundary at which every error becomes a message and an exit code.
+
+Commands import what does the work when they are called, so that `tessera --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tessera import __version__
+from tessera.cli import build, doctor, kernel, output, run
+from tessera.cli.options import INTERNAL, INTERRUPTED, MISTAKE, TERMINATED, exit_codes
+from tessera.lang.diagnostics import Diagnostic, Diagnostics, Location
+
+TRACEBACK = "TESSERA_TRACEBACK"
+
+app = typer.Typer(
+    name="tessera",
+    help="Build, boot and examine systems of isolated components on the Tessera kernel.",
+    epilog=exit_codes((0, "success"), (1, "the command ran and its answer is no; see its own --help")),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # boxes break the table of exit codes, and cost a third of the time until help is shown
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+app.command("build", short_help="Build the image of a system.", epilog=build.EPILOG)(build.build)
+app.command("kernel", short_help="Build the kernel alone.", epilog=kernel.EPILOG)(kernel.kernel)
+app.command("run", short_help="Boot a system in QEMU; build it if stale.", epilog=run.EPILOG)(run.run)
+app.command("doctor", short_help="Tell what is installed and what is missing.", epilog=doctor.EPILOG)(doctor.doctor)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"tessera {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def tessera(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Only holds what stands before the name of a command."""
+
+
+def main() -> None:
+    """Run the command line. Leaves with an exit code; no traceback reaches a person who did not ask for one."""
+    # A terminated command must still stop what it started, so that no QEMU stays behind.
+    signal.signal(signal.SIGTERM, _on_terminate)
+    as_json = "--json" in sys.argv[1:]
+    try:
+        app(prog_name="tessera")
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except (Diagnostic, Diagnostics) as error:
+        code = _mistake(error, as_json)
+    except (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError) as error:
+        code = _mistake(_file_mistake(error), as_json) if error.filename else _internal(error, as_json)
+    except ModuleNotFoundError as error:
+        missing = doctor.missing_package(error.name or "")
+        code = _mistake(missing, as_json) if missing else _internal(error, as_json)
+    except Exception as error:
+        code = _internal(error, as_json)
+    sys.exit(code)
+
+
+def _on_terminate(number: int, frame: object) -> None:
+    raise SystemExit(TERMINATED)
+
+
+def _mistake(error: Diagnostic | Diagnostics, as_json: bool) -> int:
+    _traceback_if_wanted()
+    output.print_diagnostics(error, as_json)
+    return MISTAKE
+
+
+def _file_mistake(error: OSError) -> Diagnostic:
+    return Diagnostic(
+        "file-access",
+        Location(str(error.filename)),
+        error.strerror or type(error).__name__,
+        why="the system refused access to this file",
+        fix="check that it exists and that its permissions let you read or write it",
+    )
+
+
+def _internal(error: Exception, as_json: bool) -> int:
+    _traceback_if_wanted()
+    innermost = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(innermost.filename).name}:{innermost.lineno}"
+    told = " ".join(str(error).split()) or "no further message"
+    message = f"{type(error).__name__} at {place}: {told}"
+    output.say(f"tessera: internal error: {message} (set {TRACEBACK}=1 to see the traceback)")
+    if as_json:
+        output.emit_json({"ok": False, "internal_error": message})
+    return INTERNAL
+
+
+def _traceback_if_wanted() -> None:
+    if os.environ.get(TRACEBACK):
+        traceback.print_exc()
