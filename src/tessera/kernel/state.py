@@ -104,4 +104,3 @@ kernel: KernelState = static(KernelState)
 irq_slots: IrqSlots = static(IrqSlots, alignment=4096)
 idle_tcb: Tcb = static(Tcb, alignment=2048)
 idle_scheduling_context: SchedContext = static(SchedContext)
-

@@ -142,5 +142,3 @@ def info_of(function: Any) -> FunctionInfo | None:
     """What is kept about a function of the language; ``None`` for any other object."""
     found = getattr(function, "__tessera__", None)
     return found if isinstance(found, FunctionInfo) else None
-
-

@@ -62,7 +62,9 @@ class Memory:
         Memory.current = self
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         Memory.current = self._outer.pop()
 
     def _offset(self, address: int, size: int, alignment: int) -> int:

@@ -38,11 +38,11 @@ class _Bits:
     signed: bool
 
 
-def bits(low: int, width: int, *, shift: int = 0, signed: bool = False, default: Any = 0) -> Any:
+def bits(low: int, width: int, *, shift: int = 0, signed: bool = False) -> Any:
     """Field default: where the field lies in the word.
 
     ``shift`` low bits of the value are not stored and must be zero; ``signed`` copies the top stored bit upwards when
-    the field is read (canonical addresses). ``default`` is only for type checkers: an omitted field is zero.
+    the field is read (canonical addresses). A field that is not given when a value is built is zero.
     """
     return _Bits(low, width, shift, signed)
 
@@ -185,9 +185,7 @@ def _prepare(cls: Any, word: Any, base: Any, tag: str | None, tag_value: int | N
     cls.__packed__ = PackedInfo(cls, word, base, tag, tag_value)
     cls.__init__ = _construct
     cls.__setattr__ = _immutable
-    cls.__eq__ = lambda self, other: (
-        isinstance(other, type(self).__packed__.base) and bool(self._raw == other._raw)
-    )
+    cls.__eq__ = lambda self, other: isinstance(other, type(self).__packed__.base) and bool(self._raw == other._raw)
     cls.__hash__ = lambda self: hash(self._raw)
     cls.__repr__ = lambda self: f"{type(self).__name__}({self._raw:#x})"
     cls.replace = _replace
@@ -202,7 +200,7 @@ class Packed:
         raise NotImplementedError  # replaced by @packed
 
 
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(bits,))
+@dataclass_transform(frozen_default=True, kw_only_default=True)
 def packed(word: type[int], *, tag: str | None = None) -> Callable[[type[S]], type[S]]:
     """Make a class a packed value of this word; ``tag`` names the field that tells kinds apart."""
 
@@ -213,7 +211,7 @@ def packed(word: type[int], *, tag: str | None = None) -> Callable[[type[S]], ty
     return make
 
 
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(bits,))
+@dataclass_transform(frozen_default=True, kw_only_default=True)
 def variant(tag_value: int) -> Callable[[type[S]], type[S]]:
     """Make a subclass of a packed class one of its kinds: the one whose tag has this value."""
 

@@ -369,4 +369,3 @@ def static(cls: type[S], *, alignment: int | None = None, name: str = "") -> S:
 def static_entry(item: Any) -> StaticObject | None:
     """The static object that a reference stands for, if any."""
     return _STATIC_BY_ADDRESS.get(item._address)
-
