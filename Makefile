@@ -34,11 +34,14 @@ demo: setup ## build and boot the greeter system in QEMU
 test: setup ## run all tests
 	@$(BIN)/pytest -n 2
 
+# All four run even if an early one fails, so that one call tells everything.
 check: setup ## lint, formatting, types, floors
-	@$(BIN)/ruff check
-	@$(BIN)/ruff format --check
-	@$(BIN)/mypy
-	@$(BIN)/pytest tests/test_floors.py
+	@failed=; \
+	$(BIN)/ruff check || failed="$$failed lint"; \
+	$(BIN)/ruff format --check || failed="$$failed formatting"; \
+	$(BIN)/mypy || failed="$$failed types"; \
+	$(BIN)/pytest tests/test_floors.py || failed="$$failed floors"; \
+	if [ -n "$$failed" ]; then echo "check failed:$$failed" >&2; exit 1; fi
 
 floors: setup ## draw docs/floors.md again from the declared order
 	@$(BIN)/python -m tessera.floors docs/floors.md
