@@ -311,7 +311,11 @@ class FrameMapping:
 
 @dataclass(frozen=True)
 class Distribution:
-    """Everything that is to exist; :mod:`tessera.system.dump` writes it down. ``tables`` are sorted so that a table comes after the one that holds it."""
+    """Everything that is to exist; :mod:`tessera.system.dump` writes it down.
+
+    Objects are in the order of the description, the monitor first. ``tables`` are sorted so that a table comes after
+    the one that holds it.
+    """
 
     architecture: str
     objects: tuple[KernelObject, ...]

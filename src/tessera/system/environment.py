@@ -68,6 +68,7 @@ NAME_BYTES = capabilities.COMPONENT_NAME_BYTES  # of the variable `microkit_name
 PRIORITY_MAX = 254
 MONITOR_PRIORITY = 255
 MONITOR_NAME = "monitor"
+MONITOR_STACK = 0x4000
 STACK_DEFAULT = layout.DEFAULT_STACK_SIZE
 STACK_MIN = layout.MIN_STACK_SIZE
 STACK_MAX = layout.MAX_STACK_SIZE
@@ -108,6 +109,14 @@ class AddressSpace:
     def stack_bottom(self, stack_size: int) -> int:
         """Lowest address of a stack of ``stack_size`` bytes; mappings of memory regions end at or below it."""
         return self.stack_top - stack_size
+
+    def page_down(self, address: int) -> int:
+        """The beginning of the page of an address."""
+        return address // self.page * self.page
+
+    def page_up(self, address: int) -> int:
+        """The end of the last page of something that ends at ``address``."""
+        return -(-address // self.page) * self.page
 
     @property
     def page_sizes(self) -> tuple[int, ...]:

@@ -19,8 +19,9 @@ def patched(pd: ProtectionDomain, image: ProgramImage, system: System, addresses
     """
     for name, value in platform_variables(pd, system).items():
         if name in image.symbols:
-            symbol = require_symbol(image, name, len(value), pd.image_location, "platform's own value")
-            image = image.with_variable(symbol, value)
+            symbol = image.symbols[name]
+            require_symbol(image, name, max(symbol.size, len(value)), pd.image_location, "value for this domain")
+            image = image.with_variable(symbol, value.ljust(symbol.size, b"\0"))
     for variable in system.variables(pd):
         symbol = require_symbol(image, variable.symbol, WORD, variable.location, variable.kind.value)
         number = value_of(variable, system, addresses)
