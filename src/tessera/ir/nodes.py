@@ -83,6 +83,7 @@ _TABLE = (
     ("text_length", "text", "", "u64"),
     ("text_item", "text u64", "index", "u8"),
     ("call", "any...", "", "data: FunctionInfo; operands left to right"),
+    ("let", "any any", "", "data: name; the first operand's value goes into that fresh local, the second is the result"),
 )
 
 OPERATIONS: dict[str, Operation] = {row[0]: Operation(*row) for row in _TABLE}
