@@ -37,6 +37,21 @@ class Configuration:
         return self.profile.min_budget_us * self.ticks_per_us
 
     @property
+    def memory_start(self) -> int:
+        """First physical address of RAM that the kernel manages."""
+        return self.board.memory(self.profile.memory_size).start
+
+    @property
+    def memory_end(self) -> int:
+        """First physical address behind RAM."""
+        return self.board.memory(self.profile.memory_size).end
+
+    @property
+    def device_gaps(self) -> tuple[tuple[int, int], ...]:
+        """Physical addresses handed out as device memory, as (start, end), in ascending order."""
+        return tuple((gap.start, gap.end) for gap in self.board.device_gaps(self.profile.memory_size))
+
+    @property
     def max_period_us(self) -> int:
         """The longest period that the clock's arithmetic allows, in microseconds."""
         return ((1 << 64) - 1) // self.ticks_per_us // 8

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from tessera.abi.messages import IpcBuffer as IpcBuffer
 from tessera.kernel.capability import Capability
 from tessera.lang import Array, Packed, array, bits, inline, packed, struct, u8, u32, u64, word
 
@@ -233,16 +234,3 @@ class AsidPool:
     """The address spaces of 512 identifiers."""
 
     spaces: Array[PageTable | None] = array(512)
-
-
-@struct(size=1024)
-class IpcBuffer:
-    """A thread's message buffer, as user level lays it out (manual: Message Passing; abi.messages)."""
-
-    tag: u64
-    message: Array[u64] = array(120)
-    user_data: u64
-    caps_or_badges: Array[u64] = array(3)
-    receive_cnode: u64
-    receive_index: u64
-    receive_depth: u64

@@ -87,6 +87,8 @@ class KernelState:
     # The thread whose FPU registers are in the hardware.
     fpu_owner: Tcb | None
     kernel_page_table: PageTable
+    # What selects the address space that the hardware uses now.
+    space_word: u64
     domain_schedule: Array[DomainScheduleEntry] = array(MAX_DOMAIN_SCHEDULE)
     domains: Array[DomainQueues] = array(MAX_DOMAINS)
     irq_states: Array[IrqState] = array(IRQ_SLOTS)

@@ -70,6 +70,12 @@ def physical_address(address: u64) -> u64:
 
 
 @compiled
+def image_physical(address: u64) -> u64:
+    """The physical address of something in the kernel's image."""
+    return wrapping_sub(address, IMAGE_OFFSET)
+
+
+@compiled
 def level_bits(level: u64) -> u64:
     """The size in bits of what one entry of a table at this level covers: 12, 21, 30."""
     return PAGE_BITS + INDEX_BITS * level

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Address Spaces: tables, frames and identifiers (manual: Address Spaces and Virtual Memory).
+
+An address space is a root table that has an address space identifier. A mapping is known from both sides: the entry in
+a table, and the address and identifier in the capability. The capability may be out of date, so unmapping believes it
+only where the tables agree.
+"""
+
+from __future__ import annotations
+
+from tessera.arch import machine, paging
+from tessera.kernel.capability import AsidPoolCap, FrameCap, FrameSize, PageTableCap
+from tessera.kernel.layout import AsidPool, PageTable, Tcb
+from tessera.kernel.state import kernel
+from tessera.lang import (
+    address_of,
+    at,
+    compiled,
+    decreases,
+    from_word,
+    range,
+    record,
+    to_word,
+    u64,
+)
+
+ASID_POOL_INDEX_BITS = 9
+ASIDS_PER_POOL = 1 << ASID_POOL_INDEX_BITS
+
+
+@record
+class Place:
+    """The entry that translates an address at the deepest table there is; ``level`` is the table's."""
+
+    table: PageTable
+    index: u64
+    level: u64
+
+
+@compiled
+def read_entry(place: Place) -> paging.Entry:
+    """The entry at a place."""
+    return from_word(paging.Entry, place.table.entries[place.index])
+
+
+@compiled
+def write_entry(place: Place, entry: paging.Entry) -> None:
+    """Change an entry; the caller flushes translations where an old one may be known."""
+    place.table.entries[place.index] = to_word(entry)
+
+
+@compiled
+def frame_size_bits(size: FrameSize) -> u64:
+    """The size of a frame in bits: 12, 21, 30."""
+    return paging.level_bits(u64(size))
+
+
+@compiled
+def table_of(entry: paging.Entry) -> PageTable:
+    """The table that an entry leads to."""
+    return at(PageTable, paging.kernel_address(entry.address))
+
+
+@compiled
+def walk(root: PageTable, address: u64) -> Place:
+    """Follow the tables for an address as far as they go. (seL4: lookupPTSlot.)"""
+    table = root
+    level = u64(paging.ROOT_LEVEL)
+    index = paging.index_at(address, level)
+    entry = from_word(paging.Entry, table.entries[index])
+    while level > 0 and entry.is_table():
+        decreases(level)
+        table = table_of(entry)
+        level -= 1
+        index = paging.index_at(address, level)
+        entry = from_word(paging.Entry, table.entries[index])
+    return Place(table, index, level)
+
+
+@compiled
+def space_of(asid: u64) -> PageTable | None:
+    """The root table of an address space identifier; ``None`` if it has none. (seL4: findVSpaceForASID.)"""
+    if asid == 0:
+        return None
+    pool = kernel.asid_table[asid >> ASID_POOL_INDEX_BITS]
+    if pool is None:
+        return None
+    return pool.spaces[asid & (ASIDS_PER_POOL - 1)]
+
+
+@compiled
+def map_kernel(root: PageTable) -> None:
+    """Give a new address space the kernel's entries, which are the same everywhere."""
+    for index in range(paging.FIRST_KERNEL_ENTRY, paging.ENTRIES):
+        root.entries[index] = kernel.kernel_page_table.entries[index]
+
+
+@compiled
+def kernel_space_word() -> u64:
+    """What selects the address space that maps the kernel only."""
+    return paging.root_word(paging.image_physical(address_of(kernel.kernel_page_table)), 0)
+
+
+@compiled
+def activate(tcb: Tcb) -> None:
+    """Switch to a thread's address space; to the kernel's own if the thread has none that is valid."""
+    word = kernel_space_word()
+    root = tcb.vspace_root.capability
+    if isinstance(root, PageTableCap) and root.is_mapped:
+        if space_of(root.asid) is root.table:
+            word = paging.root_word(paging.physical_address(address_of(root.table)), root.asid)
+    if word != kernel.space_word:
+        kernel.space_word = word
+        machine.write_address_space(word)
+
+
+@compiled
+def unmap_frame(cap: FrameCap) -> None:
+    """Undo the mapping of a frame, if the tables still have it."""
+    root = space_of(cap.asid)
+    if root is None:
+        return
+    place = walk(root, cap.mapped_address)
+    if place.level != u64(cap.size):
+        return
+    entry = read_entry(place)
+    if not entry.valid or entry.is_table() or entry.address != cap.base:
+        return
+    write_entry(place, paging.Entry())
+    machine.flush_page(cap.mapped_address, cap.asid)
+
+
+@compiled
+def unmap_page_table(cap: PageTableCap) -> None:
+    """Take a table out of the one above it, if it is still there."""
+    if not cap.is_mapped:
+        return
+    root = space_of(cap.asid)
+    if root is None or root is cap.table:
+        return
+    table = root
+    level = u64(paging.ROOT_LEVEL)
+    found = False
+    while level > 0 and not found:
+        decreases(level)
+        index = paging.index_at(cap.mapped_address, level)
+        entry = from_word(paging.Entry, table.entries[index])
+        if not entry.is_table():
+            return
+        if table_of(entry) is cap.table:
+            table.entries[index] = to_word(paging.Entry())
+            found = True
+        table = table_of(entry)
+        level -= 1
+    if found:
+        machine.flush_space(cap.asid)
+
+
+@compiled
+def delete_space(asid: u64, root: PageTable) -> None:
+    """Take an address space out of its pool; its identifier is free again. (seL4: deleteASID.)"""
+    if space_of(asid) is not root:
+        return
+    pool = kernel.asid_table[asid >> ASID_POOL_INDEX_BITS]
+    if pool is not None:
+        machine.flush_space(asid)
+        pool.spaces[asid & (ASIDS_PER_POOL - 1)] = None
+        leave_space()
+
+
+@compiled
+def delete_pool(cap: AsidPoolCap) -> None:
+    """Take a pool out of use, and so all its address spaces."""
+    index = cap.asid_base >> ASID_POOL_INDEX_BITS
+    if kernel.asid_table[index] is cap.pool:
+        kernel.asid_table[index] = None
+        machine.flush_translations()
+        leave_space()
+
+
+@compiled
+def leave_space() -> None:
+    """Run on the kernel's own tables until the next thread is activated: the current ones may be going away."""
+    kernel.space_word = kernel_space_word()
+    machine.write_address_space(kernel.space_word)
+
+
+@compiled
+def finalise_page_table(cap: PageTableCap) -> None:
+    """The last capability to a table goes away: take the table out of use as a space or as a lower table."""
+    if not cap.is_mapped:
+        return
+    if space_of(cap.asid) is cap.table:
+        delete_space(cap.asid, cap.table)
+    else:
+        unmap_page_table(cap)
+
+
+@compiled
+def new_pool(pool: AsidPool, asid_base: u64) -> None:
+    """Bring a pool into use."""
+    kernel.asid_table[asid_base >> ASID_POOL_INDEX_BITS] = pool
