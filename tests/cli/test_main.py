@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tessera import __version__
 from tessera.cli.options import check_system_file
 from tessera.lang.diagnostics import Diagnostic
 from tests.cli.conftest import Command, environment
@@ -54,7 +56,7 @@ def test_help_of_a_command_documents_its_exit_codes(tessera: Command, name: str)
 
 
 def test_version(tessera: Command) -> None:
-    assert tessera("--version").stdout == "tessera 0.1.0\n"
+    assert tessera("--version").stdout == f"tessera {__version__}\n"
 
 
 @pytest.mark.parametrize(
@@ -195,7 +197,5 @@ def test_colour_on_a_terminal_only(tmp_path: Path, tessera: Command) -> None:
 
 
 def test_colour_changes_no_letter(tmp_path: Path) -> None:
-    import re
-
     coloured = errors_on_a_terminal(tmp_path)
     assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == errors_on_a_terminal(tmp_path, NO_COLOR="1")
