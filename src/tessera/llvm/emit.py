@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A whole program as one LLVM module in textual form.
+
+The text is written here and not through ``llvmlite.ir``, which cannot express the attributes that are needed
+(``null_pointer_is_valid``, ``"no-builtins"``), and takes several times as long.
+One module holds everything, all functions without a symbol are internal, so that the optimiser sees every caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from tessera.arch.riscv64.target import KERNEL, CodeTarget
+from tessera.ir.nodes import Program
+from tessera.llvm.module import HOST, RISCV64, ModuleContext, Options
+from tessera.llvm.statements import FunctionEmitter
+from tessera.llvm.trampolines import host_support
+
+# Shift and subtract: only for 128-bit words, for which there is neither an instruction nor a library.
+_DIVISION = """define internal { i128, i128 } @tessera_divide_128(i128 %n, i128 %d) nounwind "no-builtins" {
+entry:
+  br label %loop
+loop:
+  %i = phi i32 [ 0, %entry ], [ %i1, %loop ]
+  %q = phi i128 [ %n, %entry ], [ %q2, %loop ]
+  %r = phi i128 [ 0, %entry ], [ %r3, %loop ]
+  %top = lshr i128 %r, 127
+  %carry = trunc i128 %top to i1
+  %in = lshr i128 %q, 127
+  %r1 = shl i128 %r, 1
+  %r2 = or i128 %r1, %in
+  %enough = icmp uge i128 %r2, %d
+  %fits = or i1 %carry, %enough
+  %less = sub i128 %r2, %d
+  %r3 = select i1 %fits, i128 %less, i128 %r2
+  %q1 = shl i128 %q, 1
+  %bit = zext i1 %fits to i128
+  %q2 = or i128 %q1, %bit
+  %i1 = add i32 %i, 1
+  %more = icmp ult i32 %i1, 128
+  br i1 %more, label %loop, label %done
+done:
+  %first = insertvalue { i128, i128 } zeroinitializer, i128 %q2, 0
+  %both = insertvalue { i128, i128 } %first, i128 %r3, 1
+  ret { i128, i128 } %both
+}"""
+
+
+def emit_module(
+    program: Program,
+    *,
+    target: str,
+    checked: bool,
+    debug_info: bool = True,
+    static_addresses: bool | None = None,
+    memory_size: int = 0,
+    exports: Mapping[str, str] | None = None,
+    exported_statics: Collection[str] = (),
+    entries: Collection[str] | None = None,
+    code_target: CodeTarget = KERNEL,
+) -> str:
+    """LLVM IR of a program, the same text for the same input.
+
+    ``target`` is ``"riscv64"`` (``code_target`` says how) or ``"host"``. ``entries`` are the functions, by name, that
+    Python may call on the host; all of them unless given. For the rest see :class:`tessera.llvm.module.Options`;
+    ``static_addresses`` is on for the host and off otherwise unless given.
+    Raises ``Diagnostic`` for what a target cannot express.
+    """
+    if target not in (HOST, RISCV64):
+        raise ValueError(f"no such target: {target}")
+    fixed = target == HOST if static_addresses is None else static_addresses
+    options = Options(target, checked, debug_info, fixed, memory_size, dict(exports or {}), frozenset(exported_statics))
+    module = ModuleContext(program, options)
+    functions = [FunctionEmitter(module, function).emit() for function in program.functions.values()]
+    if module.needs_division:
+        functions.append(_DIVISION)
+    flags = []
+    head = ['source_filename = "tessera"']
+    if target == RISCV64:
+        head += [f'target datalayout = "{code_target.data_layout}"', f'target triple = "{code_target.triple}"']
+        flags = [
+            f'!{{i32 1, !"target-abi", !"{code_target.mabi}"}}',
+            f'!{{i32 1, !"Code Model", i32 {code_target.code_model}}}',
+        ]
+    else:
+        functions += host_support(module, program.functions if entries is None else entries)
+    parts = [
+        *head,
+        *module.constants,
+        *module.declarations.values(),
+        *functions,
+        *module.render_attributes(),
+        *module.metadata.render(flags),
+    ]
+    return "\n".join(parts) + "\n"

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""How types of the language are written in LLVM: in registers, in memory, and at the boundary to C and assembly."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, NoReturn
+
+from tessera.ir.values import component_types
+from tessera.lang.types import TEXT, Optional_, is_enum, is_packed, is_struct, is_word, type_name
+
+POINTER = "ptr"
+TEXT_TYPE = "{ ptr, i64 }"
+
+
+def is_reference(type_: Any) -> bool:
+    """Whether this is a reference to a struct, optional or not."""
+    return isinstance(type_, Optional_) or is_struct(type_)
+
+
+@cache
+def width_of(type_: Any) -> int:
+    """Bits of a scalar as a value: 1 for bool, 64 for a reference."""
+    if type_ is bool:
+        return 1
+    if is_word(type_):
+        return int(type_.width)
+    if is_enum(type_):
+        return int(type_.__word__.width)
+    if is_packed(type_):
+        return int(type_.__packed__.word.width)
+    if is_reference(type_):
+        return 64
+    raise TypeError(f"{type_name(type_)} is not a scalar")
+
+
+@cache
+def llvm_type(type_: Any) -> str:
+    """The type of a value in registers."""
+    if type_ is None or type_ is NoReturn:
+        return "void"
+    if is_reference(type_):
+        return POINTER
+    if type_ is TEXT:
+        return TEXT_TYPE
+    parts = component_types(type_)
+    if parts is not None:
+        return "{ " + ", ".join(llvm_type(part) for part in parts) + " }" if parts else "{}"
+    return f"i{width_of(type_)}"
+
+
+@cache
+def scalars_of(type_: Any) -> tuple[str, ...]:
+    """The scalars that a value consists of, in order, as LLVM types: records and tuples taken apart."""
+    if type_ is None or type_ is NoReturn:
+        return ()
+    if type_ is TEXT:
+        return (POINTER, "i64")
+    parts = component_types(type_)
+    if parts is not None:
+        return tuple(scalar for part in parts for scalar in scalars_of(part))
+    return (llvm_type(type_),)
+
+
+@cache
+def extension_of(type_: Any) -> str:
+    """How the C convention of RV64 widens a narrow word to a register; empty where there is nothing to widen.
+
+    A 32-bit word is sign-extended even if it is unsigned (RISC-V psABI, integer calling convention).
+    """
+    if type_ is bool or is_word(type_) or is_enum(type_) or is_packed(type_):
+        width = width_of(type_)
+        if width < 32:
+            return "zeroext "
+        if width == 32:
+            return "signext "
+    return ""
+
+
+def quoted(name: str) -> str:
+    """A name as LLVM's quoted identifier."""
+    return '"' + "".join(c if c.isascii() and c.isprintable() and c not in '"\\' else _escaped(c) for c in name) + '"'
+
+
+def _escaped(text: str) -> str:
+    return "".join(f"\\{byte:02X}" for byte in text.encode())
+
+
+def bytes_constant(data: bytes) -> str:
+    """The initialiser of a byte array."""
+    return 'c"' + "".join(chr(b) if 32 <= b < 127 and b not in (34, 92) else f"\\{b:02X}" for b in data) + '"'
