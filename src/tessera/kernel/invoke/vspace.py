@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Invocations of tables, frames and identifiers (manual: Address Spaces and Virtual Memory; RISC-V API reference)."""
+
+from __future__ import annotations
+
+from tessera.abi.capabilities import EXECUTE_NEVER
+from tessera.abi.errors import Error
+from tessera.abi.labels import InvocationLabel
+from tessera.abi.messages import CapRights
+from tessera.abi.objects import ASID_POOL_BITS
+from tessera.arch import machine, paging
+from tessera.kernel import cspace, derivation, message, untyped, vspace
+from tessera.kernel.capability import AsidPoolCap, Capability, FrameCap, NullCap, PageTableCap, UntypedCap
+from tessera.kernel.layout import AsidPool, Slot
+from tessera.kernel.request import (
+    Status,
+    fail,
+    failed_lookup,
+    invalid_argument,
+    invalid_capability,
+    lookup_invalid_root,
+    lookup_missing_capability,
+    request,
+)
+from tessera.kernel.state import ASID_POOLS, kernel
+from tessera.lang import address_of, at, compiled, from_word, range, record, u64
+
+
+@record
+class Space:
+    """The address space named by an invocation: its root, or why there is none."""
+
+    status: Status
+    cap: Capability
+
+
+@compiled
+def named_space() -> Space:
+    """The address space that the first extra capability names. Errors say what is wrong with it."""
+    slot = request.extra[0]
+    if slot is None:
+        return Space(fail(Error.TRUNCATED_MESSAGE), NullCap())
+    cap = slot.capability
+    if not isinstance(cap, PageTableCap):
+        return Space(invalid_capability(1), NullCap())
+    if not cap.is_mapped:
+        return Space(invalid_capability(1), NullCap())
+    root = vspace.space_of(cap.asid)
+    if root is None:
+        lookup_invalid_root()
+        return Space(failed_lookup(False), NullCap())
+    if root is not cap.table:
+        return Space(invalid_capability(1), NullCap())
+    return Space(Status.OK, cap)
+
+
+@compiled
+def decode_page_table(label: u64, length: u64, slot: Slot, cap: PageTableCap) -> Status:
+    """PageTable Map and Unmap."""
+    match label:
+        case InvocationLabel.RISCV_PAGE_TABLE_MAP:
+            return map_page_table(length, slot, cap)
+        case InvocationLabel.RISCV_PAGE_TABLE_UNMAP:
+            return unmap_page_table(slot, cap)
+        case _:
+            return fail(Error.ILLEGAL_OPERATION)
+
+
+@compiled
+def map_page_table(length: u64, slot: Slot, cap: PageTableCap) -> Status:
+    """Put a table into the deepest table that has a free entry for the address."""
+    if length < 2:
+        return fail(Error.TRUNCATED_MESSAGE)
+    if request.extra[0] is None:
+        return fail(Error.TRUNCATED_MESSAGE)
+    if cap.is_mapped:
+        return invalid_capability(0)
+    address = message.argument(0)
+    space = named_space()
+    if space.status != Status.OK:
+        return space.status
+    if address >= paging.USER_TOP:
+        return invalid_argument(0)
+    root = space.cap
+    if not isinstance(root, PageTableCap):
+        return invalid_capability(1)
+    place = vspace.walk(root.table, address)
+    if place.level == 0 or vspace.read_entry(place).valid:
+        return fail(Error.DELETE_FIRST)
+
+    covered = paging.level_bits(place.level)
+    slot.capability = cap.replace(is_mapped=True, asid=root.asid, mapped_address=(address >> covered) << covered)
+    vspace.write_entry(place, paging.table_entry(paging.physical_address(address_of(cap.table))))
+    machine.flush_space(root.asid)
+    return Status.OK
+
+
+@compiled
+def unmap_page_table(slot: Slot, cap: PageTableCap) -> Status:
+    """Take a table out of its address space and clear it. A root in use, or a copied capability, stays."""
+    if not derivation.is_final(slot):
+        return fail(Error.REVOKE_FIRST)
+    if cap.is_mapped:
+        if vspace.space_of(cap.asid) is cap.table:
+            return fail(Error.REVOKE_FIRST)
+        vspace.unmap_page_table(cap)
+        for index in range(paging.ENTRIES):
+            cap.table.entries[index] = 0
+    slot.capability = cap.replace(is_mapped=False, asid=0, mapped_address=0)
+    return Status.OK
+
+
+@compiled
+def decode_frame(label: u64, length: u64, slot: Slot, cap: FrameCap) -> Status:
+    """Page Map, Unmap and GetAddress."""
+    match label:
+        case InvocationLabel.RISCV_PAGE_MAP:
+            return map_frame(length, slot, cap)
+        case InvocationLabel.RISCV_PAGE_UNMAP:
+            if cap.asid != 0:
+                vspace.unmap_frame(cap)
+                slot.capability = cap.replace(asid=0, mapped_address=0)
+            return Status.OK
+        case InvocationLabel.RISCV_PAGE_GET_ADDRESS:
+            message.set_reply_word(0, cap.base)
+            return Status.OK
+        case _:
+            return fail(Error.ILLEGAL_OPERATION)
+
+
+@compiled
+def map_frame(length: u64, slot: Slot, cap: FrameCap) -> Status:
+    """Map a frame, or change the rights of its mapping where it is mapped already."""
+    if length < 3:
+        return fail(Error.TRUNCATED_MESSAGE)
+    if request.extra[0] is None:
+        return fail(Error.TRUNCATED_MESSAGE)
+    address = message.argument(0)
+    rights = from_word(CapRights, message.argument(1))
+    execute = (message.argument(2) & EXECUTE_NEVER) == 0
+    space = named_space()
+    if space.status != Status.OK:
+        return space.status
+    root = space.cap
+    if not isinstance(root, PageTableCap):
+        return invalid_capability(1)
+    size_bits = vspace.frame_size_bits(cap.size)
+    if cap.asid != 0:
+        if cap.asid != root.asid:
+            return invalid_capability(1)
+        if cap.mapped_address != address:
+            return invalid_argument(0)
+    elif address >= paging.USER_TOP or paging.USER_TOP - address < (u64(1) << size_bits):
+        return invalid_argument(0)
+    if address & ((u64(1) << size_bits) - 1) != 0:
+        return fail(Error.ALIGNMENT_ERROR)
+    place = vspace.walk(root.table, address)
+    if place.level != u64(cap.size):
+        lookup_missing_capability(paging.level_bits(place.level))
+        return failed_lookup(False)
+    old = vspace.read_entry(place)
+    if cap.asid == 0 and old.valid:
+        return fail(Error.DELETE_FIRST)
+    if old.is_table():
+        return fail(Error.DELETE_FIRST)
+
+    readable = cap.can_read and rights.read
+    writable = readable and cap.can_write and rights.write
+    slot.capability = cap.replace(asid=root.asid, mapped_address=address)
+    vspace.write_entry(place, paging.leaf_entry(cap.base, readable, writable, execute))
+    machine.flush_page(address, root.asid)
+    return Status.OK
+
+
+@compiled
+def decode_asid_control(label: u64, length: u64) -> Status:
+    """ASIDControl MakePool: an untyped page becomes a pool of identifiers."""
+    if label != InvocationLabel.RISCV_ASID_CONTROL_MAKE_POOL:
+        return fail(Error.ILLEGAL_OPERATION)
+    if length < 2:
+        return fail(Error.TRUNCATED_MESSAGE)
+    memory_slot = request.extra[0]
+    root_slot = request.extra[1]
+    if memory_slot is None or root_slot is None:
+        return fail(Error.TRUNCATED_MESSAGE)
+    free = u64(ASID_POOLS)
+    for index in range(ASID_POOLS):
+        if free == ASID_POOLS and kernel.asid_table[index] is None:
+            free = index
+    if free == ASID_POOLS:
+        return fail(Error.DELETE_FIRST)
+    cap = memory_slot.capability
+    if not isinstance(cap, UntypedCap):
+        return invalid_capability(1)
+    if cap.size_bits != ASID_POOL_BITS or cap.is_device:
+        return invalid_capability(1)
+    status = derivation.ensure_no_children(memory_slot)
+    if status != Status.OK:
+        return status
+    found = cspace.lookup_target_slot(root_slot.capability, message.argument(0), message.argument(1), False)
+    destination = found.slot
+    if not found.ok or destination is None:
+        return found.status
+    status = derivation.ensure_empty(destination)
+    if status != Status.OK:
+        return status
+
+    # The whole untyped is the pool: nothing of it is left to be retyped.
+    pool = at(AsidPool, paging.kernel_address(cap.base))
+    untyped.clear(address_of(pool), ASID_POOL_BITS)
+    memory_slot.capability = cap.replace(free_offset=1 << ASID_POOL_BITS)
+    asid_base = free << vspace.ASID_POOL_INDEX_BITS
+    derivation.insert(AsidPoolCap(pool=pool, asid_base=asid_base), memory_slot, destination)
+    vspace.new_pool(pool, asid_base)
+    return Status.OK
+
+
+@compiled
+def decode_asid_pool(label: u64, cap: AsidPoolCap) -> Status:
+    """ASIDPool Assign: a page table becomes the root of an address space."""
+    if label != InvocationLabel.RISCV_ASID_POOL_ASSIGN:
+        return fail(Error.ILLEGAL_OPERATION)
+    slot = request.extra[0]
+    if slot is None:
+        return fail(Error.TRUNCATED_MESSAGE)
+    root = slot.capability
+    if not isinstance(root, PageTableCap):
+        return invalid_capability(1)
+    if root.is_mapped:
+        return invalid_capability(1)
+    if kernel.asid_table[cap.asid_base >> vspace.ASID_POOL_INDEX_BITS] is None:
+        lookup_invalid_root()
+        return failed_lookup(False)
+    if kernel.asid_table[cap.asid_base >> vspace.ASID_POOL_INDEX_BITS] is not cap.pool:
+        return invalid_capability(0)
+    # Identifier 0 means none, so the first place of the first pool is never given out.
+    free = u64(vspace.ASIDS_PER_POOL)
+    for index in range(vspace.ASIDS_PER_POOL):
+        if free == vspace.ASIDS_PER_POOL and cap.pool.spaces[index] is None and cap.asid_base + index != 0:
+            free = index
+    if free == vspace.ASIDS_PER_POOL:
+        return fail(Error.DELETE_FIRST)
+
+    vspace.map_kernel(root.table)
+    slot.capability = root.replace(is_mapped=True, asid=cap.asid_base + free, mapped_address=0)
+    cap.pool.spaces[free] = root.table
+    return Status.OK
