@@ -37,6 +37,11 @@ class Configuration:
         return self.profile.min_budget_us * self.ticks_per_us
 
     @property
+    def profile_name(self) -> bytes:
+        """The profile's name, as a constant of the language."""
+        return self.profile.name.encode()
+
+    @property
     def memory_start(self) -> int:
         """First physical address of RAM that the kernel manages."""
         return self.board.memory(self.profile.memory_size).start

@@ -308,3 +308,26 @@ def make_root_task(image_start: u64, image_end: u64, offset: u64, tree: u64, tre
     root_task.info.untyped.end = root_task.next
     fill_boot_info()
     return True
+
+
+@compiled
+def start_root_task(entry: u64) -> None:
+    """The first thread: all rights, highest priority, runs at once."""
+    tcb = at(Tcb, paging.kernel_address(plan.tcb))
+    context = at(SchedContext, paging.kernel_address(plan.context))
+    derivation.insert(root_slot(InitialSlot.CNODE).capability, root_slot(InitialSlot.CNODE), tcb.cspace_root)
+    derivation.insert(root_slot(InitialSlot.VSPACE).capability, root_slot(InitialSlot.VSPACE), tcb.vspace_root)
+    derivation.insert(
+        root_slot(InitialSlot.IPC_BUFFER).capability, root_slot(InitialSlot.IPC_BUFFER), tcb.ipc_buffer_frame
+    )
+    tcb.ipc_buffer = plan.virtual_ipc_buffer
+    tcb.registers[NEXT_PC] = entry
+    tcb.registers[FAULT_PC] = entry
+    tcb.registers[registers.FIRST_ARGUMENT] = plan.virtual_boot_info
+    tcb.priority = configuration.profile.priorities - 1
+    tcb.maximum_priority = configuration.profile.priorities - 1
+    slice_ticks = configuration.profile.boot_time_slice_us * configuration.ticks_per_us
+    budget.configure(context, MIN_REFILLS, slice_ticks, slice_ticks, False, 0)
+    schedcontext.bind_tcb(context, tcb)
+    scheduler.set_thread_state(tcb, ThreadState.RUNNING)
+    scheduler.possible_switch_to(tcb)

@@ -43,6 +43,8 @@ class Request:
     # The lookup that failed last, as the words of a fault message: type, then its details.
     failure: LookupFailure
     failure_words: Array[u64] = array(3)
+    # The capability pointer that was looked up.
+    failed_address: u64
 
 
 request: Request = static(Request)

@@ -86,7 +86,7 @@ class KernelState:
     work_units: u64
     # The thread whose FPU registers are in the hardware.
     fpu_owner: Tcb | None
-    kernel_page_table: PageTable
+    fpu_on: bool
     # What selects the address space that the hardware uses now.
     space_word: u64
     domain_schedule: Array[DomainScheduleEntry] = array(MAX_DOMAIN_SCHEDULE)
@@ -103,6 +103,9 @@ class IrqSlots:
 
 
 kernel: KernelState = static(KernelState)
+# The tables of the kernel's own address space; every other one copies the root's entries.
+kernel_page_table: PageTable = static(PageTable, alignment=4096)
+device_page_table: PageTable = static(PageTable, alignment=4096)
 irq_slots: IrqSlots = static(IrqSlots, alignment=4096)
 idle_tcb: Tcb = static(Tcb, alignment=2048)
 idle_scheduling_context: SchedContext = static(SchedContext)

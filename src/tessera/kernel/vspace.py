@@ -11,7 +11,7 @@ from __future__ import annotations
 from tessera.arch import machine, paging
 from tessera.kernel.capability import AsidPoolCap, FrameCap, FrameSize, PageTableCap
 from tessera.kernel.layout import AsidPool, PageTable, Tcb
-from tessera.kernel.state import kernel
+from tessera.kernel.state import kernel, kernel_page_table
 from tessera.lang import (
     address_of,
     at,
@@ -92,13 +92,13 @@ def space_of(asid: u64) -> PageTable | None:
 def map_kernel(root: PageTable) -> None:
     """Give a new address space the kernel's entries, which are the same everywhere."""
     for index in range(paging.FIRST_KERNEL_ENTRY, paging.ENTRIES):
-        root.entries[index] = kernel.kernel_page_table.entries[index]
+        root.entries[index] = kernel_page_table.entries[index]
 
 
 @compiled
 def kernel_space_word() -> u64:
     """What selects the address space that maps the kernel only."""
-    return paging.root_word(paging.image_physical(address_of(kernel.kernel_page_table)), 0)
+    return paging.root_word(paging.image_physical(address_of(kernel_page_table)), 0)
 
 
 @compiled

@@ -33,6 +33,11 @@ probe_timer_compare:
     csrw    stvec, t1
     ret
 
+    .globl kernel_end
+kernel_end:
+    la      a0, ki_end
+    ret
+
     .globl read_device
 read_device:
     lw      a0, 0(a0)

@@ -31,6 +31,7 @@ IMAGE_PHYSICAL_GIGABYTE = 0x8000_0000
 
 # Pieces of 2 MiB that the kernel's device window maps, in order.
 DEVICE_PIECES = (0x0200_0000, 0x0C00_0000, 0x0C20_0000, 0x0C40_0000)
+DEVICE_WINDOW = tuple(enumerate(DEVICE_PIECES))
 MEGA_PAGE_BITS = 21
 GIGA_PAGE_BITS = 30
 

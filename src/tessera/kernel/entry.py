@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Threads and Execution: the five ways into the kernel. Only here does the kernel decide to leave (manual: Threads).
+
+Each gives the thread to run next; ``None`` waits for an interrupt.
+"""
+
+from __future__ import annotations
+
+from tessera.abi.capabilities import TCB_FLAG_FPU_DISABLED
+from tessera.abi.configuration import configuration
+from tessera.arch import machine, paging
+from tessera.kernel import boot, console, fault, interrupt, scheduler, syscall, thread, vspace
+from tessera.kernel.layout import Tcb
+from tessera.kernel.state import device_page_table, kernel, kernel_page_table
+from tessera.lang import address_of, compiled, extern, offset_of, range, to_word, u64
+
+FPU_OFFSET = offset_of(Tcb, "fpu")
+
+
+@compiled
+def leave() -> Tcb | None:
+    """Choose who runs, and make the hardware ready for it."""
+    scheduler.schedule()
+    thread.activate()
+    current = kernel.current
+    if current is kernel.idle:
+        return None
+    vspace.activate(current)
+    switch_fpu(current)
+    return current
+
+
+@compiled
+def switch_fpu(tcb: Tcb) -> None:
+    """Give the FPU to a thread that may use it; others find it switched off."""
+    if tcb.flags & TCB_FLAG_FPU_DISABLED != 0:
+        if kernel.fpu_on:
+            kernel.fpu_on = False
+            machine.clear_status(machine.STATUS_FPU)
+        return
+    if not kernel.fpu_on:
+        kernel.fpu_on = True
+        machine.set_status(machine.STATUS_FPU)
+    owner = kernel.fpu_owner
+    if owner is not tcb:
+        if owner is not None:
+            machine.save_fpu(address_of(owner) + FPU_OFFSET)
+        machine.load_fpu(address_of(tcb) + FPU_OFFSET)
+        kernel.fpu_owner = tcb
+
+
+@compiled(symbol="handle_system_call")
+def handle_system_call(address: u64, info: u64, number: u64) -> Tcb | None:
+    """A thread made a system call; the arguments are its registers a0, a1 and a7."""
+    scheduler.update_time()
+    if scheduler.check_budget_restart():
+        syscall.dispatch(kernel.current, address, info, number)
+    return leave()
+
+
+@compiled(symbol="handle_exception")
+def handle_exception(cause: u64, value: u64) -> Tcb | None:
+    """A thread's instruction cannot be executed: that is a fault."""
+    scheduler.update_time()
+    if scheduler.check_budget_restart():
+        current = kernel.current
+        match cause:
+            case machine.INSTRUCTION_ACCESS_FAULT | machine.INSTRUCTION_PAGE_FAULT:
+                fault.vm_fault(current, value, True, cause)
+            case (
+                machine.LOAD_ACCESS_FAULT
+                | machine.LOAD_PAGE_FAULT
+                | machine.STORE_ACCESS_FAULT
+                | machine.STORE_PAGE_FAULT
+            ):
+                fault.vm_fault(current, value, False, cause)
+            case _:
+                fault.user_exception(current, cause, 0)
+    return leave()
+
+
+@compiled(symbol="handle_interrupt")
+def handle_interrupt() -> Tcb | None:
+    """A device or the timer wants attention."""
+    scheduler.update_time()
+    scheduler.check_budget()
+    pending = machine.read_pending()
+    if pending & machine.EXTERNAL_PENDING != 0:
+        interrupt.deliver_pending()
+    if pending & machine.TIMER_PENDING != 0:
+        kernel.reprogram = True
+    return leave()
+
+
+@compiled(symbol="handle_kernel_trap")
+def handle_kernel_trap(cause: u64, address: u64, value: u64) -> None:
+    """The kernel itself trapped: it has a bug, or the hardware has."""
+    console.write(b"\nKERNEL|TRAP: the kernel trapped: cause ")
+    console.write_hex(cause)
+    console.write(b" at ")
+    console.write_hex(address)
+    console.write(b" value ")
+    console.write_hex(value)
+    console.write(b"\n")
+    machine.shutdown()
+
+
+@extern(symbol="kernel_end")
+def kernel_end() -> u64:
+    """The first address behind the kernel's image."""
+    return u64(0)
+
+
+@compiled
+def make_kernel_space() -> None:
+    """The kernel's own entries: physical memory, its image, and the interrupt controller."""
+    root = kernel_page_table
+    for index in range(paging.WINDOW_ENTRIES):
+        root.entries[paging.FIRST_KERNEL_ENTRY + index] = to_word(paging.kernel_leaf(index << 30, False))
+    root.entries[paging.IMAGE_ENTRY] = to_word(paging.kernel_leaf(paging.IMAGE_PHYSICAL_GIGABYTE, True))
+    devices = device_page_table
+    for index, piece in paging.DEVICE_WINDOW:
+        devices.entries[index] = to_word(paging.kernel_leaf(piece, False))
+    root.entries[paging.DEVICE_ENTRY] = to_word(paging.table_entry(paging.image_physical(address_of(devices))))
+    vspace.leave_space()
+    machine.flush_translations()
+
+
+@compiled(symbol="boot")
+def start(image_start: u64, image_end: u64, offset: u64, entry: u64, tree: u64, tree_bytes: u64) -> Tcb | None:
+    """From the load contract to the root task's first instruction."""
+    make_kernel_space()
+    machine.initialise()
+    machine.initialise_interrupts(configuration.board.last_device_interrupt)
+    scheduler.initialise()
+    if not boot.make_root_task(image_start, image_end, offset, tree, tree_bytes, paging.image_physical(kernel_end())):
+        console.write(b"KERNEL|BOOT: memory or slots do not suffice for the root task\n")
+        machine.shutdown()
+        return None
+    boot.start_root_task(entry)
+    console.write(b"KERNEL|BOOT: Tessera, profile ")
+    console.write(configuration.profile_name)
+    console.write(b"\n")
+    return leave()
+
+
+ROOTS = (handle_system_call, handle_exception, handle_interrupt, handle_kernel_trap, start)

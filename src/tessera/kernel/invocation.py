@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""System Calls: a message to a kernel object is checked, done and answered (manual: Kernel Objects; System Calls)."""
+
+from __future__ import annotations
+
+from tessera.abi.errors import Error, LookupFailure
+from tessera.abi.messages import MessageInfo
+from tessera.arch import registers
+from tessera.kernel import cspace, ipc, message, notification, scheduler
+from tessera.kernel.capability import (
+    AsidControlCap,
+    AsidPoolCap,
+    Capability,
+    CNodeCap,
+    DomainCap,
+    EndpointCap,
+    FrameCap,
+    IrqControlCap,
+    IrqHandlerCap,
+    NotificationCap,
+    PageTableCap,
+    ReplyCap,
+    SchedContextCap,
+    SchedControlCap,
+    ThreadCap,
+    UntypedCap,
+)
+from tessera.kernel.invoke import cnode, interrupt, sched, tcb, untyped, vspace
+from tessera.kernel.layout import Slot, Tcb, ThreadState
+from tessera.kernel.request import EXTRA_CAPS, Status, invalid_capability, request
+from tessera.lang import compiled, from_word, min, range, record, to_word, u64
+
+
+@record
+class Sending:
+    """How a system call sends: whether it waits for a partner, for a reply, may donate time; or only a first phase."""
+
+    blocking: bool
+    is_call: bool
+    can_donate: bool
+    first_phase: bool
+
+
+@compiled
+def collect_extra_caps(thread: Tcb, info: MessageInfo) -> bool:
+    """Look up the capabilities passed; false if one is not there (``request.failure`` says why)."""
+    for index in range(EXTRA_CAPS):
+        request.extra[index] = None
+    buffer = request.buffer
+    if buffer is None:
+        return True
+    for index in range(min(info.extra_caps, EXTRA_CAPS)):
+        address = buffer.caps[index]
+        found = cspace.lookup_slot(thread, address)
+        if not found.ok:
+            request.failed_address = address
+            return False
+        request.extra[index] = found.slot
+    return True
+
+
+@compiled
+def decode(slot: Slot, cap: Capability, label: u64, length: u64) -> Status:
+    """Check and do one invocation of a kernel object."""
+    match cap:
+        case UntypedCap():
+            return untyped.decode(label, length, slot, cap)
+        case CNodeCap():
+            return cnode.decode(label, length, cap)
+        case ThreadCap():
+            return tcb.decode(label, length, slot, cap)
+        case SchedContextCap():
+            return sched.decode_context(label, length, cap)
+        case SchedControlCap():
+            return sched.decode_control(label, length, cap)
+        case DomainCap():
+            return sched.decode_domain(label, length)
+        case IrqControlCap():
+            return interrupt.decode_control(label, length, slot)
+        case IrqHandlerCap():
+            return interrupt.decode_handler(label, cap)
+        case FrameCap():
+            return vspace.decode_frame(label, length, slot, cap)
+        case PageTableCap():
+            return vspace.decode_page_table(label, length, slot, cap)
+        case AsidControlCap():
+            return vspace.decode_asid_control(label, length)
+        case AsidPoolCap():
+            return vspace.decode_asid_pool(label, cap)
+        case _:
+            return invalid_capability(0)
+
+
+@compiled
+def invoke(thread: Tcb, slot: Slot, cap: Capability, sending: Sending, info: MessageInfo) -> Status:
+    """Do what was asked of any capability: a message through an endpoint, a signal, a reply, or an invocation."""
+    match cap:
+        case EndpointCap():
+            if not cap.can_send:
+                return invalid_capability(0)
+            ipc.send(
+                thread,
+                cap.endpoint,
+                cap.badge,
+                sending.blocking,
+                sending.is_call,
+                cap.can_grant,
+                cap.can_grant_reply,
+                sending.can_donate,
+            )
+            return Status.OK
+        case NotificationCap():
+            if not cap.can_send:
+                return invalid_capability(0)
+            notification.signal(cap.notification, cap.badge)
+            return Status.OK
+        case ReplyCap():
+            ipc.do_reply(thread, cap.reply, cap.can_grant)
+            return Status.OK
+        case _:
+            if sending.first_phase:
+                return invalid_capability(0)
+            return decode(slot, cap, info.label, request.length)
+
+
+@compiled
+def reply_with_results(thread: Tcb) -> None:
+    """Tell the caller that it was done."""
+    thread.registers[registers.BADGE] = 0
+    thread.registers[registers.MESSAGE_INFO] = to_word(MessageInfo(length=request.reply_length))
+
+
+@compiled
+def reply_with_error(thread: Tcb) -> None:
+    """Tell the caller what was wrong; the details are message words."""
+    request.reply_length = 0
+    match request.error:
+        case Error.INVALID_ARGUMENT | Error.INVALID_CAPABILITY | Error.NOT_ENOUGH_MEMORY:
+            message.set_reply_word(0, request.error_words[0])
+        case Error.RANGE_ERROR:
+            message.set_reply_word(0, request.error_words[0])
+            message.set_reply_word(1, request.error_words[1])
+        case Error.FAILED_LOOKUP:
+            message.set_reply_word(0, request.error_words[0])
+            message.set_reply_word(1, u64(request.failure))
+            for index in range(failure_length(request.failure)):
+                message.set_reply_word(index + 2, request.failure_words[index])
+        case _:
+            pass
+    thread.registers[registers.BADGE] = 0
+    info = MessageInfo(label=u64(request.error), length=request.reply_length)
+    thread.registers[registers.MESSAGE_INFO] = to_word(info)
+
+
+@compiled
+def failure_length(failure: LookupFailure) -> u64:
+    """Words that describe a failed lookup, besides its type."""
+    match failure:
+        case LookupFailure.MISSING_CAPABILITY:
+            return u64(1)
+        case LookupFailure.DEPTH_MISMATCH:
+            return u64(2)
+        case LookupFailure.GUARD_MISMATCH:
+            return u64(3)
+        case _:
+            return u64(0)
+
+
+@compiled
+def handle(thread: Tcb, address: u64, info_word: u64, sending: Sending) -> bool:
+    """Send a message to what ``address`` names; false if that is nothing, which is a fault of the sending phase."""
+    info = from_word(MessageInfo, info_word)
+    request.failed_address = address
+    found = cspace.lookup_slot(thread, address)
+    slot = found.slot
+    if not found.ok or slot is None:
+        return False
+    request.buffer = message.buffer_of(thread, False)
+    if not collect_extra_caps(thread, info):
+        return False
+    request.slot = slot
+    request.length = message.available_length(info.length)
+    request.is_call = sending.is_call
+    request.reply_length = 0
+    scheduler.set_thread_state(thread, ThreadState.RESTART)
+    status = invoke(thread, slot, slot.capability, sending, info)
+    if status == Status.PREEMPTED:
+        return True
+    if status == Status.ERROR:
+        if sending.is_call:
+            reply_with_error(thread)
+        if thread.state == ThreadState.RESTART:
+            scheduler.set_thread_state(thread, ThreadState.RUNNING)
+        return True
+    if thread.state == ThreadState.RESTART:
+        if sending.is_call:
+            reply_with_results(thread)
+        scheduler.set_thread_state(thread, ThreadState.RUNNING)
+    return True
+
+

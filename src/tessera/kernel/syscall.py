@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""System Calls: what each of them does with registers (manual: System Calls)."""
+
+from __future__ import annotations
+
+from tessera.abi.configuration import configuration
+from tessera.abi.syscalls import Syscall
+from tessera.arch import machine, registers
+from tessera.kernel import console, cspace, fault, invocation, ipc, notification, scheduler
+from tessera.kernel.capability import EndpointCap, NotificationCap, ReplyCap, ThreadCap
+from tessera.kernel.invocation import Sending
+from tessera.kernel.layout import THREAD_NAME_BYTES, Tcb
+from tessera.kernel.message import buffer_of
+from tessera.kernel.request import lookup_missing_capability, request
+from tessera.lang import compiled, min, range, truncate, u8, u64
+
+
+@compiled
+def send(thread: Tcb, address: u64, info: u64, sending: Sending) -> None:
+    """The sending phase. A capability that is not there is a fault, but not for a sender that does not wait."""
+    if not invocation.handle(thread, address, info, sending):
+        if sending.blocking:
+            fault.capability_fault(thread, request.failed_address, False)
+
+
+@compiled
+def receive(thread: Tcb, address: u64, blocking: bool, takes_reply: bool) -> None:
+    """The receiving phase: wait for, or look for, a message or a signal."""
+    request.failed_address = address
+    found = cspace.lookup_slot(thread, address)
+    slot = found.slot
+    if not found.ok or slot is None:
+        fault.capability_fault(thread, address, True)
+        return
+    cap = slot.capability
+    match cap:
+        case EndpointCap():
+            if not cap.can_receive:
+                lookup_missing_capability(0)
+                fault.capability_fault(thread, address, True)
+                return
+            receive_from_endpoint(thread, cap, blocking, takes_reply)
+        case NotificationCap():
+            owner = cap.notification.bound_tcb
+            if not cap.can_receive or (owner is not None and owner is not thread):
+                lookup_missing_capability(0)
+                fault.capability_fault(thread, address, True)
+                return
+            notification.receive(thread, cap, blocking)
+        case _:
+            lookup_missing_capability(0)
+            fault.capability_fault(thread, address, True)
+
+
+@compiled
+def receive_from_endpoint(thread: Tcb, cap: EndpointCap, blocking: bool, takes_reply: bool) -> None:
+    """Receive with the reply object that register a6 names, if the call takes one."""
+    if not takes_reply:
+        ipc.receive(thread, cap, blocking, None, False)
+        return
+    address = thread.registers[registers.REPLY_CAP]
+    found = cspace.lookup_slot(thread, address)
+    slot = found.slot
+    if not found.ok or slot is None:
+        fault.capability_fault(thread, address, True)
+        return
+    reply_cap = slot.capability
+    if not isinstance(reply_cap, ReplyCap):
+        lookup_missing_capability(0)
+        fault.capability_fault(thread, address, True)
+        return
+    ipc.receive(thread, cap, blocking, reply_cap.reply, reply_cap.can_grant)
+
+
+@compiled
+def send_then_receive(thread: Tcb, destination: u64, address: u64, info: u64, takes_reply: bool) -> None:
+    """Send without waiting, then receive; the answer of a server and the deferred signal of a driver."""
+    send(thread, destination, info, Sending(False, False, True, True))
+    receive(thread, address, True, takes_reply)
+
+
+@compiled
+def dispatch(thread: Tcb, address: u64, info: u64, number: u64) -> None:
+    """Do the system call with this number (register a7)."""
+    match number:
+        case Syscall.CALL:
+            send(thread, address, info, Sending(True, True, True, False))
+        case Syscall.REPLY_RECV:
+            send_then_receive(thread, thread.registers[registers.REPLY_CAP], address, info, True)
+        case Syscall.NB_SEND_RECV:
+            send_then_receive(thread, thread.registers[registers.SEND_DESTINATION], address, info, True)
+        case Syscall.NB_SEND_WAIT:
+            send_then_receive(thread, thread.registers[registers.WAIT_DESTINATION], address, info, False)
+        case Syscall.SEND:
+            send(thread, address, info, Sending(True, False, False, False))
+        case Syscall.NB_SEND:
+            send(thread, address, info, Sending(False, False, False, False))
+        case Syscall.RECV:
+            receive(thread, address, True, True)
+        case Syscall.NB_RECV:
+            receive(thread, address, False, True)
+        case Syscall.WAIT:
+            receive(thread, address, True, False)
+        case Syscall.NB_WAIT:
+            receive(thread, address, False, False)
+        case Syscall.YIELD:
+            scheduler.yield_now()
+        case Syscall.SET_TLS_BASE:
+            thread.registers[registers.THREAD_POINTER] = address
+        case _:
+            if not configuration.debug or not debug_call(thread, address, number):
+                fault.unknown_syscall(thread, number)
+
+
+@compiled
+def debug_call(thread: Tcb, argument: u64, number: u64) -> bool:
+    """System calls of debug builds; false if it is none of them."""
+    match number:
+        case Syscall.DEBUG_PUT_CHAR:
+            machine.put_character(argument & 255)
+        case Syscall.DEBUG_HALT:
+            console.write(b"\nKERNEL|HALT: a thread asked to stop the machine\n")
+            machine.shutdown()
+        case Syscall.DEBUG_CAP_IDENTIFY:
+            found = cspace.lookup_slot(thread, argument)
+            slot = found.slot
+            kind = u64(0)
+            if found.ok and slot is not None:
+                kind = u64(slot.capability.kind)
+            thread.registers[registers.CAPABILITY] = kind
+        case Syscall.DEBUG_NAME_THREAD:
+            name_thread(thread, argument)
+        case Syscall.DEBUG_DUMP_SCHEDULER | Syscall.DEBUG_SNAPSHOT:
+            console.write_thread(thread)
+        case Syscall.BENCHMARK_NULL_SYSCALL:
+            pass
+        case _:
+            return False
+    return True
+
+
+@compiled
+def name_thread(thread: Tcb, address: u64) -> None:
+    """Give a thread the name that stands in the caller's IPC buffer, up to a zero byte."""
+    found = cspace.lookup_slot(thread, address)
+    slot = found.slot
+    buffer = buffer_of(thread, False)
+    if not found.ok or slot is None or buffer is None:
+        return
+    cap = slot.capability
+    if not isinstance(cap, ThreadCap):
+        return
+    ended = False
+    for index in range(min(u64(THREAD_NAME_BYTES), 8 * 119)):
+        letter = truncate(u8, buffer.message[index // 8] >> (8 * (index % 8)))
+        ended = ended or letter == 0 or index == THREAD_NAME_BYTES - 1
+        cap.tcb.name[index] = u8(0) if ended else letter
+
+
