@@ -60,7 +60,12 @@ _TABLE = (
     ("and_then", "bool bool", "", "second operand is evaluated only if the first is true"),
     ("or_else", "bool bool", "", "second operand is evaluated only if the first is false"),
     ("select", "bool any any", "", "only the chosen one is evaluated"),
-    ("convert", "scalar", "narrow", "word, bool or enumeration to a word; narrowing must keep the value; unchecked, cuts"),
+    (
+        "convert",
+        "scalar",
+        "narrow",
+        "word, bool or enumeration to a word; narrowing must keep the value; unchecked, cuts",
+    ),
     ("truncate", "word", "", "low bits"),
     ("to_enum", "word", "enum", "a member of the enumeration `type`; unchecked, the bits as they are"),
     ("field_place", "reference", "null", "data: Field; place of a field; rule only where the operand may be None"),
@@ -83,7 +88,12 @@ _TABLE = (
     ("text_length", "text", "", "u64"),
     ("text_item", "text u64", "index", "u8"),
     ("call", "any...", "", "data: FunctionInfo; operands left to right"),
-    ("let", "any any", "", "data: name; the first operand's value goes into that fresh local, the second is the result"),
+    (
+        "let",
+        "any any",
+        "",
+        "data: name; the first operand's value goes into that fresh local, the second is the result",
+    ),
 )
 
 OPERATIONS: dict[str, Operation] = {row[0]: Operation(*row) for row in _TABLE}

@@ -28,7 +28,9 @@ def to_raw(type_: Any, value: Any) -> Any:
         return None
     parts = component_types(type_)
     if parts is not None:
-        values = value if isinstance(value, tuple) else tuple(getattr(value, name) for name in type_.__record__.fields())
+        values = (
+            value if isinstance(value, tuple) else tuple(getattr(value, name) for name in type_.__record__.fields())
+        )
         if len(values) != len(parts):
             raise TypeError(f"{value!r} has not {len(parts)} components")
         return tuple(to_raw(part, item) for part, item in zip(parts, values, strict=True))

@@ -19,25 +19,26 @@ MEMORY_BASE = 0x20_0000_0000
 
 @dataclass
 class StaticObject:
-    """A module-level object: ``offset`` in bytes from :data:`MEMORY_BASE`."""
+    """A module-level object of ``module``: ``offset`` in bytes from :data:`MEMORY_BASE`."""
 
     type: Any
     offset: int
     size: int
     alignment: int
     name: str = ""
+    module: str = ""
 
 
 STATICS: list[StaticObject] = []
 _static_end = 0
 
 
-def reserve_static(type_: Any, size: int, alignment: int, name: str) -> StaticObject:
+def reserve_static(type_: Any, size: int, alignment: int, name: str, module: str = "") -> StaticObject:
     """Reserve room for one static object; the address is fixed from then on."""
     global _static_end
     offset = -(-_static_end // alignment) * alignment
     _static_end = offset + size
-    entry = StaticObject(type_, offset, size, alignment, name)
+    entry = StaticObject(type_, offset, size, alignment, name, module)
     STATICS.append(entry)
     return entry
 

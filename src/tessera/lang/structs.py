@@ -8,6 +8,7 @@ Fields are laid out in order with natural alignment, as a C compiler does.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
@@ -360,7 +361,8 @@ _STATIC_BY_ADDRESS: dict[int, StaticObject] = {}
 def static(cls: type[S], *, alignment: int | None = None, name: str = "") -> S:
     """A module-level object, zero at start: ``state = static(KernelState)``. ``alignment`` in bytes."""
     layout = cls.__struct__.layout()  # type: ignore[attr-defined]
-    entry = reserve_static(cls, layout.size, max(16, alignment or 1, layout.alignment), name)
+    module = str(sys._getframe(1).f_globals.get("__name__", ""))
+    entry = reserve_static(cls, layout.size, max(16, alignment or 1, layout.alignment), name, module)
     address = MEMORY_BASE + entry.offset
     _STATIC_BY_ADDRESS[address] = entry
     return reference(cls, address)  # type: ignore[no-any-return]

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the IR builder says about programs that it refuses: the reason, and what to write instead."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+from tessera.lang.types import (
+    Optional_,
+    is_enum,
+    is_packed,
+    is_struct,
+    is_word,
+    type_name,
+)
+
+# Syntax that is not part of the language: name, why, what to write instead.
+UNSUPPORTED: dict[type[ast.AST], tuple[str, str, str]] = {
+    ast.AsyncFunctionDef: ("async", "there is no event loop under the kernel", "write an ordinary function"),
+    ast.AsyncFor: ("async for", "there is no event loop under the kernel", "write an ordinary loop"),
+    ast.AsyncWith: ("async with", "there is no event loop under the kernel", "write the statements one after another"),
+    ast.Await: ("await", "there is no event loop under the kernel", "call the function directly"),
+    ast.ClassDef: ("a class in a function", "types are fixed when the module is imported", "move it to the module"),
+    ast.Delete: ("del", "nothing is allocated, so nothing is deleted", "leave the name, or assign None to a reference"),
+    ast.Dict: ("a dictionary", "there is no dynamic allocation", "use a struct, or match over the keys"),
+    ast.DictComp: ("a comprehension", "there is no dynamic allocation", "write a loop"),
+    ast.FunctionDef: ("a function in a function", "there are no closures", "move it to the module, with @compiled"),
+    ast.GeneratorExp: ("a generator", "there is no dynamic allocation", "write a loop"),
+    ast.Global: ("global", "a module's names are constants", "keep the value in a field of a static(...) struct"),
+    ast.Import: ("import in a function", "names are resolved when the module is imported", "import at the top"),
+    ast.ImportFrom: ("import in a function", "names are resolved when the module is imported", "import at the top"),
+    ast.JoinedStr: ("a formatted string", "there is no dynamic allocation", "print the parts one after another"),
+    ast.Lambda: ("lambda", "there are no closures", "write a function at module level, with @compiled"),
+    ast.List: ("a list", "there is no dynamic allocation", "use an Array field of a struct, or a tuple as a result"),
+    ast.ListComp: ("a comprehension", "there is no dynamic allocation", "write a loop"),
+    ast.NamedExpr: ("the operator :=", "a condition changes no names", "assign in a statement of its own first"),
+    ast.Nonlocal: ("nonlocal", "there are no closures", "pass the value as an argument"),
+    ast.Raise: ("raise", "there are no exceptions", "return an error, or write assert for what cannot happen"),
+    ast.Set: ("a set", "there is no dynamic allocation", "test membership in a tuple: x in (A, B)"),
+    ast.SetComp: ("a comprehension", "there is no dynamic allocation", "write a loop"),
+    ast.Slice: ("a slice", "there is no dynamic allocation", "index one element at a time"),
+    ast.Starred: ("*", "the number of values is fixed when the program is built", "write the values one by one"),
+    ast.Try: ("try", "there are no exceptions", "return an error and test it"),
+    ast.TryStar: ("try", "there are no exceptions", "return an error and test it"),
+    ast.With: ("with", "only `with ghost:` is part of the language", "write the statements one after another"),
+    ast.Yield: ("yield", "there are no generators", "write a loop"),
+    ast.YieldFrom: ("yield", "there are no generators", "write a loop"),
+}
+
+# Python's own functions and types that are not part of the language: what to write instead.
+BUILTINS: dict[str, str] = {
+    "abs": "words are unsigned; compare and subtract the smaller from the larger",
+    "all": "write a loop",
+    "any": "write a loop",
+    "bool": "write a comparison, such as x != 0",
+    "bytes": "pass constant text as b'...', or use an Array[u8] field",
+    "dict": "use a struct",
+    "divmod": "use // and %",
+    "enumerate": "loop over range(len(...)) and index",
+    "int": "say the width: u8, u16, u32, u64 or u128",
+    "list": "use an Array field of a struct",
+    "max": "import max from tessera.lang",
+    "min": "import min from tessera.lang",
+    "pow": "multiply, or shift for powers of two",
+    "print": "print through a function of the program, such as the kernel's console",
+    "range": "import range from tessera.lang, and use it in a for statement",
+    "reversed": "loop over range and index from the end",
+    "set": "test membership in a tuple: x in (A, B)",
+    "sorted": "write a loop",
+    "str": "pass constant text as b'...'",
+    "sum": "write a loop",
+    "tuple": "write (a, b)",
+    "zip": "loop over range and index both",
+}
+
+
+def describe(type_: Any) -> str:
+    """A type as it is written in a source file."""
+    return "NoReturn" if getattr(type_, "__name__", "") == "NoReturn" else type_name(type_)
+
+
+def close_match(name: str, candidates: Iterable[str]) -> str:
+    """A sentence that suggests the nearest name, or an empty string."""
+    found = difflib.get_close_matches(name, [c for c in candidates if not c.startswith("__")], 1)
+    return f"did you mean {found[0]!r}?" if found else ""
+
+
+def conversion_advice(have: Any, want: Any, text: str) -> str:
+    """What to write to get from one type to another; empty where there is no way."""
+    wanted = describe(want)
+    if is_word(have) and is_word(want):
+        if have.width < want.width:
+            return f"write {wanted}({text})"
+        return f"write {wanted}({text}) where the value must fit, truncate({wanted}, {text}) where it is cut"
+    if is_word(want):
+        if have is bool or is_enum(have):
+            return f"write {wanted}({text})"
+        if is_packed(have):
+            return f"write to_word({text})"
+        if is_struct(have) or isinstance(have, Optional_):
+            return f"write address_of({text})"
+    if want is bool and is_word(have):
+        return f"write {text} != 0"
+    if is_word(have):
+        if is_enum(want):
+            return f"write {wanted}({text})"
+        if is_packed(want):
+            return f"write from_word({wanted}, {text})"
+        if is_struct(want):
+            return f"write at({wanted}, {text})"
+        if isinstance(want, Optional_):
+            return f"write at_or_none({describe(want.target)}, {text})"
+    if is_packed(have) and is_packed(want) and have.__packed__.base is want.__packed__.base:
+        return f"test a local name first: `if isinstance(name, {wanted})`, or match over its kinds"
+    return ""

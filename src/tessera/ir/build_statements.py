@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Statements: assignment, branches, loops, and the contracts that compiled code does not contain."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from tessera.ir.build_assign import Assignments, assigned_names
+from tessera.ir.build_calls import CONTRACTS
+from tessera.ir.build_errors import describe
+from tessera.ir.build_scope import Flow, Length, Live, Value
+from tessera.ir.build_types import U64
+from tessera.ir.nodes import (
+    Assert,
+    Break,
+    Continue,
+    Evaluate,
+    Expression,
+    For,
+    If,
+    Return,
+    Statement,
+    Unreachable,
+    While,
+)
+from tessera.lang import contracts, words
+from tessera.lang.types import is_word
+
+_HEAD = (contracts.requires, contracts.ensures, contracts.modifies)
+_LOOP = (contracts.loop_invariant, contracts.decreases)
+
+
+class Statements(Assignments):
+    """Read statements."""
+
+    result: Any = None
+    loops: list[list[Flow]]
+
+    def block(self, statements: Sequence[ast.stmt]) -> list[Statement]:
+        """Read statements that follow each other."""
+        found: list[Statement] = []
+        for node in statements:
+            if not self.flow.live:
+                if self.ended_by_configuration:
+                    break
+                self.fail(
+                    node,
+                    "unreachable",
+                    "this statement is never reached",
+                    why="every path before it returns, leaves the loop or does not come back",
+                    fix="remove it, or correct the condition before it",
+                )
+            found += self.statement(node)
+        return found
+
+    def statement(self, node: ast.stmt) -> list[Statement]:
+        """Read one statement; several may come of it."""
+        if isinstance(node, ast.Assign):
+            return self._assign(node)
+        if isinstance(node, ast.AnnAssign):
+            return self._annotated(node)
+        if isinstance(node, ast.AugAssign):
+            return self._augmented(node)
+        if isinstance(node, ast.If):
+            return self._if(node)
+        if isinstance(node, ast.Expr):
+            return self._expression_statement(node)
+        if isinstance(node, ast.Return):
+            return self._return(node)
+        if isinstance(node, ast.While):
+            return self._while(node)
+        if isinstance(node, ast.For):
+            return self._for_loop(node)
+        if isinstance(node, ast.Match):
+            return self.match(node)
+        if isinstance(node, ast.Assert):
+            return self._assert(node)
+        if isinstance(node, ast.With):
+            return self._with(node)
+        if isinstance(node, (ast.Break, ast.Continue)):
+            if isinstance(node, ast.Break):
+                self.loops[-1].append(self.flow)
+            self.flow = Flow(set(), {}, False)
+            return [Break(node.lineno) if isinstance(node, ast.Break) else Continue(node.lineno)]
+        if isinstance(node, ast.Pass):
+            return []
+        self.unsupported(node)
+
+    # Branches and loops
+
+    def _if(self, node: ast.If) -> list[Statement]:
+        test = self.value(node.test)
+        if isinstance(test, Live):
+            body = self.block(node.body if self.truth(node.test, test.value) else node.orelse)
+            self.ended_by_configuration |= not self.flow.live
+            return body
+        condition = self.condition(node.test, test)
+        true, false = self.facts(node.test)
+        entry = self.flow
+        self.flow = entry.with_facts(true)
+        then = self.block(node.body)
+        after_then = self.flow
+        self.flow = entry.with_facts(false)
+        otherwise = self.block(node.orelse)
+        self.flow = Flow.join([after_then, self.flow])
+        return [If(node.lineno, condition, then, otherwise)]
+
+    def _loop_body(self, node: ast.For | ast.While) -> tuple[list[ast.AST], list[Statement]]:
+        if node.orelse:
+            self.fail(node.orelse[0], "unsupported", "else after a loop is not part of the language", fix="use a flag")
+        kept, body = self._split_contracts(node.body, _LOOP)
+        return kept, self.block(body)
+
+    def _while(self, node: ast.While) -> list[Statement]:
+        head = self.flow.without_facts(assigned_names([node]))
+        self.flow = head.with_facts({})
+        test = self.value(node.test)
+        endless = isinstance(test, Live) and self.truth(node.test, test.value)
+        if isinstance(test, Live) and not endless:
+            return []
+        condition = self.condition(node.test, Live(True) if endless else test)
+        true, false = self.facts(node.test)
+        self.loops.append([])
+        self.flow = head.with_facts(true)
+        kept, body = self._loop_body(node)
+        self.flow = Flow.join(self.loops.pop() + ([] if endless else [head.with_facts(false)]))
+        if endless and not isinstance(node.test, ast.Constant):
+            self.ended_by_configuration |= not self.flow.live
+        return [While(node.lineno, condition, body, kept)]
+
+    def _for_loop(self, node: ast.For) -> list[Statement]:
+        if not isinstance(node.target, ast.Name):
+            self.unsupported(node.target)
+        call = node.iter
+        target = self.value(call.func) if isinstance(call, ast.Call) else None
+        if not isinstance(call, ast.Call) or target != Live(words.range):
+            builtin = target == Live(range)
+            self.fail(
+                node.iter,
+                "unsupported",
+                "this is Python's own range" if builtin else f"a loop cannot go over {self.text(node.iter)}",
+                why="its numbers have no width" if builtin else "for goes over words only",
+                fix="import range from tessera.lang" if builtin else "write for i in range(n): and index with i",
+            )
+        if not 1 <= len(call.args) <= 2 or call.keywords:
+            self.fail(call, "arguments", "range takes one or two bounds", fix="write range(n) or range(a, b)")
+        nodes = call.args if len(call.args) == 2 else [call.args[0], call.args[0]]
+        values: list[Value] = [self.value(argument) for argument in call.args]
+        start, stop = self._bounds(values if len(values) == 2 else [Live(0), values[0]], nodes)
+        name = node.target.id if node.target.id != "_" else self.fresh("turn", stop.type)
+        self._declare_index(node, name, stop.type)
+        head = self.flow.without_facts(assigned_names([node]))
+        self.flow = head.with_facts({})
+        self.flow.assigned.add(name)
+        self.loops.append([])
+        kept, body = self._loop_body(node)
+        self.flow = Flow.join([*self.loops.pop(), head])
+        return [For(node.lineno, name, stop.type, start, stop, body, kept)]
+
+    def _bounds(self, values: list[Value], nodes: list[ast.expr]) -> tuple[Expression, Expression]:
+        if all(self.own_type(value) is None for value in values):
+            # Under CPython bounds without width count as u64; a choice may hold a word, so it must say which.
+            for value, node in zip(values, nodes, strict=True):
+                if not isinstance(value, (Live, Length)):
+                    self.settle(value, node)
+            return self.coerce(values[0], U64, nodes[0]), self.coerce(values[1], U64, nodes[1])
+        first, second = self.unify(values[0], values[1], nodes[0], nodes[1])
+        if not is_word(first.type):
+            self.fail(nodes[1], "type-mismatch", f"range counts words, not {describe(first.type)}")
+        return first, second
+
+    def _declare_index(self, node: ast.For, name: str, type_: Any) -> None:
+        if self.declared.setdefault(name, type_) != type_:
+            have = describe(self.declared[name])
+            self.fail(node.target, "type-mismatch", f"{name!r} holds {have}, and the loop gives it {describe(type_)}")
+
+    # Other statements
+
+    def _expression_statement(self, node: ast.Expr) -> list[Statement]:
+        if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            return []
+        value = self.value(node.value)
+        called = value
+        while isinstance(called, Expression) and called.operation == "let":
+            called = called.operands[1]
+        if not isinstance(value, Expression) or not isinstance(called, Expression) or called.operation != "call":
+            self.fail(node, "no-effect", f"{self.text(node.value)} has no effect", fix="remove it, or use its value")
+        found: list[Statement] = [Evaluate(node.lineno, value)]
+        if value.type is NoReturn:
+            self.flow = Flow(set(), {}, False)
+            found.append(Unreachable(node.lineno))
+        return found
+
+    def _return(self, node: ast.Return) -> list[Statement]:
+        none = node.value is None or (isinstance(node.value, ast.Constant) and node.value.value is None)
+        expression: Expression | None = None
+        if self.result is NoReturn:
+            self.fail(node, "missing-return", "a function marked NoReturn does not return", fix="loop or call one")
+        if self.result is None and not none:
+            self.fail(node, "type-mismatch", "the function returns None, and a value is returned here",
+                      fix="declare the result type, or write return")  # fmt: skip
+        if self.result is not None:
+            if node.value is None:
+                self.fail(node, "missing-return", f"a value of type {describe(self.result)} is missing here")
+            expression = self.expression(node.value, self.result)
+        self.flow = Flow(set(), {}, False)
+        return [Return(node.lineno, expression)]
+
+    def _assert(self, node: ast.Assert) -> list[Statement]:
+        test = self.value(node.test)
+        if isinstance(test, Live) and self.truth(node.test, test.value):
+            return []
+        condition = self.condition(node.test, Live(False) if isinstance(test, Live) else test)
+        message = self.value(node.msg) if node.msg is not None else None
+        text = self.text(node.test)
+        if isinstance(message, Live) and isinstance(message.value, str):
+            text = message.value
+        self.flow = self.flow.with_facts(self.facts(node.test)[0])
+        return [Assert(node.lineno, condition, text)]
+
+    def _with(self, node: ast.With) -> list[Statement]:
+        if not self._is_ghost(node):
+            self.unsupported(node)
+        self.ghosts |= assigned_names(node.body)
+        return []
+
+    def _is_ghost(self, node: ast.stmt) -> bool:
+        if not isinstance(node, ast.With) or len(node.items) != 1:
+            return False
+        item = node.items[0].context_expr
+        return isinstance(item, (ast.Name, ast.Attribute)) and self.value(item) == Live(contracts.ghost)
+
+    def _split_contracts(
+        self, body: Sequence[ast.stmt], allowed: Sequence[Any]
+    ) -> tuple[list[ast.AST], Sequence[ast.stmt]]:
+        """The contracts at the head of a body, and what follows them."""
+        kept: list[ast.AST] = []
+        for position, node in enumerate(body):
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and position == 0:
+                continue
+            if self._is_ghost(node):
+                self.statement(node)
+            elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+                target = self._contract(node.value)
+                if not any(target is one for one in allowed):
+                    return kept, body[position:]
+                kept.append(node.value)
+            else:
+                return kept, body[position:]
+        return kept, []
+
+    def _contract(self, node: ast.Call) -> Any:
+        """The contract function that a call names, if it is one."""
+        if not isinstance(node.func, (ast.Name, ast.Attribute)):
+            return None
+        root: ast.expr = node.func
+        while isinstance(root, ast.Attribute):
+            root = root.value
+        if not isinstance(root, ast.Name) or root.id in self.local_names:
+            return None
+        value = self.value(node.func)
+        return next((c for c in CONTRACTS if isinstance(value, Live) and value.value is c), None)
+
+    def head(self) -> tuple[list[ast.AST], Sequence[ast.stmt]]:
+        """The contracts of the function, and its statements."""
+        return self._split_contracts(self.node.body, _HEAD)
