@@ -23,7 +23,7 @@ class DerivationLink(Packed):
     next: Slot | None = bits(0 + 5, 59, shift=5)
 
 
-@struct(size=32)
+@struct(size=32, alignment=32)
 class Slot:
     """A place for one capability, linked into the derivation tree while it is not empty. (seL4: cte.)"""
 

@@ -1,0 +1,348 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Capability Spaces: how capabilities are derived from each other (manual: Capability Derivation Tree and Revocation).
+
+The tree is kept as one list in prefix order: the descendants of a slot stand directly behind it, as far as
+:func:`is_parent_of` says so. Capabilities to one object are neighbours, except for untyped memory, which stands before
+everything made of it. Invariants: :mod:`tessera.kernel.derivation_invariants`.
+"""
+
+from __future__ import annotations
+
+from tessera.abi.errors import Error
+from tessera.abi.messages import CapRights, CNodeData
+from tessera.abi.objects import WORD_BITS
+from tessera.kernel.capability import (
+    AsidControlCap,
+    AsidPoolCap,
+    Capability,
+    CNodeCap,
+    DomainCap,
+    EndpointCap,
+    FrameCap,
+    IrqControlCap,
+    IrqHandlerCap,
+    NotificationCap,
+    NullCap,
+    PageTableCap,
+    ReplyCap,
+    SchedContextCap,
+    SchedControlCap,
+    ThreadCap,
+    UntypedCap,
+    ZombieCap,
+)
+from tessera.kernel.layout import DerivationLink, Slot
+from tessera.kernel.region import contains
+from tessera.kernel.request import Status, fail
+from tessera.lang import compiled, from_word, requires, u64
+
+
+@compiled
+def is_empty(slot: Slot) -> bool:
+    """Whether a slot holds no capability."""
+    return isinstance(slot.capability, NullCap)
+
+
+@compiled
+def same_region(a: Capability, b: Capability) -> bool:
+    """Whether ``b`` is to the object of ``a``, or to something made from it. (seL4: sameRegionAs.)"""
+    match a:
+        case UntypedCap():
+            return contains(a, b)
+        case EndpointCap():
+            return isinstance(b, EndpointCap) and a.endpoint is b.endpoint
+        case NotificationCap():
+            return isinstance(b, NotificationCap) and a.notification is b.notification
+        case ReplyCap():
+            return isinstance(b, ReplyCap) and a.reply is b.reply
+        case CNodeCap():
+            return isinstance(b, CNodeCap) and a.slots is b.slots
+        case ThreadCap():
+            return isinstance(b, ThreadCap) and a.tcb is b.tcb
+        case SchedContextCap():
+            return isinstance(b, SchedContextCap) and a.context is b.context
+        case FrameCap():
+            return isinstance(b, FrameCap) and a.base == b.base and a.size == b.size
+        case PageTableCap():
+            return isinstance(b, PageTableCap) and a.table is b.table
+        case AsidPoolCap():
+            return isinstance(b, AsidPoolCap) and a.pool is b.pool
+        case IrqHandlerCap():
+            return isinstance(b, IrqHandlerCap) and a.irq == b.irq
+        case IrqControlCap():
+            return isinstance(b, (IrqControlCap, IrqHandlerCap))
+        case SchedControlCap():
+            return isinstance(b, SchedControlCap) and a.core == b.core
+        case DomainCap():
+            return isinstance(b, DomainCap)
+        case AsidControlCap():
+            return isinstance(b, AsidControlCap)
+        case _:
+            return False
+
+
+@compiled
+def same_object(a: Capability, b: Capability) -> bool:
+    """Whether two capabilities are to one object. Untyped memory is no object yet. (seL4: sameObjectAs.)"""
+    if isinstance(a, (UntypedCap, IrqControlCap)):
+        return False
+    return same_region(a, b)
+
+
+@compiled
+def is_final(slot: Slot) -> bool:
+    """Whether no other capability to the object exists: it would be a neighbour. (seL4: isFinalCapability.)"""
+    previous = slot.previous
+    if previous is not None:
+        if same_object(previous.capability, slot.capability):
+            return False
+    following = slot.link.next
+    return following is None or not same_object(slot.capability, following.capability)
+
+
+@compiled
+def is_parent_of(a: Slot, b: Slot) -> bool:
+    """Whether ``b`` is derived from ``a``, given that all slots between them are. (seL4: isMDBParentOf.)
+
+    Of the capabilities to one endpoint, the unbadged one is the parent of all; a badged one is the parent of those
+    with its badge up to the next one that was badged anew.
+    """
+    cap = a.capability
+    if not a.link.revocable or not same_region(cap, b.capability):
+        return False
+    badge = badge_of(cap)
+    if badge == 0:
+        return True
+    return badge_of(b.capability) == badge and not b.link.first_badged
+
+
+@compiled
+def badge_of(cap: Capability) -> u64:
+    """The badge of a capability; 0 for kinds that have none."""
+    match cap:
+        case EndpointCap():
+            return cap.badge
+        case NotificationCap():
+            return cap.badge
+        case _:
+            return u64(0)
+
+
+@compiled
+def has_children(slot: Slot) -> bool:
+    """Whether anything was derived from a capability and still exists."""
+    following = slot.link.next
+    return following is not None and is_parent_of(slot, following)
+
+
+@compiled
+def ensure_no_children(slot: Slot) -> Status:
+    """Error REVOKE_FIRST unless nothing is derived from a capability."""
+    if has_children(slot):
+        return fail(Error.REVOKE_FIRST)
+    return Status.OK
+
+
+@compiled
+def ensure_empty(slot: Slot) -> Status:
+    """Error DELETE_FIRST unless a slot is empty."""
+    if not is_empty(slot):
+        return fail(Error.DELETE_FIRST)
+    return Status.OK
+
+
+@compiled
+def is_revocable(new: Capability, source: Capability) -> bool:
+    """Whether a new capability may have children: it is badged anew, an interrupt's, or untyped memory."""
+    match new:
+        case EndpointCap():
+            return new.badge != badge_of(source)
+        case NotificationCap():
+            return new.badge != badge_of(source)
+        case IrqHandlerCap():
+            return isinstance(source, IrqControlCap)
+        case UntypedCap():
+            return True
+        case _:
+            return False
+
+
+@compiled
+def link_behind(source: Slot, destination: Slot, capability: Capability, marked: bool) -> None:
+    """Put a capability into an empty slot, which comes directly behind the source in the tree's order."""
+    requires(is_empty(destination) and not is_empty(source))
+    source_link = source.link
+    following = source_link.next
+    destination.capability = capability
+    destination.previous = source
+    destination.link = DerivationLink(next=following, revocable=marked, first_badged=marked)
+    source.link = source_link.replace(next=destination)
+    if following is not None:
+        following.previous = destination
+
+
+@compiled
+def insert(capability: Capability, source: Slot, destination: Slot) -> None:
+    """Put a capability that was derived from the source's into an empty slot. (seL4: cteInsert.)"""
+    original = source.capability
+    if isinstance(original, UntypedCap) and isinstance(capability, UntypedCap):
+        # Two capabilities to the same free memory must not both hand it out: the original keeps nothing.
+        if original.base == capability.base and original.size_bits == capability.size_bits:
+            source.capability = original.replace(free_offset=u64(1) << original.size_bits)
+    link_behind(source, destination, capability, is_revocable(capability, original))
+
+
+@compiled
+def insert_original(capability: Capability, parent: Slot, destination: Slot) -> None:
+    """Put the first capability to a new object behind the untyped memory it is made of. (seL4: insertNewCap.)"""
+    link_behind(parent, destination, capability, True)
+
+
+@compiled
+def move(capability: Capability, source: Slot, destination: Slot) -> None:
+    """Give the source's place in the tree, with this capability, to an empty slot. (seL4: cteMove.)"""
+    requires(is_empty(destination) and not is_empty(source))
+    link = source.link
+    previous = source.previous
+    following = link.next
+    destination.capability = capability
+    destination.previous = previous
+    destination.link = link
+    make_empty(source)
+    if previous is not None:
+        previous.link = previous.link.replace(next=destination)
+    if following is not None:
+        following.previous = destination
+
+
+@compiled
+def swap(first_capability: Capability, first: Slot, second_capability: Capability, second: Slot) -> None:
+    """Exchange two slots' places in the tree: each gets the other's capability as given here. (seL4: cteSwap.)"""
+    requires(first is not second)
+    first.capability = second_capability
+    second.capability = first_capability
+
+    first_link = first.link
+    first_previous = first.previous
+    first_next = first_link.next
+    if first_previous is not None:
+        first_previous.link = first_previous.link.replace(next=second)
+    if first_next is not None:
+        first_next.previous = second
+
+    # Read only now: where the two are neighbours, the second's links have just been changed.
+    second_link = second.link
+    second_previous = second.previous
+    second_next = second_link.next
+    first.link = second_link
+    first.previous = second_previous
+    second.link = first_link
+    second.previous = first_previous
+    if second_previous is not None:
+        second_previous.link = second_previous.link.replace(next=first)
+    if second_next is not None:
+        second_next.previous = first
+
+
+@compiled
+def remove(slot: Slot) -> None:
+    """Empty a slot. Its children become its parent's. (seL4: emptySlot.)"""
+    link = slot.link
+    previous = slot.previous
+    following = link.next
+    if previous is not None:
+        previous.link = previous.link.replace(next=following)
+    if following is not None:
+        following.previous = previous
+        # The next one's left neighbour is another now, whose badge may differ from it.
+        if link.first_badged:
+            following.link = following.link.replace(first_badged=True)
+    make_empty(slot)
+
+
+@compiled
+def make_empty(slot: Slot) -> None:
+    """Overwrite a slot that is in the tree no longer."""
+    slot.capability = NullCap()
+    slot.previous = None
+    slot.link = DerivationLink()
+
+
+@compiled
+def derive(slot: Slot, cap: Capability) -> tuple[Status, Capability]:
+    """The capability that a copy of this one, found in ``slot``, is; null if its kind cannot be copied.
+
+    Errors: REVOKE_FIRST for untyped memory that is in use, ILLEGAL_OPERATION for a page table that is not mapped.
+    (seL4: deriveCap.)
+    """
+    match cap:
+        case UntypedCap():
+            status = ensure_no_children(slot)
+            if status != Status.OK:
+                return status, NullCap()
+            return Status.OK, cap
+        case FrameCap():
+            # A mapping belongs to one capability, so that unmapping it is unmistakable.
+            return Status.OK, cap.replace(asid=0, mapped_address=0)
+        case PageTableCap():
+            if not cap.is_mapped:
+                return fail(Error.ILLEGAL_OPERATION), NullCap()
+            return Status.OK, cap
+        case ZombieCap():
+            return Status.OK, NullCap()
+        case IrqControlCap():
+            return Status.OK, NullCap()
+        case _:
+            return Status.OK, cap
+
+
+@compiled
+def mask_rights(rights: u64, cap: Capability) -> Capability:
+    """The capability with no more than these rights, as user level writes them. (seL4: maskCapRights.)"""
+    allowed = from_word(CapRights, rights)
+    match cap:
+        case EndpointCap():
+            return cap.replace(
+                can_send=cap.can_send and allowed.write,
+                can_receive=cap.can_receive and allowed.read,
+                can_grant=cap.can_grant and allowed.grant,
+                can_grant_reply=cap.can_grant_reply and allowed.grant_reply,
+            )
+        case NotificationCap():
+            return cap.replace(
+                can_send=cap.can_send and allowed.write,
+                can_receive=cap.can_receive and allowed.read,
+            )
+        case ReplyCap():
+            return cap.replace(can_grant=cap.can_grant and allowed.grant)
+        case FrameCap():
+            # Memory that can be written can be read, too.
+            can_read = cap.can_read and allowed.read
+            return cap.replace(can_read=can_read, can_write=can_read and cap.can_write and allowed.write)
+        case _:
+            return cap
+
+
+@compiled
+def update_data(preserve: bool, data: u64, cap: Capability) -> Capability:
+    """The capability with a badge or guard of its own; null if that is not possible. (seL4: updateCapData.)
+
+    A badge can be given once, and not where the old one is to be preserved; a guard at any time.
+    """
+    match cap:
+        case EndpointCap():
+            if preserve or cap.badge != 0:
+                return NullCap()
+            return cap.replace(badge=data)
+        case NotificationCap():
+            if preserve or cap.badge != 0:
+                return NullCap()
+            return cap.replace(badge=data)
+        case CNodeCap():
+            wanted = from_word(CNodeData, data)
+            if wanted.guard_size + cap.radix > WORD_BITS:
+                return NullCap()
+            guard = wanted.guard & ((u64(1) << wanted.guard_size) - 1)
+            return cap.replace(guard_size=wanted.guard_size, guard=guard)
+        case _:
+            return cap
