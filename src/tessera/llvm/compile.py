@@ -19,7 +19,14 @@ from tessera.arch.riscv64.target import KERNEL, CodeTarget
 from tessera.lang.diagnostics import Diagnostic, Location
 
 # Values that may not be assumed about code that runs without an operating system.
-_FREESTANDING = ("-ffreestanding", "-fno-builtin", "-ffunction-sections", "-fdata-sections", "-fno-ident")
+_FREESTANDING = (
+    "-ffreestanding",
+    "-fno-builtin",
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-fno-ident",
+    "-fno-addrsig",
+)
 _IR_FLAGS = ("-Wno-override-module", "-fno-unroll-loops", "-fno-vectorize", "-fno-slp-vectorize")
 
 
@@ -40,6 +47,7 @@ def compiler_program() -> str:
 
 
 def _run(arguments: Sequence[str], told: str, stdin: str | None = None, directory: Path | None = None) -> None:
+    """Run one of the programs. Warnings about text that we generated (``stdin``) are errors of ours."""
     done = subprocess.run(
         [compiler_program(), *arguments],
         input=stdin.encode() if stdin is not None else None,
@@ -48,7 +56,7 @@ def _run(arguments: Sequence[str], told: str, stdin: str | None = None, director
         cwd=directory,
         check=False,
     )
-    if done.returncode != 0:
+    if done.returncode != 0 or (stdin is not None and b"warning:" in done.stderr):
         text = done.stderr.decode(errors="replace").strip() or f"the program ended with {done.returncode}"
         lines = text.splitlines()
         raise Diagnostic(

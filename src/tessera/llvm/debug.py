@@ -35,10 +35,8 @@ class Metadata:
         self._files: dict[str, int] = {}
         self._lines: dict[tuple[int, int], str] = {}
         self._unit = 0
-        self._no_types = 0
         if enabled:
-            self._no_types = self.add("!{}")
-            signature = self.add(f"!{{!{self._no_types}}}")
+            signature = self.add("!{null}")
             self._signature = self.add(f"!DISubroutineType(types: !{signature})")
             self._unit = self.add("")  # completed when its file is known
 
