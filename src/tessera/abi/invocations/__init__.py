@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from tessera.abi.invocations.hardware import HARDWARE_INVOCATIONS
 from tessera.abi.invocations.memory import MEMORY_INVOCATIONS
-from tessera.abi.invocations.model import Cause, Invocation, Parameter, ParameterType, Placement, place, words_used
+from tessera.abi.invocations.model import (
+    Cause,
+    Invocation,
+    Parameter,
+    ParameterType,
+    Placement,
+    pack,
+    place,
+    words_used,
+)
 from tessera.abi.invocations.threads import THREAD_INVOCATIONS
 from tessera.abi.invocations.time import TIME_INVOCATIONS
 from tessera.abi.labels import InvocationLabel
@@ -22,6 +31,7 @@ __all__ = [
     "ParameterType",
     "Placement",
     "invocation",
+    "pack",
     "place",
     "words_used",
 ]

@@ -8,7 +8,7 @@ message, in their order, except for the first one, which is invoked.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tessera.abi.errors import Error
@@ -84,6 +84,22 @@ def place(parameters: Iterable[Parameter]) -> tuple[Placement, ...]:
         placements.append(Placement(parameter, used // WORD_BITS, used % WORD_BITS, width))
         used += width
     return tuple(placements)
+
+
+def pack(placements: Iterable[Placement], values: Mapping[str, int]) -> list[int]:
+    """The message words that carry these values, by the names of the parameters.
+
+    A parameter of several words takes a number of as many bits, the first word lowest. Raises :class:`ValueError` for
+    a value that does not fit.
+    """
+    placements = tuple(placements)
+    message = 0
+    for placement in placements:
+        value = values[placement.parameter.name]
+        if value >> placement.width:
+            raise ValueError(f"{value:#x} does not fit the {placement.width} bits of {placement.parameter.name}")
+        message |= value << (placement.word * WORD_BITS + placement.low)
+    return [message >> (i * WORD_BITS) & ((1 << WORD_BITS) - 1) for i in range(words_used(placements))]
 
 
 def words_used(placements: Iterable[Placement]) -> int:

@@ -146,7 +146,8 @@ static inline seL4_Word microkit_mr_get(seL4_Uint8 mr)
 /* Lets a child component go on at an address, usually its entry point. */
 static inline void microkit_pd_restart(microkit_child pd, seL4_Word entry_point)
 {
-    seL4_UserContext context = {0};
+    /* Only the first register is written, so the others need no value. */
+    seL4_UserContext context;
     context.pc = entry_point;
     __microkit_check(seL4_TCB_WriteRegisters(BASE_TCB_CAP + pd, seL4_True, 0, 1, &context), "microkit_pd_restart", pd);
 }

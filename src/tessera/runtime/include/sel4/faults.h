@@ -7,13 +7,12 @@
 /* The fault that a received message describes; a null fault for any other message. */
 LIBSEL4_INLINE_FUNC seL4_Fault_t seL4_getFault(seL4_MessageInfo_t tag)
 {
-    seL4_Fault_t fault = {{seL4_MessageInfo_get_label(tag)}};
-    seL4_Word count = __sel4_fault_words((seL4_Fault_tag_t)fault.words[0]);
-    if (count == 0) {
-        fault.words[0] = seL4_Fault_NullFault;
-    }
-    for (seL4_Word i = 0; i < count; i++) {
-        fault.words[i + 1] = seL4_GetMR((int)i);
+    seL4_Fault_t fault;
+    seL4_Word kind = seL4_MessageInfo_get_label(tag);
+    seL4_Word count = __sel4_fault_words((seL4_Fault_tag_t)kind);
+    fault.words[0] = count != 0 ? kind : seL4_Fault_NullFault;
+    for (seL4_Word i = 0; i + 1 < sizeof(fault.words) / sizeof(fault.words[0]); i++) {
+        fault.words[i + 1] = i < count ? seL4_GetMR((int)i) : 0;
     }
     return fault;
 }

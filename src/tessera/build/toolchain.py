@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""C components: the compiler, its flags and include folders, and errors with their place in the source."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import tessera.runtime
+from tessera.abi.boards import QEMU_VIRT_RISCV64, Board
+from tessera.abi.headers import write_headers
+from tessera.abi.profiles import MICROKIT, Profile
+from tessera.arch.riscv64.target import USER
+from tessera.lang.diagnostics import Diagnostic, Location
+from tessera.llvm.compile import compile_c, compiler_program
+
+# The dialect of upstream's components. Static functions of headers that a component does not call are no mistake.
+DIALECT_FLAGS = ("-std=gnu11", "-nostdlib", "-Wno-unused-function")
+
+_ERROR = re.compile(r"^(?P<file>[^:\n]+):(?P<line>\d+):(?P<column>\d+): (?:fatal )?error: (?P<what>.*)$", re.MULTILINE)
+
+
+def c_compiler() -> list[str]:
+    """The beginning of a command that compiles C. Raises :class:`Diagnostic` if the compiler is missing."""
+    return [compiler_program(), "clang"]
+
+
+def linker() -> list[str]:
+    """The beginning of a command that links ELF files. Raises :class:`Diagnostic` if the linker is missing."""
+    return [compiler_program(), "ld.lld"]
+
+
+def resource_folder() -> Path:
+    """Where the compiler's own headers lie, in ``include``: stdint.h, stddef.h, stdbool.h and the like."""
+    return Path(compiler_program()).parent / "lib"
+
+
+def runtime_headers() -> Path:
+    """The folder of the hand-written headers: microkit.h and sel4/sel4.h."""
+    return Path(next(iter(tessera.runtime.__path__))) / "include"
+
+
+def user_c_flags(headers: Path) -> list[str]:
+    """Flags for the C source of a component; ``headers`` is the folder that :func:`write_headers` filled.
+
+    No path of this machine gets into the object, so that the same sources give the same bytes everywhere.
+    """
+    folders = {"include": headers.resolve(), "runtime": runtime_headers(), "compiler": resource_folder()}
+    flags = [*DIALECT_FLAGS, "-resource-dir", str(folders["compiler"])]
+    flags += [f"-I{folders['include']}", f"-I{folders['runtime']}"]
+    flags += [f"-ffile-prefix-map={folder}={name}" for name, folder in folders.items()]
+    return flags
+
+
+def user_c_command(headers: Path, include: Iterable[Path] = ()) -> list[str]:
+    """The command that compiles a component's source by hand, without the file names; for tests and documentation."""
+    target = [f"--target={USER.triple}", f"-march={USER.march}", f"-mabi={USER.mabi}", *USER.flags]
+    own = [f"-I{folder.resolve()}" for folder in include]
+    return [*c_compiler(), *target, "-O2", "-ffreestanding", *own, *user_c_flags(headers)]
+
+
+def prepare_headers(
+    folder: Path, profile: Profile = MICROKIT, board: Board = QEMU_VIRT_RISCV64, *, debug: bool = True
+) -> Path:
+    """Write the generated headers below ``folder`` and give it back."""
+    write_headers(folder, profile, board, debug=debug)
+    return folder
+
+
+def compile_component_source(
+    source: Path,
+    output: Path,
+    *,
+    headers: Path,
+    include: Iterable[Path] = (),
+    defines: Mapping[str, int | str] | None = None,
+    optimise: int | str = 2,
+) -> Path:
+    """Compile one C or assembly source of a component.
+
+    Raises :class:`Diagnostic` (rule ``c-compile``) at the line and column of the first error.
+    """
+    if not source.is_file():
+        raise Diagnostic(
+            "c-source-missing",
+            Location(str(source)),
+            f"there is no file {source.name!r}",
+            why="a component's source is compiled when the system is built",
+            fix="correct the path, or put the file there",
+        )
+    try:
+        return compile_c(
+            source,
+            output,
+            target=USER,
+            optimise=optimise,
+            defines=defines,
+            include=include,
+            flags=user_c_flags(headers),
+        )
+    except Diagnostic as error:
+        raise _located(error, source) from None
+
+
+def _located(error: Diagnostic, source: Path) -> Diagnostic:
+    """The compiler's message with its place; as it is if the message names none."""
+    found = _ERROR.search(error.why)
+    if found is None:
+        return error
+    # The compiler runs in the source's folder.
+    place = source.parent / found["file"]
+    return Diagnostic(
+        "c-compile",
+        Location(str(place), int(found["line"]), int(found["column"])),
+        found["what"],
+        why=f"the C compiler rejects {source.name}",
+        fix=_advice(found["what"]),
+    )
+
+
+def _advice(message: str) -> str:
+    header = re.match(r"'(?P<name>[^']+)' file not found", message)
+    if header is not None:
+        return f"give the folder that contains {header['name']!r} as a search path; there is no C library"
+    return "correct the source at this place"
