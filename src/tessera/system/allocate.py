@@ -98,7 +98,7 @@ def allocate(
     if needed > slots:
         raise Diagnostic(
             "out-of-slots",
-            Location(system.file),
+            owner_location(_usage(order, system, memory=False).most_common(1)[0][0], system),
             f"the system needs {needed} capabilities at its start, and the initialiser has room for {slots}",
             why="the most are for " + _biggest(order, system, memory=False),
             fix='give large memory regions page_size="0x200000", or choose a profile with a larger root CNode',
@@ -174,12 +174,18 @@ def owner_of(name: str, system: System) -> str:
 def owner_location(name: str, system: System) -> Location:
     owner = owner_of(name, system)
     places = {pd.name: pd.location for pd in system.domains()} | {r.name: r.location for r in system.memory_regions}
-    return places.get(owner, Location(system.file))
+    return places.get(owner, system.location)
+
+
+def _usage(order: Sequence[KernelObject], system: System, *, memory: bool) -> Counter[str]:
+    """Bytes of RAM, or the number of objects, of each component and memory region."""
+    usage: Counter[str] = Counter()
+    for each in order:
+        usage[owner_of(each.name, system)] += (1 << _bits(each)) * (each.paddr is None) if memory else 1
+    return usage
 
 
 def _biggest(order: Sequence[KernelObject], system: System, *, memory: bool) -> str:
     """The three owners with the most memory, or with the most objects, as a list for a sentence."""
-    usage: Counter[str] = Counter()
-    for each in order:
-        usage[owner_of(each.name, system)] += (1 << _bits(each)) * (each.paddr is None) if memory else 1
+    usage = _usage(order, system, memory=memory)
     return ", ".join(f"'{name}' ({size_text(n) if memory else n})" for name, n in usage.most_common(3))

@@ -50,7 +50,11 @@ def check_domain_names(system: System, errors: Collector) -> None:
     domains = system.domains()
     if not domains:
         errors.error(
-            "no-domains", Location(system.file), "the system has no protection domain", why="nothing would run"
+            "no-domains",
+            system.location,
+            "the system has no protection domain",
+            why="nothing would run",
+            fix='add <protection_domain name="..."> with a program_image',
         )
     if len(domains) > environment.DOMAINS:
         last = domains[environment.DOMAINS]
@@ -58,6 +62,8 @@ def check_domain_names(system: System, errors: Collector) -> None:
             "too-many-domains",
             last.location,
             f"the system has {len(domains)} protection domains, and can have {environment.DOMAINS}",
+            why="the monitor has that many slots for them",
+            fix="put what belongs together into one domain",
         )
     _duplicates(((pd.name, pd.location) for pd in domains), "protection domain", "duplicate-domain", errors)
     for pd in domains:
@@ -123,7 +129,7 @@ def check_channels(system: System, errors: Collector) -> None:
         for end, other in channel.directions():
             if end.pd in domains:
                 _take_channel(taken, end.pd, end.id, end.location, errors)
-                if end.pp and other.pd in domains:
+                if end.pp and not other.pp and other.pd in domains:
                     _check_call(domains[end.pd], domains[other.pd], end.location, errors)
             else:
                 errors.error(

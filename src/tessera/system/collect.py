@@ -32,10 +32,10 @@ def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     return f"did you mean '{close[0]}'?" if close else ""
 
 
-def one_of(known: Iterable[str]) -> str:
+def one_of(known: Iterable[str], word: str = "or") -> str:
     """Names in a sentence: ``'a', 'b' or 'c'``."""
     names = [f"'{name}'" for name in known]
-    return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else "none"
+    return f" {word} ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else "none"
 
 
 def size_text(size: int) -> str:

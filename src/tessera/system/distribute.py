@@ -91,7 +91,7 @@ def place_regions(system: System, board: Board, profile: Profile) -> dict[str, i
 
 def _monitor(builder: Builder, system: System, image: ProgramImage) -> None:
     """The component that receives the faults of all domains without a parent."""
-    name, space, where = env.MONITOR_NAME, builder.space, Location(system.file)
+    name, space, where = env.MONITOR_NAME, builder.space, system.location
     slots = {
         env.SLOT_INPUT: Cap(builder.add(Endpoint(f"{name}.endpoint"), where), Rights.READ),
         env.SLOT_REPLY: Cap(builder.add(Reply(f"{name}.reply"), where)),

@@ -94,7 +94,9 @@ def read_program(path: Path, space: AddressSpace, location: Location, shown_as: 
             _check_header(elf, file, space, location)
             segments = _segments(elf)
             if not segments:
-                raise Diagnostic("image-empty", location, f"nothing is loaded from '{file}': it has no LOAD segment")
+                raise Diagnostic(
+                    "image-empty", location, f"nothing is loaded from '{file}': it has no LOAD segment", fix="link it"
+                )
             _check_segments(segments, file, space, location)
             entry = int(elf.header["e_entry"])
             if not any(s.vaddr <= entry < s.end and Permissions.EXECUTE in s.perms for s in segments):
@@ -126,8 +128,8 @@ def _check_header(elf: ELFFile, file: str, space: AddressSpace, location: Locati
         raise Diagnostic(
             "image-machine",
             location,
-            f"'{file}' is for another machine: {machine}, {elf.elfclass} bits, {order}-endian",
-            why=f"this board runs {wanted}, {space.word_bits} bits, little-endian",
+            f"'{file}' is for another machine: {machine.removeprefix('EM_')}, {elf.elfclass} bits, {order}-endian",
+            why=f"this board runs {wanted.removeprefix('EM_')}, {space.word_bits} bits, little-endian",
             fix="build the program with the compiler for this board",
         )
     if header["e_type"] != "ET_EXEC":
@@ -220,7 +222,7 @@ def _file_name(header: Mapping[str, object], index: int) -> str:
     assert isinstance(version, int)
     entries = header["file_entry"]
     folders = header["include_directory"]
-    assert isinstance(entries, list)
+    assert isinstance(entries, (list, tuple))
     assert isinstance(folders, (list, tuple))
     # Up to DWARF 4 both tables count from 1 and folder 0 is the compiler's; from 5 on they count from 0.
     entry = entries[index if version >= 5 else index - 1]
@@ -250,5 +252,10 @@ def require_symbol(image: ProgramImage, name: str, size: int, location: Location
             fix="declare it as uintptr_t or uint64_t",
         )
     if not image.holds(symbol):
-        raise Diagnostic("symbol-missing", location, f"'{name}' of '{image.file}' is not in a loaded segment")
+        raise Diagnostic(
+            "symbol-missing",
+            location,
+            f"'{name}' of '{image.file}' is not in a loaded segment",
+            fix="declare it as a global variable, and not as thread-local",
+        )
     return symbol

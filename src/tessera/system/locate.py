@@ -74,7 +74,7 @@ def _missing(pd: ProtectionDomain, search_path: Sequence[Path]) -> Diagnostic:
     wanted = {kind.value for kind in Kind}
     near = [p for folder in search_path if folder.is_dir() for p in folder.iterdir() if p.suffix in wanted]
     stem = Path(pd.program_image).stem
-    hint = did_you_mean(stem, {p.stem for p in near})
+    hint = did_you_mean(f"{stem}.elf", {f"{p.stem}.elf" for p in near})
     folders = ", ".join(str(folder) for folder in search_path) or "none; name one with --search-path"
     return Diagnostic(
         "image-missing",

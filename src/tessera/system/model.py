@@ -155,11 +155,15 @@ class Channel:
 class System:
     """A whole description. ``warnings`` are mistakes that do not stop a build."""
 
-    file: str
+    location: Location
     memory_regions: tuple[MemoryRegion, ...]
     protection_domains: tuple[ProtectionDomain, ...]
     channels: tuple[Channel, ...]
     warnings: tuple[Diagnostic, ...] = ()
+
+    @property
+    def file(self) -> str:
+        return self.location.file
 
     def domains(self) -> tuple[ProtectionDomain, ...]:
         """Every domain; a parent comes before its children. A domain's index is its place in this order."""

@@ -61,7 +61,9 @@ def check_names(element: Element, errors: Collector) -> None:
         if elsewhere:
             why = f"'{child.tag}' belongs in {one_of(elsewhere)}"
         else:
-            why = f"'{element.tag}' contains {one_of(known)}" if known else f"'{element.tag}' contains no elements"
+            why = (
+                f"'{element.tag}' contains {one_of(known, 'and')}" if known else f"'{element.tag}' contains no elements"
+            )
         hint = did_you_mean(child.tag, known)
         fix = hint or (f"move it into {one_of(elsewhere)}" if elsewhere else "remove it")
         errors.error("unknown-element", child.location, what, why=why, fix=fix)
@@ -80,7 +82,7 @@ def _check_attributes(element: Element, errors: Collector) -> None:
             "unknown-attribute",
             element.place(name),
             f"'{element.tag}' has no attribute '{name}'",
-            why=f"its attributes are {one_of(known)}" if known else f"'{element.tag}' has no attributes",
+            why=f"its attributes are {one_of(known, 'and')}" if known else f"'{element.tag}' has no attributes",
             fix=did_you_mean(name, known) or "remove it",
         )
 

@@ -38,6 +38,12 @@ WHY_CHANNELS = "a domain has at most 62 channels and interrupts: each is one bit
 
 T = TypeVar("T")
 
+MAP_VARIABLES = {
+    "setvar_vaddr": Variable.VADDR,
+    "setvar_size": Variable.SIZE,
+    "setvar_prefill_size": Variable.PREFILL_SIZE,
+}
+
 PERMISSIONS = {
     "r": Permissions.READ,
     "w": Permissions.WRITE,
@@ -85,13 +91,14 @@ class _Reader(Values):
         super().__init__(errors, space, profile)
         self.search_path = search_path
         self.irqs = range(1, board.last_device_interrupt + 1)
+        self.interrupts = [f"{device.name} {irq}" for device in board.devices for irq in device.interrupts]
 
     def system(self, root: Element) -> System:
         check_names(root, self.errors)
         regions = [self.memory_region(e) for e in root.children if e.tag == "memory_region"]
         domains = [self.protection_domain(e, None) for e in root.children if e.tag == "protection_domain"]
         channels = [self.channel(e) for e in root.children if e.tag == "channel"]
-        return System(root.location.file, _present(regions), _present(domains), _present(channels))
+        return System(root.location, _present(regions), _present(domains), _present(channels))
 
     def memory_region(self, e: Element) -> MemoryRegion | None:
         check_names(e, self.errors)
@@ -104,6 +111,7 @@ class _Reader(Values):
                 e.place("page_size"),
                 f"there are no pages of {page_size:#x} bytes",
                 why=f"there are {sizes}",
+                fix="write one of them, or leave page_size out",
             )
             page_size = None
         prefill_path = e.attributes.get("prefill_path")
@@ -135,7 +143,13 @@ class _Reader(Values):
             return b""
         contents = path.read_bytes()
         if not contents:
-            self.errors.error("prefill-empty", e.place("prefill_path"), f"the file '{path.name}' is empty")
+            self.errors.error(
+                "prefill-empty",
+                e.place("prefill_path"),
+                f"the file '{path.name}' is empty",
+                why="there is nothing to fill the region with",
+                fix="remove prefill_path",
+            )
         return contents
 
     def protection_domain(self, e: Element, parent: str | None) -> ProtectionDomain | None:
@@ -149,20 +163,29 @@ class _Reader(Values):
         smc = self.boolean(e, "smc", False)
         cpu = self.number(e, "cpu", 0)
         if smc:
-            self.errors.error("not-supported", e.place("smc"), "'smc' is only for boards with an Arm processor")
+            self.errors.error(
+                "not-supported", e.place("smc"), "'smc' is only for boards with an Arm processor", fix="remove it"
+            )
         if cpu:
             self.errors.error(
-                "cpu-range", e.place("cpu"), f"there is no core {cpu}", why="the kernel runs on one core, 0"
+                "cpu-range",
+                e.place("cpu"),
+                f"there is no core {cpu}",
+                why="the kernel runs on one core",
+                fix='write cpu="0"',
             )
         child_id = self.child_id(e, parent)
         image = self.program_image(e, name)
-        maps = _present(self.map(c) for c in e.children if c.tag == "map")
+        placed = [(c, self.map(c)) for c in e.children if c.tag == "map"]
+        maps = _present(m for _, m in placed)
         irqs = _present(self.irq(c) for c in e.children if c.tag == "irq")
         own = _present(self.setvar(c) for c in e.children if c.tag == "setvar")
         nested = [c for c in e.children if c.tag == "protection_domain"]
         children = _present(self.protection_domain(c, name or "") for c in nested)
+        of_maps = tuple(v for c, m in placed if m is not None for v in _map_variables(c, m))
+        of_irqs = _present(self.id_variable(c) for c in e.children if c.tag == "irq")
         of_children = _present(self.id_variable(c) for c in nested)
-        setvars = (*own, *(v for m in maps for v in _map_variables(m)), *_irq_variables(irqs), *of_children)
+        setvars = (*own, *of_maps, *of_irqs, *of_children)
         if name is None or image is None or priority is None or budget is None or period is None or stack_size is None:
             return None
         passive, fpu = self.boolean(e, "passive", False), self.boolean(e, "fpu", True)
@@ -217,7 +240,11 @@ class _Reader(Values):
             perms |= PERMISSIONS.get(letter, Permissions.NONE)
         if not letters or not set(letters) <= set(PERMISSIONS):
             self.errors.error(
-                "perms", e.place("perms"), f"perms is '{letters}'", why="it consists of the letters 'r', 'w' and 'x'"
+                "perms",
+                e.place("perms"),
+                f"perms is '{letters}'",
+                why="it consists of the letters 'r', 'w' and 'x'",
+                fix='write perms="rw", for example',
             )
         elif Permissions.READ not in perms:
             self.errors.error(
@@ -252,10 +279,13 @@ class _Reader(Values):
                 e.place("irq"),
                 f"there is no interrupt {number}",
                 why=f"this board has the interrupts {self.irqs.start} to {self.irqs.stop - 1}",
+                fix=f"those of its devices are {', '.join(self.interrupts)}",
             )
         trigger = e.attributes.get("trigger", "level")
         if trigger not in (known := [t.value for t in Trigger]):
-            self.errors.error("irq-trigger", e.place("trigger"), f"trigger is '{trigger}', and can be {one_of(known)}")
+            self.errors.error(
+                "irq-trigger", e.place("trigger"), f"trigger is '{trigger}'", fix=f"write {one_of(known)}"
+            )
             return None
         if number is None or channel is None:
             return None
@@ -269,7 +299,7 @@ class _Reader(Values):
         return SetVar(symbol, Variable.REGION_PADDR, None, region, e.location)
 
     def id_variable(self, e: Element) -> SetVar | None:
-        """The variable of the parent that gets a child's number."""
+        """The variable that gets the number of a child or an interrupt."""
         symbol, number = e.attributes.get("setvar_id"), e.attributes.get("id", "")
         if symbol is None or not number.isdecimal():
             return None
@@ -306,14 +336,7 @@ def _present(items: Iterable[T | None]) -> tuple[T, ...]:
     return tuple(item for item in items if item is not None)
 
 
-def _map_variables(m: Map) -> Iterable[SetVar]:
-    if m.setvar_vaddr is not None:
-        yield SetVar(m.setvar_vaddr, Variable.VADDR, m.vaddr, None, m.location)
-    if m.setvar_size is not None:
-        yield SetVar(m.setvar_size, Variable.SIZE, None, m.mr, m.location)
-    if m.setvar_prefill_size is not None:
-        yield SetVar(m.setvar_prefill_size, Variable.PREFILL_SIZE, None, m.mr, m.location)
-
-
-def _irq_variables(irqs: tuple[Irq, ...]) -> Iterable[SetVar]:
-    return (SetVar(i.setvar_id, Variable.ID, i.id, None, i.location) for i in irqs if i.setvar_id is not None)
+def _map_variables(e: Element, m: Map) -> Iterable[SetVar]:
+    for name, kind in MAP_VARIABLES.items():
+        if symbol := e.attributes.get(name):
+            yield SetVar(symbol, kind, m.vaddr if kind is Variable.VADDR else None, m.mr, e.place(name))

@@ -30,7 +30,12 @@ class Values:
                 fix=f'add {name}="..."',
             )
         elif not value:
-            self.errors.error("empty-attribute", element.place(name), f"the attribute '{name}' is empty")
+            self.errors.error(
+                "empty-attribute",
+                element.place(name),
+                f"the attribute '{name}' is empty",
+                fix="give it a value, or remove it where it is optional",
+            )
             return None
         return value
 
@@ -54,7 +59,13 @@ class Values:
             return None
         if not 0 <= value < 1 << self.space.word_bits:
             why = "numbers here are not negative" if value < 0 else f"it has more than {self.space.word_bits} bits"
-            self.errors.error("number-range", element.place(name), f"'{name}' is out of range: {text}", why=why)
+            self.errors.error(
+                "number-range",
+                element.place(name),
+                f"'{name}' is out of range: {text}",
+                why=why,
+                fix="write a smaller number" if value > 0 else "write a number from 0 on",
+            )
             return None
         return value
 
@@ -62,7 +73,11 @@ class Values:
         value = self.number(element, name)
         if value is not None and value >= limit:
             self.errors.error(
-                "id-range", element.place(name), f"'{name}' is {value}, and the highest is {limit - 1}", why=why
+                "id-range",
+                element.place(name),
+                f"'{name}' is {value}, and the highest is {limit - 1}",
+                why=why,
+                fix=f"use one from 0 to {limit - 1} that is still free",
             )
             return None
         return value
@@ -70,7 +85,13 @@ class Values:
     def boolean(self, element: Element, name: str, default: bool) -> bool:
         value = element.attributes.get(name, "true" if default else "false")
         if value not in ("true", "false"):
-            self.errors.error("bad-boolean", element.place(name), f"'{name}' must be 'true' or 'false', not '{value}'")
+            self.errors.error(
+                "bad-boolean",
+                element.place(name),
+                f"'{name}' is '{value}'",
+                why="it is a truth value",
+                fix=f'write {name}="true" or {name}="false"',
+            )
         return value == "true"
 
     def region_size(self, e: Element, size: int, page_size: int, filled: int) -> None:
@@ -103,7 +124,12 @@ class Values:
                 fix=f'write phys_addr="{phys_addr - phys_addr % page_size:#x}" and find the device inside the page',
             )
         elif phys_addr + size > 1 << self.space.word_bits:
-            self.errors.error("number-range", e.place("phys_addr"), "the region ends beyond the last address")
+            self.errors.error(
+                "number-range",
+                e.place("phys_addr"),
+                "the region ends beyond the last address",
+                fix="make it smaller, or place it lower",
+            )
 
     def check_numbers(
         self, e: Element, priority: int | None, budget: int | None, period: int | None, stack_size: int | None
@@ -115,6 +141,7 @@ class Values:
                 e.place("priority"),
                 f"priority is {priority}, and the highest is {environment.PRIORITY_MAX}",
                 why=f"{environment.MONITOR_PRIORITY} is the monitor's",
+                fix=f'write priority="{environment.PRIORITY_MAX}", or less',
             )
         if budget is not None and period is not None and budget > period:
             self.errors.error(
@@ -136,7 +163,11 @@ class Values:
         longest = self.profile.static_max_period_us or configuration.max_period_us
         if period is not None and period > longest:
             self.errors.error(
-                "period-longest", e.place("period"), f"period is {period} us, and the longest is {longest} us"
+                "period-longest",
+                e.place("period"),
+                f"period is {period} us, and the longest is {longest} us",
+                why="the kernel's clock counts no further",
+                fix="write a shorter period",
             )
         low, high = environment.STACK_MIN, environment.STACK_MAX
         if stack_size is not None and not low <= stack_size <= high:
@@ -145,6 +176,7 @@ class Values:
                 e.place("stack_size"),
                 f"stack_size is {stack_size:#x} bytes",
                 why=f"it must be between {low:#x} ({size_text(low)}) and {high:#x} ({size_text(high)})",
+                fix=f'write stack_size="{environment.STACK_DEFAULT:#x}", for example',
             )
         elif stack_size is not None and stack_size % self.space.page:
             self.errors.error(
