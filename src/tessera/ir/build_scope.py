@@ -102,6 +102,8 @@ class Scope(ABC):
         self.local_names = {*code.co_varnames, *code.co_cellvars}
         self.declared: dict[str, Any] = {}
         self.ghosts: set[str] = set()
+        # Names of loops over constants, which are written out: each turn has its own constants.
+        self.unrolled: dict[str, Live] = {}
         self.flow = Flow(set())
         self.calls: list[tuple[FunctionInfo, ast.AST]] = []
         self.statics: dict[int, StaticObject] = {}
@@ -184,8 +186,10 @@ class Scope(ABC):
             fix=close_match(node.id, [*self.local_names, *scope, *vars(builtins)]),
         )
 
-    def _local(self, node: ast.Name) -> Expression:
+    def _local(self, node: ast.Name) -> Value:
         name = node.id
+        if name in self.unrolled:
+            return self.live(node, self.unrolled[name].value)
         if name not in self.flow.assigned:
             if name in self.ghosts:
                 self.fail(

@@ -36,7 +36,8 @@ class Statements(Assignments):
     """Read statements."""
 
     result: Any = None
-    loops: list[list[Flow]]
+    # How each enclosing loop is left by `break`; None for a loop over constants.
+    loops: list[list[Flow] | None]
 
     def block(self, statements: Sequence[ast.stmt]) -> list[Statement]:
         """Read statements that follow each other."""
@@ -80,8 +81,17 @@ class Statements(Assignments):
         if isinstance(node, ast.With):
             return self._with(node)
         if isinstance(node, (ast.Break, ast.Continue)):
+            leaving = self.loops[-1]
+            if leaving is None:
+                self.fail(
+                    node,
+                    "unsupported",
+                    "break and continue do not work in a loop over constants",
+                    why="such a loop is written out once for each constant",
+                    fix="put the statements that are skipped under an if, or loop over range(n)",
+                )
             if isinstance(node, ast.Break):
-                self.loops[-1].append(self.flow)
+                leaving.append(self.flow)
             self.flow = Flow(set(), {}, False)
             return [Break(node.lineno) if isinstance(node, ast.Break) else Continue(node.lineno)]
         if isinstance(node, ast.Pass):
@@ -125,12 +135,16 @@ class Statements(Assignments):
         self.loops.append([])
         self.flow = head.with_facts(true)
         kept, body = self._loop_body(node)
-        self.flow = Flow.join(self.loops.pop() + ([] if endless else [head.with_facts(false)]))
+        self.flow = Flow.join((self.loops.pop() or []) + ([] if endless else [head.with_facts(false)]))
         if endless and not isinstance(node.test, ast.Constant):
             self.ended_by_configuration |= not self.flow.live
         return [While(node.lineno, condition, body, kept)]
 
     def _for_loop(self, node: ast.For) -> list[Statement]:
+        if not isinstance(node.iter, ast.Call):
+            over = self.value(node.iter)
+            if isinstance(over, Live) and isinstance(over.value, (tuple, list)):
+                return self._over_constants(node, over.value)
         if not isinstance(node.target, ast.Name):
             self.unsupported(node.target)
         call = node.iter
@@ -156,8 +170,32 @@ class Statements(Assignments):
         self.flow.assigned.add(name)
         self.loops.append([])
         kept, body = self._loop_body(node)
-        self.flow = Flow.join([*self.loops.pop(), head])
+        self.flow = Flow.join([*(self.loops.pop() or []), head])
         return [For(node.lineno, name, stop.type, start, stop, body, kept)]
+
+    def _over_constants(self, node: ast.For, constants: Sequence[Any]) -> list[Statement]:
+        """A loop over a constant tuple: its body once for each element, with the names as constants."""
+        targets = list(node.target.elts) if isinstance(node.target, ast.Tuple) else [node.target]
+        names = [target.id for target in targets if isinstance(target, ast.Name)]
+        if len(names) != len(targets):
+            self.unsupported(node.target)
+        if clash := assigned_names(node.body).union(self.flow.assigned).intersection(names):
+            self.fail(node, "global-assignment", f"{min(clash)!r} is a constant in this loop, and assigned elsewhere")
+        found: list[Statement] = []
+        for constant in constants:
+            parts = constant if isinstance(node.target, ast.Tuple) else (constant,)
+            if not isinstance(parts, (tuple, list)) or len(parts) != len(names):
+                self.fail(node.target, "arguments", f"{constant!r} does not have {len(names)} parts")
+            if not self.flow.live:
+                break
+            self.unrolled |= {name: Live(part) for name, part in zip(names, parts, strict=True)}
+            self.loops.append(None)
+            found += self._loop_body(node)[1]
+            self.loops.pop()
+        for name in names:
+            self.unrolled.pop(name, None)
+        self.ended_by_configuration |= not self.flow.live
+        return found
 
     def _bounds(self, values: list[Value], nodes: list[ast.expr]) -> tuple[Expression, Expression]:
         if all(self.own_type(value) is None for value in values):
