@@ -160,6 +160,7 @@ class _Reader(Values):
         period = self.number(e, "period", budget)
         stack_size = self.number(e, "stack_size", environment.STACK_DEFAULT)
         self.check_numbers(e, priority, budget, period, stack_size)
+        passive, fpu = self.boolean(e, "passive", False), self.boolean(e, "fpu", True)
         smc = self.boolean(e, "smc", False)
         cpu = self.number(e, "cpu", 0)
         if smc:
@@ -188,7 +189,6 @@ class _Reader(Values):
         setvars = (*own, *of_maps, *of_irqs, *of_children)
         if name is None or image is None or priority is None or budget is None or period is None or stack_size is None:
             return None
-        passive, fpu = self.boolean(e, "passive", False), self.boolean(e, "fpu", True)
         return ProtectionDomain(
             name=name, priority=priority, budget=budget, period=period, passive=passive, stack_size=stack_size,
             cpu=0, smc=False, fpu=fpu, domain=None, program_image=image.attributes["path"],
