@@ -18,7 +18,8 @@ from tessera.abi.objects import (
     SLOT_BITS,
     TCB_BITS,
 )
-from tessera.arch import paging
+from tessera.arch import paging, registers
+from tessera.kernel import budget, derivation, schedcontext, scheduler
 from tessera.kernel.boot_memory import (
     add_piece,
     boot_memory,
@@ -32,6 +33,7 @@ from tessera.kernel.boot_slots import (
     frame_cap,
     next_slot,
     put,
+    root_slot,
     root_task,
 )
 from tessera.kernel.capability import (
@@ -45,7 +47,17 @@ from tessera.kernel.capability import (
     SchedControlCap,
     ThreadCap,
 )
-from tessera.kernel.layout import AsidPool, PageTable, SchedContext, Slot, Tcb
+from tessera.kernel.layout import (
+    FAULT_PC,
+    MIN_REFILLS,
+    NEXT_PC,
+    AsidPool,
+    PageTable,
+    SchedContext,
+    Slot,
+    Tcb,
+    ThreadState,
+)
 from tessera.kernel.vspace import map_kernel, new_pool, walk, write_entry
 from tessera.lang import at, compiled, max, range, static, struct, u8, u64, wrapping_sub
 
