@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Invocations of untyped memory: Retype (manual: Untyped Memory; seL4_Untyped_Retype)."""
+
+from __future__ import annotations
+
+from tessera.abi.configuration import configuration
+from tessera.abi.errors import Error
+from tessera.abi.labels import InvocationLabel
+from tessera.abi.objects import (
+    MAX_UNTYPED_BITS,
+    MIN_SCHED_CONTEXT_BITS,
+    MIN_UNTYPED_BITS,
+    OBJECT_TYPE_COUNT,
+    WORD_BITS,
+    ObjectType,
+)
+from tessera.kernel import cspace, derivation, message, untyped
+from tessera.kernel.capability import Capability, CNodeCap, NullCap, UntypedCap
+from tessera.kernel.layout import Slot
+from tessera.kernel.request import (
+    Status,
+    fail,
+    failed_lookup,
+    invalid_argument,
+    lookup_missing_capability,
+    not_enough_memory,
+    range_error,
+    request,
+)
+from tessera.lang import compiled, range, record, u64
+
+
+@record
+class Destination:
+    """The CNode that new capabilities go to, or with ``status`` the error to be told."""
+
+    status: Status
+    capability: Capability
+
+
+@compiled
+def check_kind(kind: u64, user_size: u64) -> Status:
+    """Whether such objects exist. INVALID_ARGUMENT 0: the type, 1: it is too small; RANGE_ERROR: it is too large."""
+    if kind >= OBJECT_TYPE_COUNT:
+        return invalid_argument(0)
+    if user_size >= WORD_BITS or untyped.object_bits(kind, user_size) > MAX_UNTYPED_BITS:
+        return range_error(0, MAX_UNTYPED_BITS)
+    match kind:
+        case ObjectType.CAP_TABLE:
+            return Status.OK if user_size != 0 else invalid_argument(1)
+        case ObjectType.UNTYPED:
+            return Status.OK if user_size >= MIN_UNTYPED_BITS else invalid_argument(1)
+        case ObjectType.SCHED_CONTEXT:
+            return Status.OK if user_size >= MIN_SCHED_CONTEXT_BITS else invalid_argument(1)
+        case _:
+            return Status.OK
+
+
+@compiled
+def find_destination(root: Capability, index: u64, depth: u64) -> Destination:
+    """The CNode at an address below a root; depth 0 means the root itself. Errors as any target lookup."""
+    node = root
+    if depth != 0:
+        found = cspace.lookup_target_slot(root, index, depth, False)
+        slot = found.slot
+        if slot is None:
+            return Destination(found.status, NullCap())
+        node = slot.capability
+    if not isinstance(node, CNodeCap):
+        lookup_missing_capability(depth)
+        return Destination(failed_lookup(False), NullCap())
+    return Destination(Status.OK, node)
+
+
+@compiled
+def check_window(radix: u64, offset: u64, count: u64) -> Status:
+    """Whether a CNode has ``count`` slots from ``offset`` on. RANGE_ERROR tells the limits of the first that is off."""
+    slots = u64(1) << radix
+    if offset >= slots:
+        return range_error(0, slots - 1)
+    if count < 1 or count > configuration.profile.retype_fan_out_limit:
+        return range_error(1, configuration.profile.retype_fan_out_limit)
+    if count > slots - offset:
+        return range_error(1, slots - offset)
+    return Status.OK
+
+
+@compiled
+def decode(label: u64, length: u64, slot: Slot, cap: UntypedCap) -> Status:
+    """Check a Retype and do it. (seL4: decodeUntypedInvocation.)"""
+    if label != InvocationLabel.UNTYPED_RETYPE:
+        return fail(Error.ILLEGAL_OPERATION)
+    root_slot = request.extra[0]
+    if length < 6 or root_slot is None:
+        return fail(Error.TRUNCATED_MESSAGE)
+    kind = message.argument(0)
+    user_size = message.argument(1)
+    offset = message.argument(4)
+    count = message.argument(5)
+
+    status = check_kind(kind, user_size)
+    if status != Status.OK:
+        return status
+    destination = find_destination(root_slot.capability, message.argument(2), message.argument(3))
+    node = destination.capability
+    if not isinstance(node, CNodeCap):
+        return destination.status
+    status = check_window(node.radix, offset, count)
+    if status != Status.OK:
+        return status
+    first = cspace.slot_at(node.slots, offset)
+    for i in range(count):
+        status = derivation.ensure_empty(cspace.slot_at(first, i))
+        if status != Status.OK:
+            return status
+
+    # Nothing is made of it any more: all of it can be used anew.
+    is_unused = not derivation.has_children(slot)
+    free = u64(1) << cap.size_bits
+    if not is_unused:
+        free -= cap.free_offset
+    # What alignment would waste is never counted: the end is aligned, and objects of one size fill it up backwards.
+    if (free >> untyped.object_bits(kind, user_size)) < count:
+        return not_enough_memory(free)
+    if cap.is_device and not is_device_kind(kind):
+        return invalid_argument(1)
+
+    if is_unused:
+        status = untyped.reset(slot, cap)
+        if status != Status.OK:
+            return status
+    untyped.create_objects(slot, kind, user_size, first, count)
+    return Status.OK
+
+
+@compiled
+def is_device_kind(kind: u64) -> bool:
+    """Whether a device's memory can be handed out as this: it is not the kernel's to use."""
+    return kind in (ObjectType.UNTYPED, ObjectType.PAGE, ObjectType.MEGA_PAGE, ObjectType.GIGA_PAGE)

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Memory Allocation Model: making objects from untyped memory (manual: Memory Allocation Model; Untyped Memory).
+
+Memory behind ``free_offset`` is zero, except a device's, which the kernel never touches. So a new object needs no
+initialising beyond what is not zero in it, and memory is cleared when an untyped is used anew, in small steps.
+"""
+
+from __future__ import annotations
+
+from tessera.abi.objects import (
+    ENDPOINT_BITS,
+    GIGA_PAGE_BITS,
+    MEGA_PAGE_BITS,
+    NOTIFICATION_BITS,
+    PAGE_BITS,
+    PAGE_TABLE_BITS,
+    REPLY_BITS,
+    RESET_CHUNK_BITS,
+    SLOT_BITS,
+    TCB_BITS,
+    ObjectType,
+)
+from tessera.arch import paging
+from tessera.kernel import derivation, scheduler
+from tessera.kernel.capability import (
+    Capability,
+    CNodeCap,
+    EndpointCap,
+    FrameCap,
+    FrameSize,
+    NotificationCap,
+    NullCap,
+    PageTableCap,
+    ReplyCap,
+    SchedContextCap,
+    ThreadCap,
+    UntypedCap,
+)
+from tessera.kernel.cspace import slot_at
+from tessera.kernel.layout import Endpoint, Notification, PageTable, Reply, SchedContext, Slot, Tcb
+from tessera.kernel.request import Status
+from tessera.kernel.state import kernel
+from tessera.lang import at, compiled, decreases, range, requires, struct, u64, u128
+
+# Memory is handed out and cleared in units of 16 bytes.
+GRANULE_BITS = 4
+
+
+@struct
+class Granule:
+    """The smallest piece of memory, for clearing."""
+
+    value: u128
+
+
+@compiled
+def clear(address: u64, size_bits: u64) -> None:
+    """Set ``2**size_bits`` bytes to zero, 16 at least; the address is the kernel's."""
+    for i in range((u64(1) << size_bits) >> GRANULE_BITS):
+        at(Granule, address + (i << GRANULE_BITS)).value = 0
+
+
+@compiled
+def object_bits(kind: u64, user_size: u64) -> u64:
+    """The memory that an object takes, as a power of two in bytes.
+
+    ``kind`` is one of abi.objects.ObjectType; ``user_size``, below 64, counts for those whose size the user chooses.
+    """
+    match kind:
+        case ObjectType.TCB:
+            return u64(TCB_BITS)
+        case ObjectType.ENDPOINT:
+            return u64(ENDPOINT_BITS)
+        case ObjectType.NOTIFICATION:
+            return u64(NOTIFICATION_BITS)
+        case ObjectType.REPLY:
+            return u64(REPLY_BITS)
+        case ObjectType.CAP_TABLE:
+            return user_size + SLOT_BITS
+        case ObjectType.PAGE:
+            return u64(PAGE_BITS)
+        case ObjectType.MEGA_PAGE:
+            return u64(MEGA_PAGE_BITS)
+        case ObjectType.GIGA_PAGE:
+            return u64(GIGA_PAGE_BITS)
+        case ObjectType.PAGE_TABLE:
+            return u64(PAGE_TABLE_BITS)
+        case _:
+            return user_size
+
+
+@compiled
+def new_frame(base: u64, size: FrameSize, is_device: bool) -> Capability:
+    """The capability to a new frame, with all rights and mapped nowhere."""
+    return FrameCap(base=base, size=size, is_device=is_device, can_read=True, can_write=True)
+
+
+@compiled
+def create_object(kind: u64, base: u64, user_size: u64, is_device: bool) -> Capability:
+    """Make an object of memory that is zero and in nobody's use, and give its first capability. (seL4: createObject.)
+
+    ``base`` is physical and aligned to the object's size.
+    """
+    address = paging.kernel_address(base)
+    match kind:
+        case ObjectType.UNTYPED:
+            return UntypedCap(base=base, size_bits=user_size, is_device=is_device)
+        case ObjectType.TCB:
+            tcb = at(Tcb, address)
+            tcb.domain = kernel.current_domain
+            return ThreadCap(tcb=tcb)
+        case ObjectType.ENDPOINT:
+            return EndpointCap(
+                endpoint=at(Endpoint, address),
+                can_send=True,
+                can_receive=True,
+                can_grant=True,
+                can_grant_reply=True,
+            )
+        case ObjectType.NOTIFICATION:
+            return NotificationCap(notification=at(Notification, address), can_send=True, can_receive=True)
+        case ObjectType.CAP_TABLE:
+            return CNodeCap(slots=at(Slot, address), radix=user_size)
+        case ObjectType.SCHED_CONTEXT:
+            return SchedContextCap(context=at(SchedContext, address), size_bits=user_size)
+        case ObjectType.REPLY:
+            return ReplyCap(reply=at(Reply, address), can_grant=True)
+        case ObjectType.PAGE:
+            return new_frame(base, FrameSize.PAGE, is_device)
+        case ObjectType.MEGA_PAGE:
+            return new_frame(base, FrameSize.MEGA_PAGE, is_device)
+        case ObjectType.GIGA_PAGE:
+            return new_frame(base, FrameSize.GIGA_PAGE, is_device)
+        case ObjectType.PAGE_TABLE:
+            return PageTableCap(table=at(PageTable, address))
+        case _:
+            return NullCap()
+
+
+@compiled
+def reset(slot: Slot, cap: UntypedCap) -> Status:
+    """Make all of an untyped free again, which nothing is made of any more. (seL4: resetUntypedCap.)
+
+    Memory is cleared from the end, and ``free_offset`` follows, so that PREEMPTED loses no work.
+    """
+    if cap.is_device:
+        slot.capability = cap.replace(free_offset=0)
+        return Status.OK
+    if cap.size_bits <= RESET_CHUNK_BITS:
+        if cap.free_offset != 0:
+            clear(paging.kernel_address(cap.base), cap.size_bits)
+            slot.capability = cap.replace(free_offset=0)
+        return Status.OK
+    offset = cap.free_offset
+    while offset != 0:
+        decreases(offset)
+        offset = ((offset - 1) >> RESET_CHUNK_BITS) << RESET_CHUNK_BITS
+        clear(paging.kernel_address(cap.base + offset), RESET_CHUNK_BITS)
+        slot.capability = cap.replace(free_offset=offset)
+        if scheduler.preemption_point():
+            return Status.PREEMPTED
+    return Status.OK
+
+
+@compiled
+def aligned_offset(offset: u64, size_bits: u64) -> u64:
+    """The first offset from this one on where an object can begin."""
+    return ((offset + (u64(1) << size_bits) - 1) >> size_bits) << size_bits
+
+
+@compiled
+def create_objects(slot: Slot, kind: u64, user_size: u64, first: Slot, count: u64) -> None:
+    """Make objects side by side, and put their capabilities into the empty slots from ``first`` on.
+
+    The untyped in ``slot`` has room for them; ``count`` is at most the fan-out limit. (seL4: invokeUntyped_Retype.)
+    """
+    cap = slot.capability
+    requires(isinstance(cap, UntypedCap))
+    if not isinstance(cap, UntypedCap):
+        return
+    size_bits = object_bits(kind, user_size)
+    start = aligned_offset(cap.free_offset, size_bits)
+    slot.capability = cap.replace(free_offset=start + (count << size_bits))
+    for i in range(count):
+        base = cap.base + start + (i << size_bits)
+        new = create_object(kind, base, user_size, cap.is_device)
+        derivation.insert_original(new, slot, slot_at(first, i))
