@@ -226,8 +226,6 @@ IS(sizeof(seL4_Time), 8);
 IS(sizeof(seL4_Bool), 1);
 
 /* A component's slots. */
-IS(INPUT_CAP, 1);
-IS(REPLY_CAP, 4);
 IS(MONITOR_EP, 5);
 IS(TCB_CAP, 6);
 IS(BASE_OUTPUT_NOTIFICATION_CAP, 10);

@@ -357,8 +357,6 @@ def component_slots() -> str:
     return "".join(
         define(name, value)
         for name, value in (
-            ("INPUT_CAP", c.COMPONENT_INPUT),
-            ("REPLY_CAP", c.COMPONENT_REPLY),
             ("MONITOR_EP", c.COMPONENT_MONITOR_ENDPOINT),
             ("TCB_CAP", c.COMPONENT_TCB),
             ("BASE_OUTPUT_NOTIFICATION_CAP", c.BASE_OUTPUT_NOTIFICATION),
