@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
+from tessera.lang.packed import BitField
 from tessera.lang.structs import from_stored, to_stored
-from tessera.lang.types import TEXT, TupleType, is_record
+from tessera.lang.types import TEXT, TupleType, is_enum, is_packed, is_record, is_word
 
 
 def component_types(type_: Any) -> tuple[Any, ...] | None:
@@ -50,3 +51,38 @@ def from_raw(type_: Any, raw: Any) -> Any:
     if type_ is TEXT:
         return TEXT(raw)
     return from_stored(type_, raw)
+
+
+def width_of(type_: Any) -> int:
+    """Bits of a scalar; 64 for references."""
+    if is_word(type_):
+        return int(type_.width)
+    if is_enum(type_):
+        return int(type_.__word__.width)
+    if is_packed(type_):
+        return int(type_.__packed__.word.width)
+    return 1 if type_ is bool else 64
+
+
+def mask_of(type_: Any) -> int:
+    """All bits of a scalar."""
+    return (1 << width_of(type_)) - 1
+
+
+def signed(value: int, width: int) -> int:
+    """A word read as two's complement."""
+    return value - (value >> width - 1 << width)
+
+
+def tag_of(type_: Any, raw: int) -> int:
+    """The tag's bits of a packed value."""
+    info = type_.__packed__.base.__packed__
+    tag = info.fields()[info.tag]
+    return int(raw >> tag.low & (1 << tag.width) - 1)
+
+
+def field_number(field: BitField, stored: int) -> int:
+    """The number that the stored bits of a packed field stand for."""
+    if field.signed:
+        stored = signed(stored, field.width)
+    return stored << field.shift & mask_of(field.type)
