@@ -9,7 +9,7 @@ from __future__ import annotations
 from tessera.abi.capabilities import TCB_FLAG_FPU_DISABLED
 from tessera.abi.configuration import configuration
 from tessera.arch import machine, paging
-from tessera.kernel import boot, console, fault, interrupt, scheduler, syscall, thread, vspace
+from tessera.kernel import boot, console, fault, interrupt, scheduler, syscall, thread, timeslice, vspace
 from tessera.kernel.layout import Tcb
 from tessera.kernel.state import device_page_table, kernel, kernel_page_table
 from tessera.lang import address_of, compiled, extern, offset_of, range, to_word, u64
@@ -53,7 +53,7 @@ def switch_fpu(tcb: Tcb) -> None:
 def handle_system_call(address: u64, info: u64, number: u64) -> Tcb | None:
     """A thread made a system call; the arguments are its registers a0, a1 and a7."""
     scheduler.update_time()
-    if scheduler.check_budget_restart():
+    if timeslice.check_budget_restart():
         syscall.dispatch(kernel.current, address, info, number)
     return leave()
 
@@ -62,7 +62,7 @@ def handle_system_call(address: u64, info: u64, number: u64) -> Tcb | None:
 def handle_exception(cause: u64, value: u64) -> Tcb | None:
     """A thread's instruction cannot be executed: that is a fault."""
     scheduler.update_time()
-    if scheduler.check_budget_restart():
+    if timeslice.check_budget_restart():
         current = kernel.current
         match cause:
             case machine.INSTRUCTION_ACCESS_FAULT | machine.INSTRUCTION_PAGE_FAULT:
@@ -83,7 +83,7 @@ def handle_exception(cause: u64, value: u64) -> Tcb | None:
 def handle_interrupt() -> Tcb | None:
     """A device or the timer wants attention."""
     scheduler.update_time()
-    scheduler.check_budget()
+    timeslice.check_budget()
     pending = machine.read_pending()
     if pending & machine.EXTERNAL_PENDING != 0:
         interrupt.deliver_pending()

@@ -6,7 +6,7 @@ from __future__ import annotations
 from tessera.abi.errors import Error, LookupFailure
 from tessera.abi.messages import MessageInfo
 from tessera.arch import registers
-from tessera.kernel import cspace, ipc, message, notification, scheduler
+from tessera.kernel import answer, cspace, ipc, message, notification, scheduler, timeslice
 from tessera.kernel.capability import (
     AsidControlCap,
     AsidPoolCap,
@@ -115,7 +115,7 @@ def invoke(thread: Tcb, slot: Slot, cap: Capability, sending: Sending, info: Mes
             notification.signal(cap.notification, cap.badge)
             return Status.OK
         case ReplyCap():
-            ipc.do_reply(thread, cap.reply, cap.can_grant)
+            answer.do_reply(thread, cap.reply, cap.can_grant)
             return Status.OK
         case _:
             if sending.first_phase:
@@ -185,6 +185,7 @@ def handle(thread: Tcb, address: u64, info_word: u64, sending: Sending) -> bool:
     scheduler.set_thread_state(thread, ThreadState.RESTART)
     status = invoke(thread, slot, slot.capability, sending, info)
     if status == Status.PREEMPTED:
+        timeslice.settle_preempted()
         return True
     if status == Status.ERROR:
         if sending.is_call:

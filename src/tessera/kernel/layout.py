@@ -214,7 +214,6 @@ class SchedContext:
     budget: u64
     core: u32
     sporadic: bool
-    constant_bandwidth: bool
     # Refills in the ring, 0 while it was never configured; the first and the last one in use.
     refill_limit: u64
     refill_head: u64

@@ -6,7 +6,7 @@ from __future__ import annotations
 from tessera.abi.configuration import configuration
 from tessera.abi.syscalls import Syscall
 from tessera.arch import machine, registers
-from tessera.kernel import console, cspace, fault, invocation, ipc, notification, scheduler
+from tessera.kernel import console, cspace, fault, invocation, ipc, notification, timeslice
 from tessera.kernel.capability import EndpointCap, NotificationCap, ReplyCap, ThreadCap
 from tessera.kernel.invocation import Sending
 from tessera.kernel.layout import THREAD_NAME_BYTES, Tcb
@@ -104,7 +104,7 @@ def dispatch(thread: Tcb, address: u64, info: u64, number: u64) -> None:
         case Syscall.NB_WAIT:
             receive(thread, address, False, False)
         case Syscall.YIELD:
-            scheduler.yield_now()
+            timeslice.yield_now()
         case Syscall.SET_TLS_BASE:
             thread.registers[registers.THREAD_POINTER] = address
         case _:

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Reply Objects: answering a call or a fault (manual: Reply Objects; Faults)."""
+
+from __future__ import annotations
+
+from tessera.kernel import budget, fault, faultmessage, reply, scheduler
+from tessera.kernel.layout import FaultKind, Reply, Tcb, ThreadState
+from tessera.kernel.transfer import transfer
+from tessera.lang import compiled
+
+
+@compiled
+def do_reply(tcb: Tcb, answered: Reply, can_grant: bool) -> None:
+    """The thread's message is the answer to the call, or the fault, that waits with a reply object.
+
+    Nothing happens if none waits. The caller has its scheduling context again if it was donated along this call.
+    (seL4: doReplyTransfer.)
+    """
+    caller = answered.caller
+    if caller is None or caller.state != ThreadState.BLOCKED_ON_REPLY:
+        return
+    reply.finish(answered, caller)
+    budget.unblock_sporadic(caller.scheduling_context)
+    kind = caller.fault
+    if kind == FaultKind.NONE:
+        transfer(tcb, None, 0, can_grant, caller)
+        scheduler.set_thread_state(caller, ThreadState.RUNNING)
+    else:
+        goes_on = faultmessage.read_answer(tcb, caller)
+        caller.fault = FaultKind.NONE
+        scheduler.set_thread_state(caller, ThreadState.RESTART if goes_on else ThreadState.INACTIVE)
+    resume_caller(caller, kind == FaultKind.TIMEOUT)
+
+
+@compiled
+def resume_caller(caller: Tcb, was_timeout: bool) -> None:
+    """Let an answered thread run, if its context has budget; the server may have used it up."""
+    context = caller.scheduling_context
+    if context is None or not scheduler.is_runnable(caller):
+        return
+    if budget.is_released(context):
+        scheduler.possible_switch_to(caller)
+    elif budget.is_active(context) and fault.has_timeout_handler(caller) and not was_timeout:
+        fault.timeout_fault(caller)
+    elif budget.is_active(context):
+        scheduler.postpone(context)

@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Scheduling Contexts: budgets and refills (manual: Threads and Execution, Scheduling Contexts; Sporadic servers).
+
+A scheduling context holds its budget as a ring of refills: time that was used comes back one period after it was
+available. The refills' amounts add up to the budget, they do not overlap, and the first one is never smaller than the
+least budget. A context whose ``period`` is 0 is round robin: one refill, what is left of the current turn.
+All times are timer ticks. (Sprunt, Sha, Lehoczky: Aperiodic task scheduling for hard-real-time systems, 1989.)
+"""
+
+from __future__ import annotations
+
+from tessera.abi.configuration import configuration
+from tessera.kernel.layout import Refill, SchedContext
+from tessera.kernel.state import kernel
+from tessera.lang import address_of, at, compiled, decreases, ensures, min, requires, size_of, u64
+
+# No overrun delays a refill further than this at once, so that times never leave the word.
+LONGEST_DELAY = 1 << 62
+
+
+@compiled
+def refill_at(context: SchedContext, index: u64) -> Refill:
+    """A place in the ring, which goes on behind the struct."""
+    return at(Refill, address_of(context.refills[0]) + index * size_of(Refill))
+
+
+@compiled
+def head(context: SchedContext) -> Refill:
+    """The refill in use."""
+    return refill_at(context, context.refill_head)
+
+
+@compiled
+def tail(context: SchedContext) -> Refill:
+    """The refill that is available last."""
+    return refill_at(context, context.refill_tail)
+
+
+@compiled
+def next_index(context: SchedContext, index: u64) -> u64:
+    """The place behind another one in the ring."""
+    following = index + 1
+    return u64(0) if following == context.refill_limit else following
+
+
+@compiled
+def is_active(context: SchedContext) -> bool:
+    """Whether it was ever configured."""
+    return context.refill_limit != 0
+
+
+@compiled
+def is_round_robin(context: SchedContext) -> bool:
+    """Whether a turn of the budget follows the other without waiting."""
+    return context.period == 0
+
+
+@compiled
+def is_single(context: SchedContext) -> bool:
+    """Whether there is only one refill."""
+    return context.refill_head == context.refill_tail
+
+
+@compiled
+def is_full(context: SchedContext) -> bool:
+    """Whether the ring has no place left."""
+    return next_index(context, context.refill_tail) == context.refill_head
+
+
+@compiled
+def is_ready(context: SchedContext) -> bool:
+    """Whether the first refill may be used now; the kernel needs some time itself to get back to user level."""
+    return head(context).time <= kernel.now + configuration.kernel_wcet_ticks
+
+
+@compiled
+def is_sufficient(context: SchedContext, usage: u64) -> bool:
+    """Whether the first refill lasts for a kernel entry and exit after ``usage`` ticks are taken off it."""
+    amount = head(context).amount
+    return usage <= amount and amount - usage >= configuration.min_budget_ticks
+
+
+@compiled
+def is_released(context: SchedContext) -> bool:
+    """Whether a thread could run on it now."""
+    return is_active(context) and is_ready(context) and is_sufficient(context, 0)
+
+
+@compiled
+def configure(context: SchedContext, limit: u64, budget: u64, period: u64, sporadic: bool, badge: u64) -> None:
+    """Start anew with the whole budget, available from now. ``budget == period`` makes it round robin."""
+    requires(limit >= 2 and budget >= configuration.min_budget_ticks and budget <= period)
+    context.budget = budget
+    context.period = u64(0) if budget == period else period
+    context.sporadic = sporadic
+    context.badge = badge
+    context.refill_limit = limit
+    context.refill_head = 0
+    context.refill_tail = 0
+    first = refill_at(context, 0)
+    first.time = kernel.now
+    first.amount = budget
+
+
+@compiled
+def reconfigure(context: SchedContext, limit: u64, budget: u64, period: u64, sporadic: bool, badge: u64) -> None:
+    """Change the parameters of a context in use: no window of the new period may hold more than the new budget.
+
+    What the first refill has may still be used, the rest comes a period later.
+    """
+    requires(is_active(context) and limit >= 2 and budget >= configuration.min_budget_ticks and budget <= period)
+    old = head(context)
+    time = kernel.now if is_ready(context) else old.time
+    amount = min(old.amount, budget)
+    configure(context, limit, budget, period, sporadic, badge)
+    first = refill_at(context, 0)
+    first.time = time
+    if is_round_robin(context):
+        return
+    first.amount = amount
+    if amount < budget:
+        append(context, time + period, budget - amount)
+
+
+@compiled
+def append(context: SchedContext, time: u64, amount: u64) -> None:
+    """Put a refill at the end. The ring must not be full."""
+    requires(not is_full(context))
+    index = next_index(context, context.refill_tail)
+    context.refill_tail = index
+    refill = refill_at(context, index)
+    refill.time = time
+    refill.amount = amount
+
+
+@compiled
+def give_back(context: SchedContext, time: u64, amount: u64) -> None:
+    """Schedule used time to come back at ``time``, not before any refill there is.
+
+    It joins the last refill where they touch, and where the ring is full: then the last one is delayed, so that no
+    time comes back too early.
+    """
+    last = tail(context)
+    if last.time + last.amount >= time:
+        last.amount += amount
+    elif is_full(context):
+        last.time = time - last.amount
+        last.amount += amount
+    else:
+        append(context, time, amount)
+
+
+@compiled
+def drop_head(context: SchedContext) -> None:
+    """Take the first refill out of the ring."""
+    requires(not is_single(context))
+    context.refill_head = next_index(context, context.refill_head)
+
+
+@compiled
+def charge(context: SchedContext, usage: u64) -> None:
+    """Take ``usage`` ticks off; each part comes back a period after it was available."""
+    ensures(lambda: is_round_robin(context) or head(context).amount >= configuration.min_budget_ticks)
+    if is_round_robin(context):
+        turn = head(context)
+        turn.amount -= min(usage, turn.amount)
+        return
+    left = usage
+    if left >= context.budget:
+        left = charge_rounds(context, usage)
+    # Less than the sum of all refills is left, so at least one stays.
+    first = head(context)
+    while left >= first.amount:
+        decreases(left)
+        left -= first.amount
+        drop_head(context)
+        give_back(context, first.time + context.period, first.amount)
+        first = head(context)
+    if left > 0:
+        available = first.time
+        first.amount -= left
+        first.time = available + left
+        give_back(context, available + context.period, left)
+    enlarge_head(context)
+
+
+@compiled
+def charge_rounds(context: SchedContext, usage: u64) -> u64:
+    """Use up the whole budget as often as ``usage`` has it: all refills move by so many periods. Gives what is left.
+
+    A thread overruns its budget only while the kernel is kept from running (manual: budgets are checked at entry).
+    """
+    rounds = usage // context.budget
+    delay = min(rounds, LONGEST_DELAY // context.period) * context.period
+    index = context.refill_head
+    refill_at(context, index).time += delay
+    while index != context.refill_tail:
+        # Each place of the ring once.
+        decreases(context.refill_tail + context.refill_limit - index)
+        index = next_index(context, index)
+        refill_at(context, index).time += delay
+    return usage - rounds * context.budget
+
+
+@compiled
+def enlarge_head(context: SchedContext) -> None:
+    """Join the first refill to the next until it is worth running for; the joined one ends when the next one did."""
+    first = head(context)
+    while first.amount < configuration.min_budget_ticks:
+        # The whole budget is enough, so this ends at the last refill at the latest.
+        decreases(context.budget - first.amount)
+        drop_head(context)
+        following = head(context)
+        following.time -= first.amount
+        following.amount += first.amount
+        first = following
+
+
+@compiled
+def begin_turn(context: SchedContext) -> None:
+    """A round robin context starts a new turn with its whole budget."""
+    head(context).amount = context.budget
+
+
+@compiled
+def unblock(context: SchedContext) -> None:
+    """A thread begins to run on this context after a pause: time that it did not use before now is not made up for.
+
+    Refills that are available one right after the other become one. (seL4: refill_unblock_check.)
+    """
+    if is_round_robin(context) or not is_ready(context):
+        return
+    kernel.reprogram = True
+    first = head(context)
+    first.time = kernel.now
+    while not is_single(context):
+        # Each turn drops a refill.
+        decreases(context.budget - first.amount)
+        following = refill_at(context, next_index(context, context.refill_head))
+        if following.time > first.time + first.amount:
+            return
+        following.time = first.time
+        following.amount += first.amount
+        drop_head(context)
+        first = following
+
+
+@compiled
+def unblock_sporadic(context: SchedContext | None) -> None:
+    """A thread with this context wakes up: a sporadic server's time counts from now. The context in use goes on."""
+    if context is not None and context.sporadic and is_active(context) and context is not kernel.current_context:
+        unblock(context)

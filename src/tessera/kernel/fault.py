@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Faults: a thread that cannot go on, and the handler that is told (manual: Faults; Timeout Faults).
+
+The handler is the endpoint in a slot of the thread itself. The fault is sent there like a call, so the thread waits for
+the answer and its scheduling context can serve a passive handler.
+"""
+
+from __future__ import annotations
+
+from tessera.abi.configuration import configuration
+from tessera.kernel import console, ipc, scheduler
+from tessera.kernel.capability import Capability, EndpointCap
+from tessera.kernel.layout import FaultKind, Tcb, ThreadState
+from tessera.kernel.request import request
+from tessera.lang import compiled, range, u64
+
+
+@compiled
+def deliver(tcb: Tcb, handler: Capability, can_donate: bool) -> bool:
+    """Send the thread's fault to an endpoint. False: there is none."""
+    if not isinstance(handler, EndpointCap):
+        return False
+    ipc.send(
+        tcb,
+        handler.endpoint,
+        handler.badge,
+        True,
+        False,
+        handler.can_grant,
+        handler.can_grant_reply,
+        can_donate,
+    )
+    return True
+
+
+@compiled
+def report_unhandled(tcb: Tcb) -> None:
+    """A debug kernel says which thread stops, and why."""
+    if configuration.debug:
+        console.write(b"KERNEL|FAULT: no handler for fault ")
+        console.write_hex(u64(tcb.fault))
+        console.write(b" word ")
+        console.write_hex(tcb.fault_words[0])
+        console.write(b" of thread ")
+        console.write_thread(tcb)
+
+
+@compiled
+def handle_fault(tcb: Tcb) -> None:
+    """Tell the thread's handler of the fault noted in ``Tcb.fault``. Without a handler the thread stops for good."""
+    can_donate = tcb.scheduling_context is not None
+    if not deliver(tcb, tcb.fault_handler.capability, can_donate):
+        report_unhandled(tcb)
+        tcb.fault = FaultKind.NONE
+        scheduler.set_thread_state(tcb, ThreadState.INACTIVE)
+
+
+@compiled
+def capability_fault(tcb: Tcb, address: u64, receiving: bool) -> None:
+    """A system call named a capability that is not there; ``request.failure`` says why the lookup failed."""
+    tcb.fault = FaultKind.CAP_FAULT
+    tcb.fault_words[0] = address
+    tcb.fault_words[1] = u64(receiving)
+    tcb.lookup_failure[0] = u64(request.failure)
+    for index in range(3):
+        tcb.lookup_failure[index + 1] = request.failure_words[index]
+    handle_fault(tcb)
+
+
+@compiled
+def unknown_syscall(tcb: Tcb, number: u64) -> None:
+    """A system call has a number that is not known."""
+    tcb.fault = FaultKind.UNKNOWN_SYSCALL
+    tcb.fault_words[0] = number
+    handle_fault(tcb)
+
+
+@compiled
+def user_exception(tcb: Tcb, number: u64, code: u64) -> None:
+    """An instruction raised an exception that is about no memory."""
+    tcb.fault = FaultKind.USER_EXCEPTION
+    tcb.fault_words[0] = number
+    tcb.fault_words[1] = code
+    handle_fault(tcb)
+
+
+@compiled
+def vm_fault(tcb: Tcb, address: u64, is_fetch: bool, code: u64) -> None:
+    """Memory was accessed that is not mapped with the right needed."""
+    tcb.fault = FaultKind.VM_FAULT
+    tcb.fault_words[0] = address
+    tcb.fault_words[1] = u64(is_fetch)
+    tcb.fault_words[2] = code
+    handle_fault(tcb)
+
+
+@compiled
+def has_timeout_handler(tcb: Tcb) -> bool:
+    """Whether someone wants to know when the thread's budget is used up."""
+    return isinstance(tcb.timeout_handler.capability, EndpointCap)
+
+
+@compiled
+def timeout_fault(tcb: Tcb) -> None:
+    """The budget is used up, and there is a handler for that. A thread without time has none to donate."""
+    context = tcb.scheduling_context
+    assert context is not None
+    tcb.fault = FaultKind.TIMEOUT
+    tcb.fault_words[0] = context.badge
+    deliver(tcb, tcb.timeout_handler.capability, False)

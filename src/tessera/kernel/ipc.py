@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Message Passing (IPC): sending to and receiving from endpoints (manual: Endpoints; Passive Servers)."""
+
+from __future__ import annotations
+
+from tessera.arch import registers
+from tessera.kernel import blocking, budget, notification, queue, reply, schedcontext, scheduler
+from tessera.kernel.capability import EndpointCap
+from tessera.kernel.layout import Endpoint, EndpointState, FaultKind, NotificationState, Reply, Tcb, ThreadState
+from tessera.kernel.request import Status
+from tessera.kernel.transfer import transfer
+from tessera.lang import compiled, u64
+
+
+@compiled
+def block_sender(
+    tcb: Tcb, endpoint: Endpoint, badge: u64, is_call: bool, can_grant: bool, can_grant_reply: bool
+) -> None:
+    """Let a thread wait until someone receives its message."""
+    tcb.blocked_endpoint = endpoint
+    tcb.blocked_badge = badge
+    tcb.blocked_is_call = is_call
+    tcb.blocked_can_grant = can_grant
+    tcb.blocked_can_grant_reply = can_grant_reply
+    scheduler.set_thread_state(tcb, ThreadState.BLOCKED_ON_SEND)
+    queue.wait_at_endpoint(endpoint, tcb, EndpointState.SENDING)
+
+
+@compiled
+def send(
+    tcb: Tcb,
+    endpoint: Endpoint,
+    badge: u64,
+    is_blocking: bool,
+    is_call: bool,
+    can_grant: bool,
+    can_grant_reply: bool,
+    can_donate: bool,
+) -> None:
+    """Send the thread's message, or its fault, to the first receiver; without one wait, or drop it. (seL4: sendIPC.)
+
+    A call waits for the answer if the receiver offers a reply object and the right to grant (the reply) is there;
+    otherwise its thread becomes inactive, for nobody can ever answer.
+    """
+    if endpoint.end.state != EndpointState.RECEIVING:
+        if is_blocking:
+            block_sender(tcb, endpoint, badge, is_call, can_grant, can_grant_reply)
+        return
+    receiver = endpoint.head
+    assert receiver is not None
+    queue.leave_endpoint(endpoint, receiver)
+    receiver.blocked_endpoint = None
+    transfer(tcb, endpoint, badge, can_grant, receiver)
+
+    offered = receiver.reply
+    if offered is not None:
+        reply.unlink(offered, receiver)
+    if is_call or tcb.fault != FaultKind.NONE:
+        if offered is not None and (can_grant or can_grant_reply):
+            reply.push(tcb, receiver, offered, can_donate)
+        else:
+            scheduler.set_thread_state(tcb, ThreadState.INACTIVE)
+    elif can_donate and receiver.scheduling_context is None:
+        context = tcb.scheduling_context
+        if context is not None:
+            schedcontext.donate(context, receiver)
+    scheduler.set_thread_state(receiver, ThreadState.RUNNING)
+    budget.unblock_sporadic(receiver.scheduling_context)
+    scheduler.possible_switch_to(receiver)
+
+
+@compiled
+def accept(tcb: Tcb, endpoint: Endpoint, sender: Tcb, offered: Reply | None) -> None:
+    """Receive from a thread that waits to send."""
+    queue.leave_endpoint(endpoint, sender)
+    sender.blocked_endpoint = None
+    can_grant = sender.blocked_can_grant
+    transfer(sender, endpoint, sender.blocked_badge, can_grant, tcb)
+
+    budget.unblock_sporadic(sender.scheduling_context)
+    if not sender.blocked_is_call and sender.fault == FaultKind.NONE:
+        scheduler.set_thread_state(sender, ThreadState.RUNNING)
+        scheduler.possible_switch_to(sender)
+    elif offered is not None and (can_grant or sender.blocked_can_grant_reply):
+        # A thread that has no time left has none to give.
+        reply.push(sender, tcb, offered, sender.fault != FaultKind.TIMEOUT)
+    else:
+        scheduler.set_thread_state(sender, ThreadState.INACTIVE)
+
+
+@compiled
+def block_receiver(tcb: Tcb, endpoint: Endpoint, offered: Reply | None) -> None:
+    """Let a thread wait for a message, with a reply object for whoever calls."""
+    tcb.blocked_endpoint = endpoint
+    if offered is not None and offered.caller is not tcb:
+        reply.offer(offered, tcb)
+    scheduler.set_thread_state(tcb, ThreadState.BLOCKED_ON_RECEIVE)
+    queue.wait_at_endpoint(endpoint, tcb, EndpointState.RECEIVING)
+
+
+@compiled
+def receive(tcb: Tcb, cap: EndpointCap, is_blocking: bool, offered: Reply | None, reply_can_grant: bool) -> None:
+    """The current thread takes the first message, or a signal of its bound notification. (seL4: receiveIPC.)
+
+    Without any it waits, or gets badge 0. A caller that still waits with the offered reply object gives up.
+    ``reply_can_grant`` plays no part: the right of the reply capability counts when it is used.
+    """
+    if offered is not None:
+        waiting = offered.caller
+        if waiting is not None and waiting is not tcb:
+            blocking.cancel_ipc(waiting)
+    endpoint = cap.endpoint
+    bound = tcb.bound_notification
+    if bound is not None:
+        if bound.state == NotificationState.ACTIVE:
+            notification.take_signals(bound, tcb)
+            return
+        if is_blocking:
+            schedcontext.return_to_notification(tcb, bound)
+    if endpoint.end.state == EndpointState.SENDING:
+        sender = endpoint.head
+        assert sender is not None
+        accept(tcb, endpoint, sender, offered)
+    elif is_blocking:
+        block_receiver(tcb, endpoint, offered)
+    else:
+        tcb.registers[registers.BADGE] = 0
+
+
+@compiled
+def restart_waiting(endpoint: Endpoint, tcb: Tcb) -> None:
+    """Take a thread out of the queue; it starts its system call again, unless a fault made it wait."""
+    queue.leave_endpoint(endpoint, tcb)
+    tcb.blocked_endpoint = None
+    offered = tcb.reply
+    if offered is not None:
+        reply.unlink(offered, tcb)
+    if tcb.fault == FaultKind.NONE:
+        scheduler.set_thread_state(tcb, ThreadState.RESTART)
+        budget.unblock_sporadic(tcb.scheduling_context)
+        scheduler.possible_switch_to(tcb)
+    else:
+        scheduler.set_thread_state(tcb, ThreadState.INACTIVE)
+
+
+@compiled
+def cancel_all(endpoint: Endpoint) -> Status:
+    """No thread waits at the endpoint any more. PREEMPTED when it has to go on later. (seL4: cancelAllIPC.)"""
+    tcb = endpoint.head
+    if tcb is None:
+        return Status.OK
+    # Each turn takes a thread out of the queue; preemption points bound the time between two looks for interrupts.
+    while tcb is not None:
+        restart_waiting(endpoint, tcb)
+        tcb = endpoint.head
+        if tcb is not None and scheduler.preemption_point():
+            scheduler.reschedule_required()
+            return Status.PREEMPTED
+    scheduler.reschedule_required()
+    return Status.OK
+
+
+@compiled
+def cancel_badged(endpoint: Endpoint, badge: u64) -> Status:
+    """No thread waits any more to send with this badge. PREEMPTED when it has to go on later.
+
+    (seL4: cancelBadgedSends.)
+    """
+    if endpoint.end.state != EndpointState.SENDING:
+        return Status.OK
+    tcb = endpoint.head
+    # Each turn goes one thread further. A call that starts again passes those that it kept once more.
+    while tcb is not None:
+        following = tcb.wait_next
+        if tcb.blocked_badge == badge:
+            restart_waiting(endpoint, tcb)
+            if following is not None and scheduler.preemption_point():
+                scheduler.reschedule_required()
+                return Status.PREEMPTED
+        tcb = following
+    scheduler.reschedule_required()
+    return Status.OK

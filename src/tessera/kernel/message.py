@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Message Passing: message words in registers and in IPC buffers (manual: Message Passing, IPC buffer).
+
+The first words of a message travel in registers, the others in the IPC buffer, which the kernel reads and writes
+through its own window: a thread without a buffer has registers only.
+"""
+
+from __future__ import annotations
+
+from tessera.abi.messages import MAX_MESSAGE_LENGTH, MessageInfo
+from tessera.abi.objects import IPC_BUFFER_BITS
+from tessera.arch import paging, registers
+from tessera.kernel.capability import FrameCap
+from tessera.kernel.layout import MESSAGE_REGISTERS, IpcBuffer, Tcb
+from tessera.kernel.request import request
+from tessera.kernel.state import kernel
+from tessera.lang import at, compiled, from_word, max, min, range, u64
+
+
+@compiled
+def buffer_of(tcb: Tcb, for_write: bool) -> IpcBuffer | None:
+    """A thread's IPC buffer in the kernel's window; None if there is none or the frame lacks the right.
+
+    A buffer that is written must be readable and writable for the thread itself. Device memory is never touched.
+    """
+    cap = tcb.ipc_buffer_frame.capability
+    if not isinstance(cap, FrameCap):
+        return None
+    if cap.is_device or not cap.can_read or (for_write and not cap.can_write):
+        return None
+    inside = (u64(1) << paging.level_bits(u64(cap.size))) - (1 << IPC_BUFFER_BITS)
+    return at(IpcBuffer, paging.kernel_address(cap.base + (tcb.ipc_buffer & inside)))
+
+
+@compiled
+def available_length(length: u64) -> u64:
+    """How many words of a request can be read, when its sender says ``length``."""
+    if request.buffer is None:
+        return min(length, MESSAGE_REGISTERS)
+    return min(length, MAX_MESSAGE_LENGTH)
+
+
+@compiled
+def argument(index: u64) -> u64:
+    """A message word of the request being handled; 0 where it has none."""
+    if index < MESSAGE_REGISTERS:
+        return kernel.current.registers[registers.FIRST_MESSAGE + index]
+    buffer = request.buffer
+    if buffer is None:
+        return u64(0)
+    return buffer.message[index]
+
+
+@compiled
+def set_reply_word(index: u64, value: u64) -> None:
+    """Set a message word of the answer to the request being handled; the answer grows to hold it.
+
+    The answer overwrites the request's words, so arguments are read before. A word that does not fit into registers is
+    dropped for a caller whose buffer cannot be written.
+    """
+    if index < MESSAGE_REGISTERS:
+        kernel.current.registers[registers.FIRST_MESSAGE + index] = value
+    else:
+        buffer = buffer_of(kernel.current, True)
+        if buffer is None:
+            return
+        buffer.message[index] = value
+    request.reply_length = max(request.reply_length, index + 1)
+
+
+@compiled
+def message_word(tcb: Tcb, buffer: IpcBuffer | None, index: u64) -> u64:
+    """A word of the message that a thread sends; 0 where it has none."""
+    if index < MESSAGE_REGISTERS:
+        return tcb.registers[registers.FIRST_MESSAGE + index]
+    if buffer is None:
+        return u64(0)
+    return buffer.message[index]
+
+
+@compiled
+def set_message_word(tcb: Tcb, buffer: IpcBuffer | None, index: u64, value: u64) -> None:
+    """Set a word of the message that a thread receives; dropped where there is no room."""
+    if index < MESSAGE_REGISTERS:
+        tcb.registers[registers.FIRST_MESSAGE + index] = value
+    elif buffer is not None:
+        buffer.message[index] = value
+
+
+@compiled
+def room(buffer: IpcBuffer | None, length: u64) -> u64:
+    """How many of ``length`` message words a receiver with this buffer gets."""
+    return min(length, MESSAGE_REGISTERS) if buffer is None else length
+
+
+@compiled
+def sent_info(tcb: Tcb) -> MessageInfo:
+    """The shape of the message that a thread sends."""
+    return from_word(MessageInfo, tcb.registers[registers.MESSAGE_INFO])
+
+
+@compiled
+def copy_registers(sender: Tcb, receiver: Tcb, length: u64) -> None:
+    """Copy the message words that travel in registers."""
+    for index in range(min(length, MESSAGE_REGISTERS)):
+        receiver.registers[registers.FIRST_MESSAGE + index] = sender.registers[registers.FIRST_MESSAGE + index]
+
+
+@compiled
+def copy_buffer(source: IpcBuffer, destination: IpcBuffer, length: u64) -> None:
+    """Copy the message words behind those in registers."""
+    for index in range(MESSAGE_REGISTERS, length):
+        destination.message[index] = source.message[index]

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Notifications: signalling and waiting (manual: Notifications; Bound Notifications)."""
+
+from __future__ import annotations
+
+from tessera.arch import registers
+from tessera.kernel import blocking, budget, queue, schedcontext, scheduler
+from tessera.kernel.capability import NotificationCap
+from tessera.kernel.layout import Notification, NotificationState, Tcb, ThreadState
+from tessera.kernel.request import Status
+from tessera.lang import compiled, requires, u64
+
+
+@compiled
+def wake(tcb: Tcb, notification: Notification, badge: u64) -> None:
+    """A thread, already out of its queue, receives a signal and runs, on the notification's context if it has none."""
+    tcb.registers[registers.BADGE] = badge
+    scheduler.set_thread_state(tcb, ThreadState.RUNNING)
+    schedcontext.lend_for_signal(tcb, notification)
+    if scheduler.is_schedulable(tcb):
+        scheduler.possible_switch_to(tcb)
+    budget.unblock_sporadic(tcb.scheduling_context)
+
+
+@compiled
+def signal(notification: Notification, badge: u64) -> None:
+    """Deliver the badge to a waiting thread, or to the bound one if it receives from an endpoint; else keep it."""
+    match notification.state:
+        case NotificationState.WAITING:
+            waiting = notification.head
+            assert waiting is not None
+            blocking.leave_notification_queue(waiting)
+            wake(waiting, notification, badge)
+        case NotificationState.ACTIVE:
+            notification.signals |= badge
+        case NotificationState.IDLE:
+            bound = notification.bound_tcb
+            if bound is not None and bound.state == ThreadState.BLOCKED_ON_RECEIVE:
+                blocking.cancel_ipc(bound)
+                wake(bound, notification, badge)
+            else:
+                notification.signals = badge
+                notification.state = NotificationState.ACTIVE
+
+
+@compiled
+def take_signals(notification: Notification, tcb: Tcb) -> None:
+    """A thread receives the signals that wait."""
+    requires(notification.state == NotificationState.ACTIVE)
+    tcb.registers[registers.BADGE] = notification.signals
+    notification.signals = 0
+    notification.state = NotificationState.IDLE
+    schedcontext.lend_for_signal(tcb, notification)
+    budget.unblock_sporadic(tcb.scheduling_context)
+
+
+@compiled
+def receive(tcb: Tcb, cap: NotificationCap, is_blocking: bool) -> None:
+    """The current thread takes the signals that wait; without any it waits, or gets badge 0."""
+    notification = cap.notification
+    if notification.state == NotificationState.ACTIVE:
+        take_signals(notification, tcb)
+    elif is_blocking:
+        tcb.blocked_notification = notification
+        scheduler.set_thread_state(tcb, ThreadState.BLOCKED_ON_NOTIFICATION)
+        schedcontext.return_to_notification(tcb, notification)
+        queue.wait_at_notification(notification, tcb)
+    else:
+        tcb.registers[registers.BADGE] = 0
+
+
+@compiled
+def cancel_all(notification: Notification) -> Status:
+    """Let all waiting threads start their system calls again. PREEMPTED when it has to go on later."""
+    if notification.state != NotificationState.WAITING:
+        return Status.OK
+    tcb = notification.head
+    # Each turn takes a thread out of the queue; preemption points bound the time between two looks for interrupts.
+    while tcb is not None:
+        blocking.leave_notification_queue(tcb)
+        scheduler.set_thread_state(tcb, ThreadState.RESTART)
+        budget.unblock_sporadic(tcb.scheduling_context)
+        scheduler.possible_switch_to(tcb)
+        tcb = notification.head
+        if tcb is not None and scheduler.preemption_point():
+            scheduler.reschedule_required()
+            return Status.PREEMPTED
+    scheduler.reschedule_required()
+    return Status.OK
+
+
+@compiled
+def bind(notification: Notification, tcb: Tcb) -> None:
+    """From now on a signal also ends the thread's receiving from an endpoint."""
+    requires(notification.bound_tcb is None and tcb.bound_notification is None)
+    notification.bound_tcb = tcb
+    tcb.bound_notification = notification
+
+
+@compiled
+def unbind_tcb(tcb: Tcb) -> None:
+    """Undo the binding of a thread, if it has one."""
+    notification = tcb.bound_notification
+    if notification is not None:
+        notification.bound_tcb = None
+        tcb.bound_notification = None
+
+
+@compiled
+def unbind(notification: Notification) -> None:
+    """Undo the binding of a notification, if it has one."""
+    tcb = notification.bound_tcb
+    if tcb is not None:
+        unbind_tcb(tcb)
+
+
+@compiled
+def unbind_context(notification: Notification) -> None:
+    """Undo the binding to a scheduling context, if there is one."""
+    context = notification.scheduling_context
+    if context is not None:
+        schedcontext.unbind_notification(context)

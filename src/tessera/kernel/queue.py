@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Queues of threads: ready, release, and waiting (manual: Threads and Execution, Scheduling; Endpoints).
+
+Ready threads have a list for each domain and priority, and a bitmap that finds the highest one in constant time.
+Threads without usable budget are in the release queue, by the time of their first refill. Threads that wait at an
+endpoint or notification are ordered by priority, first come first served among equals.
+"""
+
+from __future__ import annotations
+
+from tessera.kernel import budget
+from tessera.kernel.layout import (
+    Endpoint,
+    EndpointState,
+    EndpointTail,
+    Notification,
+    NotificationState,
+    SchedContext,
+    Tcb,
+)
+from tessera.kernel.state import ReadyQueue, kernel
+from tessera.lang import compiled, count_leading_zeros, record, requires, u64
+
+
+@compiled
+def mark_occupied(domain: u64, priority: u64) -> None:
+    """Note that a ready queue is not empty."""
+    queues = kernel.domains[domain]
+    word = priority >> 6
+    queues.occupied[word] |= u64(1) << (priority & 63)
+    queues.summary |= u64(1) << word
+
+
+@compiled
+def mark_empty(domain: u64, priority: u64) -> None:
+    """Note that a ready queue is empty."""
+    queues = kernel.domains[domain]
+    word = priority >> 6
+    left = queues.occupied[word] & ~(u64(1) << (priority & 63))
+    queues.occupied[word] = left
+    if left == 0:
+        queues.summary &= ~(u64(1) << word)
+
+
+@compiled
+def ready_queue(tcb: Tcb) -> ReadyQueue:
+    """The ready queue that a thread belongs to."""
+    return kernel.domains[tcb.domain].queues[tcb.priority]
+
+
+@compiled
+def prepend_ready(tcb: Tcb) -> None:
+    """Let a thread be the next of its priority."""
+    requires(not tcb.in_ready_queue and not tcb.in_release_queue)
+    queue = ready_queue(tcb)
+    first = queue.head
+    tcb.queue_previous = None
+    tcb.queue_next = first
+    queue.head = tcb
+    if first is None:
+        queue.tail = tcb
+        mark_occupied(tcb.domain, tcb.priority)
+    else:
+        first.queue_previous = tcb
+    tcb.in_ready_queue = True
+
+
+@compiled
+def append_ready(tcb: Tcb) -> None:
+    """Let a thread be the last of its priority."""
+    requires(not tcb.in_ready_queue and not tcb.in_release_queue)
+    queue = ready_queue(tcb)
+    last = queue.tail
+    tcb.queue_previous = last
+    tcb.queue_next = None
+    queue.tail = tcb
+    if last is None:
+        queue.head = tcb
+        mark_occupied(tcb.domain, tcb.priority)
+    else:
+        last.queue_next = tcb
+    tcb.in_ready_queue = True
+
+
+@compiled
+def remove_ready(tcb: Tcb) -> None:
+    """Take a thread out of its ready queue."""
+    requires(tcb.in_ready_queue)
+    queue = ready_queue(tcb)
+    before = tcb.queue_previous
+    after = tcb.queue_next
+    if before is None:
+        queue.head = after
+        if after is None:
+            mark_empty(tcb.domain, tcb.priority)
+    else:
+        before.queue_next = after
+    if after is None:
+        queue.tail = before
+    else:
+        after.queue_previous = before
+    tcb.queue_next = None
+    tcb.queue_previous = None
+    tcb.in_ready_queue = False
+
+
+@compiled
+def highest_priority(domain: u64) -> u64:
+    """The highest priority with a ready thread. There must be one."""
+    queues = kernel.domains[domain]
+    assert queues.summary != 0
+    word = 63 - count_leading_zeros(queues.summary)
+    return (word << 6) + 63 - count_leading_zeros(queues.occupied[word])
+
+
+@compiled
+def has_ready(domain: u64) -> bool:
+    """Whether a thread of the domain is ready."""
+    return kernel.domains[domain].summary != 0
+
+
+@compiled
+def release_time(tcb: Tcb) -> u64:
+    """When the first refill of a thread's scheduling context is available."""
+    context = tcb.scheduling_context
+    assert context is not None
+    return budget.head(context).time
+
+
+@compiled
+def insert_release(tcb: Tcb, context: SchedContext) -> None:
+    """Let a thread wait for the first refill of its ``context``, behind those whose time comes no later."""
+    requires(not tcb.in_ready_queue and not tcb.in_release_queue)
+    time = budget.head(context).time
+    before: Tcb | None = None
+    after = kernel.release_head
+    # Bounded by the threads that wait for a refill.
+    while after is not None and release_time(after) <= time:
+        before = after
+        after = after.queue_next
+    tcb.queue_previous = before
+    tcb.queue_next = after
+    if before is None:
+        kernel.release_head = tcb
+    else:
+        before.queue_next = tcb
+    if after is not None:
+        after.queue_previous = tcb
+    tcb.in_release_queue = True
+
+
+@compiled
+def remove_release(tcb: Tcb) -> None:
+    """Take a thread out of the release queue."""
+    requires(tcb.in_release_queue)
+    before = tcb.queue_previous
+    after = tcb.queue_next
+    if before is None:
+        kernel.release_head = after
+    else:
+        before.queue_next = after
+    if after is not None:
+        after.queue_previous = before
+    tcb.queue_next = None
+    tcb.queue_previous = None
+    tcb.in_release_queue = False
+
+
+@record
+class Waiting:
+    """The ends of a queue of waiting threads: both or none."""
+
+    head: Tcb | None
+    tail: Tcb | None
+
+
+@compiled
+def insert_waiting(queue: Waiting, tcb: Tcb) -> Waiting:
+    """Put a thread behind all those of its priority or a higher one. Gives the new ends."""
+    before = queue.tail
+    after: Tcb | None = None
+    # From the end, so that equal priorities take one step. Bounded by the threads that wait.
+    while before is not None and before.priority < tcb.priority:
+        after = before
+        before = before.wait_previous
+    tcb.wait_previous = before
+    tcb.wait_next = after
+    if before is not None:
+        before.wait_next = tcb
+    if after is not None:
+        after.wait_previous = tcb
+    return Waiting(
+        tcb if before is None else queue.head,
+        tcb if after is None else queue.tail,
+    )
+
+
+@compiled
+def remove_waiting(queue: Waiting, tcb: Tcb) -> Waiting:
+    """Take a thread out. Gives the new ends."""
+    before = tcb.wait_previous
+    after = tcb.wait_next
+    if before is not None:
+        before.wait_next = after
+    if after is not None:
+        after.wait_previous = before
+    tcb.wait_previous = None
+    tcb.wait_next = None
+    return Waiting(
+        after if before is None else queue.head,
+        before if after is None else queue.tail,
+    )
+
+
+@compiled
+def wait_at_endpoint(endpoint: Endpoint, tcb: Tcb, state: EndpointState) -> None:
+    """Put a thread into the queue of an endpoint that is idle or in this state already."""
+    queue = insert_waiting(Waiting(endpoint.head, endpoint.end.tail), tcb)
+    endpoint.head = queue.head
+    endpoint.end = EndpointTail(state=state, tail=queue.tail)
+
+
+@compiled
+def leave_endpoint(endpoint: Endpoint, tcb: Tcb) -> None:
+    """Take a thread out of an endpoint's queue; without any the endpoint is idle."""
+    queue = remove_waiting(Waiting(endpoint.head, endpoint.end.tail), tcb)
+    endpoint.head = queue.head
+    if queue.head is None:
+        endpoint.end = EndpointTail()
+    else:
+        endpoint.end = endpoint.end.replace(tail=queue.tail)
+
+
+@compiled
+def wait_at_notification(notification: Notification, tcb: Tcb) -> None:
+    """Put a thread into the queue of a notification that has no signal."""
+    queue = insert_waiting(Waiting(notification.head, notification.tail), tcb)
+    notification.head = queue.head
+    notification.tail = queue.tail
+    notification.state = NotificationState.WAITING
+
+
+@compiled
+def leave_notification(notification: Notification, tcb: Tcb) -> None:
+    """Take a thread out of a notification's queue; without any it is idle."""
+    queue = remove_waiting(Waiting(notification.head, notification.tail), tcb)
+    notification.head = queue.head
+    notification.tail = queue.tail
+    if queue.head is None:
+        notification.state = NotificationState.IDLE

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Reply Objects: who waits for an answer, and the way back of a donated scheduling context (manual: Reply Objects).
+
+A reply object is offered by a server that receives, and holds the caller once a call came. Calls along which a
+scheduling context was donated form its call stack: the context refers to the newest reply, each reply to the older one
+(``previous``) and the newer one (``next``; the newest has ``scheduling_context``). Answering the newest gives the
+context back to its caller.
+"""
+
+from __future__ import annotations
+
+from tessera.kernel import queue, schedcontext, scheduler
+from tessera.kernel.layout import Reply, Tcb, ThreadState
+from tessera.lang import compiled, requires
+
+
+@compiled
+def offer(reply: Reply, tcb: Tcb) -> None:
+    """A thread waits for a call that this reply object will answer."""
+    requires(reply.caller is None)
+    reply.caller = tcb
+    tcb.reply = reply
+
+
+@compiled
+def unlink(reply: Reply, tcb: Tcb) -> None:
+    """The thread does not wait any more with this reply object. It is inactive now."""
+    requires(reply.caller is tcb and tcb.reply is reply)
+    reply.caller = None
+    tcb.reply = None
+    scheduler.set_thread_state(tcb, ThreadState.INACTIVE)
+
+
+@compiled
+def push(caller: Tcb, callee: Tcb, reply: Reply, can_donate: bool) -> None:
+    """The caller waits for the answer; a passive callee is given its scheduling context if that ``can_donate``."""
+    requires(reply.caller is None and reply.previous is None and reply.next is None)
+    reply.caller = caller
+    caller.reply = reply
+    scheduler.set_thread_state(caller, ThreadState.BLOCKED_ON_REPLY)
+    context = caller.scheduling_context
+    if not can_donate or context is None or callee.scheduling_context is not None:
+        return
+    older = context.reply
+    reply.previous = older
+    if older is not None:
+        older.next = reply
+        older.scheduling_context = None
+    reply.scheduling_context = context
+    context.reply = reply
+    schedcontext.donate(context, callee)
+
+
+@compiled
+def cut(reply: Reply) -> None:
+    """Take a reply out of its call stack, which ends there: older calls do not get the context back."""
+    context = reply.scheduling_context
+    newer = reply.next
+    older = reply.previous
+    if context is not None:
+        context.reply = None
+    if newer is not None:
+        newer.previous = None
+    if older is not None:
+        older.next = None
+    reply.scheduling_context = None
+    reply.next = None
+    reply.previous = None
+
+
+@compiled
+def give_back(reply: Reply, caller: Tcb) -> None:
+    """The newest reply leaves its call stack: its caller gets the context, unless it was given another meanwhile."""
+    context = reply.scheduling_context
+    older = reply.previous
+    assert context is not None
+    context.reply = older
+    if older is not None:
+        older.next = None
+        older.scheduling_context = context
+    reply.scheduling_context = None
+    reply.previous = None
+    if caller.scheduling_context is None:
+        schedcontext.donate(context, caller)
+
+
+@compiled
+def finish(reply: Reply, caller: Tcb) -> None:
+    """The call is over: the caller is inactive and has its scheduling context again if this was the newest call."""
+    requires(reply.caller is caller and caller.state == ThreadState.BLOCKED_ON_REPLY)
+    if reply.scheduling_context is not None:
+        give_back(reply, caller)
+    else:
+        cut(reply)
+    unlink(reply, caller)
+
+
+@compiled
+def abandon(caller: Tcb) -> None:
+    """The caller gives up waiting for an answer; whoever has its scheduling context keeps it."""
+    reply = caller.reply
+    assert reply is not None
+    cut(reply)
+    unlink(reply, caller)
+
+
+@compiled
+def remove(reply: Reply) -> None:
+    """The last capability to the reply object goes away; a thread that waits with it becomes inactive."""
+    tcb = reply.caller
+    if tcb is None:
+        return
+    if tcb.state == ThreadState.BLOCKED_ON_REPLY:
+        finish(reply, tcb)
+        return
+    endpoint = tcb.blocked_endpoint
+    if endpoint is not None:
+        queue.leave_endpoint(endpoint, tcb)
+        tcb.blocked_endpoint = None
+    unlink(reply, tcb)

@@ -1,0 +1,332 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Scheduling: who runs next, and time accounting (manual: Threads and Execution, Scheduling; Domains).
+
+Handlers only note what they decide, in ``kernel.action`` and the queues; ``schedule`` runs once, when the kernel is
+left. The running thread is in no queue.
+"""
+
+from __future__ import annotations
+
+from tessera.abi.configuration import configuration
+from tessera.abi.objects import PREEMPTION_WORK_UNITS
+from tessera.arch import machine
+from tessera.kernel import budget, queue
+from tessera.kernel.layout import MIN_REFILLS, SchedContext, Tcb, ThreadState
+from tessera.kernel.state import SchedulerAction, idle_scheduling_context, idle_tcb, kernel
+from tessera.lang import compiled, min, requires, u64
+
+# The longest time that an entry of the domain schedule can have, in ticks: 56 bits.
+LONGEST_DOMAIN_TIME = (1 << 56) - 1
+NEVER = (1 << 64) - 1
+
+
+@compiled
+def initialise() -> None:
+    """At boot, before there is any thread: the idle thread runs, and one domain for ever."""
+    idle_tcb.state = ThreadState.IDLE
+    idle_tcb.scheduling_context = idle_scheduling_context
+    idle_scheduling_context.tcb = idle_tcb
+    kernel.now = machine.read_time()
+    kernel.consumed = 0
+    least = u64(configuration.min_budget_ticks)
+    budget.configure(idle_scheduling_context, MIN_REFILLS, least, least, False, 0)
+    kernel.idle = idle_tcb
+    kernel.idle_context = idle_scheduling_context
+    kernel.current = idle_tcb
+    kernel.current_context = idle_scheduling_context
+    kernel.action = SchedulerAction.CHOOSE_NEW
+    kernel.candidate = None
+    kernel.reprogram = True
+    kernel.domain_schedule[0].domain = 0
+    kernel.domain_schedule[0].duration = LONGEST_DOMAIN_TIME
+    kernel.domain_time = LONGEST_DOMAIN_TIME
+
+
+@compiled
+def is_runnable(tcb: Tcb) -> bool:
+    """Whether a thread waits for nothing but time."""
+    return tcb.state in (ThreadState.RUNNING, ThreadState.RESTART)
+
+
+@compiled
+def is_schedulable(tcb: Tcb) -> bool:
+    """Whether a thread could be given the processor: it can run and has time that is not exhausted."""
+    context = tcb.scheduling_context
+    return is_runnable(tcb) and context is not None and budget.is_active(context) and not tcb.in_release_queue
+
+
+@compiled
+def enqueue(tcb: Tcb) -> None:
+    """Make a thread ready, as the next of its priority, if it is not ready yet."""
+    if not tcb.in_ready_queue:
+        queue.prepend_ready(tcb)
+
+
+@compiled
+def append(tcb: Tcb) -> None:
+    """Make a thread ready, as the last of its priority, if it is not ready yet."""
+    if not tcb.in_ready_queue:
+        queue.append_ready(tcb)
+
+
+@compiled
+def dequeue(tcb: Tcb) -> None:
+    """Take a thread out of the ready queue, if it is in it."""
+    if tcb.in_ready_queue:
+        queue.remove_ready(tcb)
+
+
+@compiled
+def cancel_release(tcb: Tcb) -> None:
+    """Take a thread out of the release queue, if it is in it."""
+    if tcb.in_release_queue:
+        if kernel.release_head is tcb:
+            kernel.reprogram = True
+        queue.remove_release(tcb)
+
+
+@compiled
+def leave_queues(tcb: Tcb) -> None:
+    """Take a thread out of ready and release queues."""
+    dequeue(tcb)
+    cancel_release(tcb)
+
+
+@compiled
+def postpone(context: SchedContext) -> None:
+    """Let the context's thread wait until its first refill is available."""
+    tcb = context.tcb
+    if tcb is not None:
+        dequeue(tcb)
+        if not tcb.in_release_queue:
+            queue.insert_release(tcb, context)
+            kernel.reprogram = True
+
+
+@compiled
+def reschedule_required() -> None:
+    """Choose anew when the kernel is left; a candidate goes back to the others."""
+    if kernel.action == SchedulerAction.SWITCH_TO_CANDIDATE:
+        candidate = kernel.candidate
+        if candidate is not None and is_schedulable(candidate):
+            enqueue(candidate)
+        kernel.candidate = None
+    kernel.action = SchedulerAction.CHOOSE_NEW
+
+
+@compiled
+def possible_switch_to(tcb: Tcb) -> None:
+    """A thread can run again: perhaps at once, without the way through the queues."""
+    if tcb.scheduling_context is None or tcb.in_release_queue:
+        return
+    if tcb.domain != kernel.current_domain:
+        enqueue(tcb)
+    elif kernel.action != SchedulerAction.RESUME_CURRENT:
+        reschedule_required()
+        enqueue(tcb)
+    else:
+        kernel.action = SchedulerAction.SWITCH_TO_CANDIDATE
+        kernel.candidate = tcb
+
+
+@compiled
+def set_thread_state(tcb: Tcb, state: ThreadState) -> None:
+    """Change what a thread is doing; if the current one cannot go on, another is chosen."""
+    tcb.state = state
+    if (
+        tcb is kernel.current
+        and kernel.action == SchedulerAction.RESUME_CURRENT
+        and state not in (ThreadState.RUNNING, ThreadState.RESTART)
+    ):
+        reschedule_required()
+
+
+@compiled
+def update_time() -> None:
+    """At each kernel entry: read the clock, and count what the current thread used."""
+    before = kernel.now
+    now = machine.read_time()
+    kernel.now = now
+    used = now - before
+    kernel.consumed += used
+    if configuration.profile.domains > 1:
+        left = kernel.domain_time
+        # What would not last for another entry is no time at all.
+        kernel.domain_time = u64(0) if used + configuration.min_budget_ticks >= left else left - used
+
+
+@compiled
+def is_domain_expired() -> bool:
+    """Whether the time of the current domain is over."""
+    return configuration.profile.domains > 1 and kernel.domain_time == 0
+
+
+@compiled
+def commit_time() -> None:
+    """Take the time used off the current context. It has enough: that was checked when the kernel was entered."""
+    context = kernel.current_context
+    used = kernel.consumed
+    if used > 0 and context is not kernel.idle_context and budget.is_active(context):
+        budget.charge(context, used)
+        context.consumed += used
+    kernel.consumed = 0
+
+
+@compiled
+def awaken() -> None:
+    """Threads whose first refill is available now can run again."""
+    tcb = kernel.release_head
+    # Bounded by the threads that wait for a refill.
+    while tcb is not None:
+        context = tcb.scheduling_context
+        if context is None or not budget.is_ready(context):
+            return
+        queue.remove_release(tcb)
+        kernel.reprogram = True
+        possible_switch_to(tcb)
+        tcb = kernel.release_head
+
+
+@compiled
+def next_domain() -> None:
+    """Go on in the domain schedule; behind its last entry it begins again at its start."""
+    entry = kernel.domain_index + 1
+    if entry >= configuration.profile.domain_schedule_entries or kernel.domain_schedule[entry].duration == 0:
+        entry = kernel.domain_start
+    kernel.domain_index = entry
+    kernel.current_domain = kernel.domain_schedule[entry].domain
+    kernel.domain_time = kernel.domain_schedule[entry].duration
+    kernel.work_units = 0
+    kernel.reprogram = True
+
+
+@compiled
+def switch_to(tcb: Tcb) -> None:
+    """Make a thread the current one."""
+    dequeue(tcb)
+    kernel.current = tcb
+
+
+@compiled
+def choose_thread() -> None:
+    """The first thread of the highest priority in the current domain runs; the idle thread if there is none."""
+    if kernel.domain_time == 0:
+        next_domain()
+    domain = kernel.current_domain
+    if queue.has_ready(domain):
+        tcb = kernel.domains[domain].queues[queue.highest_priority(domain)].head
+        if tcb is not None:
+            switch_to(tcb)
+            return
+    kernel.current = kernel.idle
+
+
+@compiled
+def is_highest(tcb: Tcb) -> bool:
+    """Whether no ready thread of the current domain has a higher priority."""
+    domain = kernel.current_domain
+    return not queue.has_ready(domain) or tcb.priority >= queue.highest_priority(domain)
+
+
+@compiled
+def consider_candidate(candidate: Tcb, was_running: bool) -> None:
+    """Switch to the candidate unless another thread comes first. ``was_running``: the current one is ready now.
+
+    A candidate that is above the current thread is above all others, for the current one was chosen before them.
+    """
+    current = kernel.current
+    if (current is kernel.idle or candidate.priority < current.priority) and not is_highest(candidate):
+        enqueue(candidate)
+        choose_thread()
+    elif was_running and candidate.priority == current.priority:
+        append(candidate)
+        choose_thread()
+    else:
+        switch_to(candidate)
+
+
+@compiled
+def change_thread() -> None:
+    """Do what the handlers decided; the current thread goes to the others if it could go on."""
+    current = kernel.current
+    was_running = is_schedulable(current)
+    if was_running:
+        enqueue(current)
+    candidate = kernel.candidate
+    if kernel.action == SchedulerAction.SWITCH_TO_CANDIDATE and candidate is not None:
+        consider_candidate(candidate, was_running)
+    else:
+        choose_thread()
+    kernel.action = SchedulerAction.RESUME_CURRENT
+    kernel.candidate = None
+
+
+@compiled
+def switch_context() -> None:
+    """Charge who ran, and account to the context of who will run."""
+    context = kernel.current.scheduling_context
+    assert context is not None
+    if context is not kernel.current_context:
+        kernel.reprogram = True
+        if not context.sporadic and budget.is_active(context):
+            budget.unblock(context)
+    if kernel.reprogram:
+        commit_time()
+    kernel.current_context = context
+
+
+@compiled
+def set_next_interrupt() -> None:
+    """Set the timer: the end of the budget or of the domain's time, or when a waiting thread's refill is available."""
+    deadline = u64(NEVER)
+    if kernel.current is not kernel.idle:
+        deadline = kernel.now + budget.head(kernel.current_context).amount
+    if configuration.profile.domains > 1:
+        deadline = min(deadline, kernel.now + kernel.domain_time)
+    waiting = kernel.release_head
+    if waiting is not None:
+        deadline = min(deadline, queue.release_time(waiting))
+    machine.set_deadline(deadline)
+
+
+@compiled
+def schedule() -> None:
+    """Before the kernel is left: settle who is the current thread, and whose time runs."""
+    awaken()
+    if is_domain_expired():
+        kernel.reprogram = True
+        reschedule_required()
+    if kernel.action != SchedulerAction.RESUME_CURRENT:
+        change_thread()
+    switch_context()
+    if kernel.reprogram:
+        set_next_interrupt()
+        kernel.reprogram = False
+
+
+@compiled
+def preemption_point() -> bool:
+    """One step of a long operation is done. True: something waits, so stop here; the call will start again.
+
+    Every ``PREEMPTION_WORK_UNITS`` steps it looks for interrupts, the end of the budget and of the domain's time.
+    """
+    kernel.work_units += 1
+    if kernel.work_units < PREEMPTION_WORK_UNITS:
+        return False
+    kernel.work_units = 0
+    if machine.read_pending() != 0:
+        return True
+    update_time()
+    return not budget.is_sufficient(kernel.current_context, kernel.consumed) or is_domain_expired()
+
+
+@compiled
+def move_to_domain(tcb: Tcb, domain: u64) -> None:
+    """Assign a thread to a domain. (seL4: setDomain.)"""
+    requires(domain < configuration.profile.domains)
+    dequeue(tcb)
+    tcb.domain = domain
+    if is_schedulable(tcb):
+        enqueue(tcb)
+    if tcb is kernel.current:
+        reschedule_required()

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Threads: stopping, going on, priorities (manual: Threads and Execution, Threads; Priorities)."""
+
+from __future__ import annotations
+
+from tessera.kernel import blocking, budget, notification, queue, schedcontext, scheduler
+from tessera.kernel.layout import FAULT_PC, NEXT_PC, EndpointState, Tcb, ThreadState
+from tessera.kernel.state import kernel
+from tessera.lang import compiled, u64
+
+
+@compiled
+def activate() -> None:
+    """The current thread is about to run: finish what waited for that. (seL4: activateThread.)"""
+    tcb = kernel.current
+    if tcb.yield_to is not None:
+        schedcontext.complete_yield_to(tcb)
+    if tcb.state == ThreadState.RESTART:
+        tcb.registers[NEXT_PC] = tcb.registers[FAULT_PC]
+        tcb.state = ThreadState.RUNNING
+
+
+@compiled
+def suspend(tcb: Tcb) -> None:
+    """Stop a thread and cancel what it waits for."""
+    if tcb is kernel.candidate:
+        scheduler.reschedule_required()
+    blocking.cancel_ipc(tcb)
+    if tcb.state == ThreadState.RUNNING:
+        # A running thread has nothing to repeat: if it is restarted, it goes on.
+        tcb.registers[FAULT_PC] = tcb.registers[NEXT_PC]
+    scheduler.leave_queues(tcb)
+    schedcontext.cancel_yield_to(tcb)
+    scheduler.set_thread_state(tcb, ThreadState.INACTIVE)
+
+
+@compiled
+def is_stopped(tcb: Tcb) -> bool:
+    """Whether a thread is inactive or waits for another."""
+    return tcb.state not in (ThreadState.RUNNING, ThreadState.RESTART, ThreadState.IDLE)
+
+
+@compiled
+def is_blocked(tcb: Tcb) -> bool:
+    """Whether a thread waits for another."""
+    return is_stopped(tcb) and tcb.state != ThreadState.INACTIVE
+
+
+@compiled
+def restart(tcb: Tcb) -> None:
+    """Let a stopped thread go on; a system call that it waited in starts again."""
+    if not is_stopped(tcb):
+        return
+    blocking.cancel_ipc(tcb)
+    scheduler.set_thread_state(tcb, ThreadState.RESTART)
+    context = tcb.scheduling_context
+    if context is None:
+        return
+    budget.unblock_sporadic(context)
+    schedcontext.resume(context)
+    if scheduler.is_schedulable(tcb):
+        scheduler.possible_switch_to(tcb)
+
+
+@compiled
+def move_in_endpoint_queue(tcb: Tcb, state: EndpointState) -> None:
+    """After a change of priority: to the place in the endpoint's queue that it means."""
+    endpoint = tcb.blocked_endpoint
+    assert endpoint is not None
+    queue.leave_endpoint(endpoint, tcb)
+    queue.wait_at_endpoint(endpoint, tcb, state)
+
+
+@compiled
+def move_in_notification_queue(tcb: Tcb) -> None:
+    """After a change of priority: to the place in the notification's queue that it means."""
+    waited_for = tcb.blocked_notification
+    assert waited_for is not None
+    queue.leave_notification(waited_for, tcb)
+    queue.wait_at_notification(waited_for, tcb)
+
+
+@compiled
+def set_priority(tcb: Tcb, priority: u64) -> None:
+    """Change the priority, and with it the places in queues."""
+    if tcb is kernel.candidate:
+        scheduler.reschedule_required()
+    was_ready = tcb.in_ready_queue
+    scheduler.dequeue(tcb)
+    tcb.priority = priority
+    match tcb.state:
+        case ThreadState.RUNNING | ThreadState.RESTART:
+            if was_ready or tcb is kernel.current:
+                scheduler.enqueue(tcb)
+                scheduler.reschedule_required()
+        case ThreadState.BLOCKED_ON_SEND:
+            move_in_endpoint_queue(tcb, EndpointState.SENDING)
+        case ThreadState.BLOCKED_ON_RECEIVE:
+            move_in_endpoint_queue(tcb, EndpointState.RECEIVING)
+        case ThreadState.BLOCKED_ON_NOTIFICATION:
+            move_in_notification_queue(tcb)
+        case _:
+            pass
+
+
+@compiled
+def retire(tcb: Tcb) -> None:
+    """The last capability to the thread goes away: nothing refers to it any more, except what its slots hold."""
+    notification.unbind_tcb(tcb)
+    context = tcb.scheduling_context
+    if context is not None:
+        schedcontext.complete_yield_from(context)
+        schedcontext.unbind_tcb(context)
+    suspend(tcb)

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Scheduling: the end of a budget (manual: Threads and Execution, Scheduling Contexts; Timeout Faults)."""
+
+from __future__ import annotations
+
+from tessera.kernel import budget, fault, scheduler
+from tessera.kernel.layout import ThreadState
+from tessera.kernel.state import kernel
+from tessera.lang import compiled, u64
+
+
+@compiled
+def end_turn(can_fault: bool) -> None:
+    """The current thread's first refill is used up: tell the timeout handler, queue behind the others, or wait."""
+    context = kernel.current_context
+    tcb = kernel.current
+    if can_fault and not budget.is_round_robin(context) and fault.has_timeout_handler(tcb):
+        fault.timeout_fault(tcb)
+    elif budget.is_ready(context) and budget.is_sufficient(context, 0):
+        scheduler.append(tcb)
+    else:
+        scheduler.postpone(context)
+
+
+@compiled
+def charge_budget(used: u64, can_fault: bool) -> None:
+    """Take time off the current context whose first refill does not last any more, and end the thread's turn."""
+    context = kernel.current_context
+    if context is not kernel.idle_context:
+        if budget.is_round_robin(context):
+            budget.begin_turn(context)
+        else:
+            budget.charge(context, used)
+        context.consumed += used
+    kernel.consumed = 0
+    if scheduler.is_schedulable(kernel.current):
+        end_turn(can_fault)
+        scheduler.reschedule_required()
+        kernel.reprogram = True
+
+
+@compiled
+def check_budget() -> bool:
+    """Whether the current thread has time enough for a kernel entry, and its domain too; if not, its turn ends."""
+    if not budget.is_sufficient(kernel.current_context, kernel.consumed):
+        charge_budget(kernel.consumed, True)
+        return False
+    return not scheduler.is_domain_expired()
+
+
+@compiled
+def check_budget_restart() -> bool:
+    """As :func:`check_budget`; without time, what the thread asked for is asked again when it has."""
+    if check_budget():
+        return True
+    if scheduler.is_runnable(kernel.current):
+        scheduler.set_thread_state(kernel.current, ThreadState.RESTART)
+    return False
+
+
+@compiled
+def settle_preempted() -> None:
+    """A long operation stopped at a preemption point: charge its time. It may have removed the caller."""
+    context = kernel.current_context
+    if scheduler.is_schedulable(kernel.current):
+        check_budget()
+    elif budget.is_active(context):
+        charge_budget(kernel.consumed, False)
+    else:
+        kernel.consumed = 0
+
+
+@compiled
+def yield_now() -> None:
+    """The current thread gives up what is left of its first refill. Only what it used counts as consumed."""
+    context = kernel.current_context
+    consumed = context.consumed + kernel.consumed
+    charge_budget(budget.head(context).amount, False)
+    context.consumed = consumed

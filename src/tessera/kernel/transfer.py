@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Message Passing: from a sender to a receiver (manual: Endpoints; Capability Transfer; Faults).
+
+A short message without capabilities touches nothing but registers.
+"""
+
+from __future__ import annotations
+
+from tessera.abi.messages import MAX_EXTRA_CAPS, MAX_MESSAGE_LENGTH, MessageInfo
+from tessera.arch import registers
+from tessera.kernel import cspace, derivation, faultmessage, message
+from tessera.kernel.capability import Capability, EndpointCap, NullCap
+from tessera.kernel.layout import MESSAGE_REGISTERS, Endpoint, FaultKind, IpcBuffer, Slot, Tcb
+from tessera.kernel.request import Status, request
+from tessera.lang import compiled, min, range, record, to_word, u64
+
+
+@record
+class Moved:
+    """What became of the capabilities of a message: how many arrived, and which only as badges (a bit each)."""
+
+    count: u64
+    unwrapped: u64
+
+
+@compiled
+def look_up_extra(sender: Tcb, buffer: IpcBuffer, count: u64) -> bool:
+    """Find the slots of the capabilities that a message sends, into ``request.extra``. False: one is not there."""
+    for index in range(count):
+        address = buffer.caps[index]
+        found = cspace.lookup_slot(sender, address)
+        if not found.ok:
+            request.failed_address = address
+            return False
+        request.extra[index] = found.slot
+    return True
+
+
+@compiled
+def receive_slot(receiver: Tcb, buffer: IpcBuffer) -> Slot | None:
+    """The empty slot that the receiver named for a capability, if it named one. (seL4: getReceiveSlots.)"""
+    root = cspace.lookup_capability(receiver, buffer.receive_cnode)
+    if not root.ok:
+        return None
+    target = cspace.lookup_target_slot(root.capability, buffer.receive_index, buffer.receive_depth, False)
+    slot = target.slot
+    if not target.ok or slot is None or not isinstance(slot.capability, NullCap):
+        return None
+    return slot
+
+
+@compiled
+def is_to(cap: Capability, endpoint: Endpoint | None) -> bool:
+    """Whether a capability is to this very endpoint, so that its badge says all that it is."""
+    return isinstance(cap, EndpointCap) and cap.endpoint is endpoint
+
+
+@compiled
+def badge_of(cap: Capability) -> u64:
+    """The badge of an endpoint capability."""
+    return cap.badge if isinstance(cap, EndpointCap) else u64(0)
+
+
+@compiled
+def move_caps(endpoint: Endpoint | None, receiver: Tcb, buffer: IpcBuffer, count: u64) -> Moved:
+    """Hand over the capabilities in ``request.extra``: those to ``endpoint`` itself as badges, one other as a copy.
+
+    It stops at the first one for which there is no slot or which cannot be derived.
+    """
+    destination = receive_slot(receiver, buffer)
+    unwrapped = u64(0)
+    for index in range(count):
+        slot = request.extra[index]
+        if slot is None:
+            return Moved(index, unwrapped)
+        cap = slot.capability
+        if is_to(cap, endpoint):
+            buffer.caps[index] = badge_of(cap)
+            unwrapped |= u64(1) << index
+        else:
+            if destination is None:
+                return Moved(index, unwrapped)
+            status, derived = derivation.derive(slot, cap)
+            if status != Status.OK or isinstance(derived, NullCap):
+                return Moved(index, unwrapped)
+            derivation.insert(derived, slot, destination)
+            destination = None
+    return Moved(count, unwrapped)
+
+
+@compiled
+def transfer_long(sender: Tcb, endpoint: Endpoint | None, can_grant: bool, receiver: Tcb, info: MessageInfo) -> None:
+    """A message with words beyond the registers, or with capabilities."""
+    source = message.buffer_of(sender, False)
+    destination = message.buffer_of(receiver, True)
+    length = min(info.length, MAX_MESSAGE_LENGTH)
+    message.copy_registers(sender, receiver, length)
+    moved = Moved(u64(0), u64(0))
+    if source is None or destination is None:
+        length = min(length, MESSAGE_REGISTERS)
+    else:
+        message.copy_buffer(source, destination, length)
+        count = min(info.extra_caps, MAX_EXTRA_CAPS)
+        if can_grant and count > 0 and look_up_extra(sender, source, count):
+            moved = move_caps(endpoint, receiver, destination, count)
+    receiver.registers[registers.MESSAGE_INFO] = to_word(
+        MessageInfo(label=info.label, length=length, extra_caps=moved.count, caps_unwrapped=moved.unwrapped)
+    )
+
+
+@compiled
+def transfer_fault(sender: Tcb, receiver: Tcb) -> None:
+    """The sender's fault, as a message of its own."""
+    length = faultmessage.write(sender, receiver, message.buffer_of(receiver, True))
+    info = MessageInfo(label=u64(sender.fault), length=length)
+    receiver.registers[registers.MESSAGE_INFO] = to_word(info)
+
+
+@compiled
+def transfer(sender: Tcb, endpoint: Endpoint | None, badge: u64, can_grant: bool, receiver: Tcb) -> None:
+    """Deliver a thread's message, or its fault if it has one. ``endpoint`` is None for the answer to a call.
+
+    (seL4: doIPCTransfer.)
+    """
+    if sender.fault != FaultKind.NONE:
+        transfer_fault(sender, receiver)
+    else:
+        info = message.sent_info(sender)
+        if info.length <= MESSAGE_REGISTERS and (info.extra_caps == 0 or not can_grant):
+            message.copy_registers(sender, receiver, info.length)
+            shape = MessageInfo(label=info.label, length=info.length)
+            receiver.registers[registers.MESSAGE_INFO] = to_word(shape)
+        else:
+            transfer_long(sender, endpoint, can_grant, receiver, info)
+    receiver.registers[registers.BADGE] = badge
