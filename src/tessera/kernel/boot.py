@@ -142,18 +142,18 @@ def lay_out(image_start: u64, image_end: u64, offset: u64, tree_bytes: u64) -> b
         return False
     plan.tables = tables_needed(plan.virtual_start, plan.virtual_end)
 
-    cnode_bits = configuration.profile.root_cnode_bits + SLOT_BITS
-    size = u64(1 << cnode_bits) + (5 << PAGE_BITS) - (1 << PAGE_BITS) + (plan.tables << PAGE_TABLE_BITS)
+    cnode_bits = u64(configuration.profile.root_cnode_bits + SLOT_BITS)
+    size = (u64(1) << cnode_bits) + (4 << PAGE_BITS) + (plan.tables << PAGE_TABLE_BITS)
     size += (1 << TCB_BITS) + (1 << MIN_SCHED_CONTEXT_BITS)
     if plan.extra_bits != 0:
         size += u64(1) << plan.extra_bits
-    start = place_root_objects(size, max(u64(cnode_bits), plan.extra_bits))
+    start = place_root_objects(size, max(cnode_bits, plan.extra_bits))
     if start == 0:
         return False
     clear(paging.kernel_address(start), size)
     plan.cnode = start
     # Greatest first, so that each is aligned: extra boot information of one page stands behind the root table.
-    plan.extra = plan.cnode + (1 << cnode_bits)
+    plan.extra = plan.cnode + (u64(1) << cnode_bits)
     plan.vspace = plan.extra
     if plan.extra_bits > PAGE_BITS:
         plan.vspace += u64(1) << plan.extra_bits
@@ -181,8 +181,8 @@ def slots_needed() -> u64:
     extra_pages = u64(0)
     if plan.extra_bits != 0:
         extra_pages = u64(1) << (plan.extra_bits - PAGE_BITS)
-    most_untyped = configuration.profile.max_bootinfo_untyped_caps
-    return plan.tables + extra_pages + image_pages() + (FIRST_DYNAMIC_SLOT + 1 + most_untyped)
+    fixed = u64(FIRST_DYNAMIC_SLOT + 1 + configuration.profile.max_bootinfo_untyped_caps)
+    return plan.tables + extra_pages + image_pages() + fixed
 
 
 @compiled
@@ -338,7 +338,7 @@ def start_root_task(entry: u64) -> None:
     tcb.registers[registers.FIRST_ARGUMENT] = plan.virtual_boot_info
     tcb.priority = configuration.profile.priorities - 1
     tcb.maximum_priority = configuration.profile.priorities - 1
-    slice_ticks = configuration.profile.boot_time_slice_us * configuration.ticks_per_us
+    slice_ticks = u64(configuration.profile.boot_time_slice_us * configuration.ticks_per_us)
     budget.configure(context, MIN_REFILLS, slice_ticks, slice_ticks, False, 0)
     schedcontext.bind_tcb(context, tcb)
     scheduler.set_thread_state(tcb, ThreadState.RUNNING)
