@@ -10,18 +10,7 @@ Every step leaves a consistent state behind, so the kernel can stop between any 
 
 from __future__ import annotations
 
-from tessera.kernel import (
-    blocking,
-    derivation,
-    interrupt,
-    ipc,
-    notification,
-    reply,
-    schedcontext,
-    scheduler,
-    thread,
-    vspace,
-)
+from tessera.kernel import derivation, interrupt, ipc, notification, reply, schedcontext, scheduler, thread, vspace
 from tessera.kernel.capability import (
     AsidPoolCap,
     Capability,
@@ -38,7 +27,7 @@ from tessera.kernel.capability import (
     ZombieCap,
 )
 from tessera.kernel.cspace import slot_at
-from tessera.kernel.layout import Notification, Reply, Slot, Tcb, ThreadState
+from tessera.kernel.layout import Notification, Slot, Tcb
 from tessera.kernel.region import THREAD_SLOTS
 from tessera.kernel.request import Status
 from tessera.kernel.state import irq_slots, kernel
@@ -205,7 +194,7 @@ def finalise_object(cap: Capability) -> Status:
                 interrupt.delete_handler(cap.irq)
             return status
         case ReplyCap():
-            finalise_reply(cap.reply)
+            reply.remove(cap.reply)
         case ThreadCap():
             finalise_thread(cap.tcb)
         case SchedContextCap():
@@ -235,35 +224,14 @@ def clear_notification(slot: Slot) -> Status:
 @compiled
 def finalise_notification(ended: Notification) -> Status:
     """Nobody waits for a notification any more, and no thread or scheduling context is bound to it."""
-    context = ended.scheduling_context
-    if context is not None:
-        schedcontext.unbind_notification(context)
     notification.unbind(ended)
+    notification.unbind_context(ended)
     return notification.cancel_all(ended)
 
 
 @compiled
-def finalise_reply(ended: Reply) -> None:
-    """The thread that waits for this reply, or offered it for receiving, stops."""
-    caller = ended.caller
-    if caller is None:
-        return
-    if caller.state == ThreadState.BLOCKED_ON_REPLY:
-        reply.remove(ended)
-    else:
-        blocking.cancel_ipc(caller)
-
-
-@compiled
 def finalise_thread(ended: Tcb) -> None:
-    """A thread stops for good: it waits for nothing, runs on nothing, and nothing is bound to it."""
-    bound = ended.bound_notification
-    if bound is not None:
-        notification.unbind(bound)
-    context = ended.scheduling_context
-    if context is not None:
-        schedcontext.unbind_tcb(context)
-        schedcontext.complete_yield_from(context)
-    thread.suspend(ended)
+    """A thread stops for good. Its FPU registers go with it: nothing is saved there any more."""
+    thread.retire(ended)
     if kernel.fpu_owner is ended:
         kernel.fpu_owner = None

@@ -40,7 +40,7 @@ from tessera.kernel.cspace import slot_at
 from tessera.kernel.layout import Endpoint, Notification, PageTable, Reply, SchedContext, Slot, Tcb
 from tessera.kernel.request import Status
 from tessera.kernel.state import kernel
-from tessera.lang import at, compiled, decreases, range, requires, struct, u64, u128
+from tessera.lang import at, compiled, decreases, range, struct, u64, u128
 
 # Memory is handed out and cleared in units of 16 bytes.
 GRANULE_BITS = 4
@@ -175,7 +175,6 @@ def create_objects(slot: Slot, kind: u64, user_size: u64, first: Slot, count: u6
     The untyped in ``slot`` has room for them; ``count`` is at most the fan-out limit. (seL4: invokeUntyped_Retype.)
     """
     cap = slot.capability
-    requires(isinstance(cap, UntypedCap))
     if not isinstance(cap, UntypedCap):
         return
     size_bits = object_bits(kind, user_size)
