@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The bootable image: kernel, root task and loader in one ELF file whose segments lie where they are run.
+"""The bootable image: kernel, root task and loader in one ELF file.
 
-The root task's image is contiguous in physical memory, right behind the kernel, as the load contract has it; data may
+QEMU enters an ELF kernel at its lowest address, so the loader comes first and copies the rest into place. The root task's image is contiguous in physical memory, right behind the kernel, as the load contract has it; data may
 be appended to it, which the root task finds at the first page boundary behind its own end.
 """
 
@@ -81,12 +81,13 @@ def make_boot_image(
     image_end = round_up(image_start + len(content), PAGE_BITS)
     loader_start = round_up(image_end, MEGA_PAGE_BITS)
     memory = board.memory(memory_size)
-    if loader_start + (1 << MEGA_PAGE_BITS) > memory.end:
+    loader_end = loader_start + (1 << MEGA_PAGE_BITS) + image_end - core.start
+    if loader_end > memory.end:
         raise Diagnostic(
             "image-too-large",
             Location(str(output)),
-            f"the image needs memory up to {loader_start + (1 << MEGA_PAGE_BITS):#x}, the board's ends at {memory.end:#x}",
-            why=f"kernel {core.end - core.start} bytes, root task with its data {len(content)} bytes",
+            f"the image needs memory up to {loader_end:#x}, the board's ends at {memory.end:#x}",
+            why=f"it is copied once; kernel {core.end - core.start} bytes, root task and data {len(content)} bytes",
             fix="use smaller components, or a board with more memory",
         )
     arch = PACKAGE / "arch" / "riscv64"
@@ -102,11 +103,9 @@ def make_boot_image(
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        (work / "kernel.bin").write_bytes(core.data)
-        (work / "image.bin").write_bytes(content)
+        (work / "payload.bin").write_bytes(core.data + content.ljust(image_end - image_start, b"\0"))
         item = assemble(
             arch / "loader.S", work / "loader.o", target=KERNEL, defines=defines, include=[work], debug_info=False
         )
-        symbols = {"KERNEL_START": core.start, "IMAGE_START": image_start, "LOADER_START": loader_start}
-        link([item], arch / "loader.ld", output, symbols=symbols, flags=["--no-gc-sections"])
+        link([item], arch / "loader.ld", output, symbols={"LOADER_START": loader_start}, flags=["--no-gc-sections"])
     return BootImage(output, core.start, core.end, image_start, image_end, task.start, loader_start)

@@ -104,7 +104,7 @@ violation_text:
 
     .bss
     .p2align 12
-    .globl kernel_stack
+    .globl kernel_stack_top
 kernel_stack:
     .zero   16384
 kernel_stack_top:

@@ -1,10 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The loader: entered by the firmware in supervisor mode with translation off; everything is in place already.
-   It switches Sv39 on with the kernel's window and its own code mapped, and enters the kernel by the load contract. */
+/* The loader: entered by the firmware at its first byte, in supervisor mode with translation off. It copies the kernel
+   and the root task's image down to their places, switches Sv39 on with the kernel's window and its own code mapped, and
+   enters the kernel by the load contract. It lies above both places, so that copying upwards overwrites nothing. */
 
     .section .loader, "ax", @progbits
     .globl _start
 _start:
+    la      t0, payload
+    li      t1, KERNEL_START
+    li      t2, IMAGE_END
+1:
+    ld      t3, 0(t0)
+    sd      t3, 0(t1)
+    addi    t0, t0, 8
+    addi    t1, t1, 8
+    bltu    t1, t2, 1b
+    fence.i
     la      t0, loader_root
     srli    t0, t0, 12
     li      t1, 8 << 60
@@ -51,8 +62,6 @@ loader_window:
     .set index, index + 1
     .endr
 
-    .section .kernel, "a", @progbits
-    .incbin "kernel.bin"
-
-    .section .image, "a", @progbits
-    .incbin "image.bin"
+/* Kernel and image, one behind the other as they will lie in memory; whole pages each. */
+payload:
+    .incbin "payload.bin"
