@@ -115,10 +115,8 @@ def reconfigure(context: SchedContext, limit: u64, budget: u64, period: u64, spo
     configure(context, limit, budget, period, sporadic, badge)
     first = refill_at(context, 0)
     first.time = time
-    if is_round_robin(context):
-        return
     first.amount = amount
-    if amount < budget:
+    if amount < budget and not is_round_robin(context):
         append(context, time + period, budget - amount)
 
 

@@ -126,6 +126,14 @@ def take_consumed(context: SchedContext) -> u64:
 
 
 @compiled
+def yield_to(tcb: Tcb, context: SchedContext) -> None:
+    """A thread lets the context's thread run, and learns afterwards what that used."""
+    requires(tcb.yield_to is None and context.yield_from is None)
+    tcb.yield_to = context
+    context.yield_from = tcb
+
+
+@compiled
 def cancel_yield_to(tcb: Tcb) -> None:
     """A thread does not wait any more for another one to get time."""
     target = tcb.yield_to

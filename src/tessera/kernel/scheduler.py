@@ -201,6 +201,16 @@ def next_domain() -> None:
 
 
 @compiled
+def start_domain_schedule(index: u64) -> None:
+    """Let the domain schedule begin at this entry, at once."""
+    kernel.domain_start = index
+    # Behind the last entry, so that the next one is the start.
+    kernel.domain_index = configuration.profile.domain_schedule_entries - 1
+    kernel.domain_time = 0
+    reschedule_required()
+
+
+@compiled
 def switch_to(tcb: Tcb) -> None:
     """Make a thread the current one."""
     dequeue(tcb)

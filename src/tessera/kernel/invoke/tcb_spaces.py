@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Threads: the capabilities in a thread's own slots (manual: Threads and Execution; seL4_TCB_Configure and following).
+
+Replacing one deletes the old capability first. That may be preempted; done again from the start, it goes on.
+"""
+
+from __future__ import annotations
+
+from tessera.abi.errors import Error
+from tessera.abi.objects import IPC_BUFFER_BITS
+from tessera.kernel import deletion, derivation, message, scheduler
+from tessera.kernel.capability import (
+    Capability,
+    CNodeCap,
+    EndpointCap,
+    FrameCap,
+    NullCap,
+    PageTableCap,
+    ThreadCap,
+    ZombieCap,
+)
+from tessera.kernel.layout import Slot, Tcb
+from tessera.kernel.request import Status, fail, invalid_capability, request
+from tessera.kernel.state import kernel
+from tessera.lang import compiled, record, u64
+
+
+@record
+class Checked:
+    """A capability that may be installed, or the error why not."""
+
+    status: Status
+    capability: Capability
+
+
+@record
+class Buffer:
+    """A new IPC buffer: its address in the thread's space, and its frame, null for none."""
+
+    status: Status
+    address: u64
+    capability: Capability
+
+
+@compiled
+def is_fault_handler(cap: Capability) -> bool:
+    """Whether faults can be sent to it and answered, or it says that there is no handler."""
+    if isinstance(cap, EndpointCap):
+        return cap.can_send and (cap.can_grant or cap.can_grant_reply)
+    return isinstance(cap, NullCap)
+
+
+@compiled
+def takes_long_to_delete(slot: Slot) -> bool:
+    """Whether emptying the slot ends a CNode or a thread."""
+    match slot.capability:
+        case CNodeCap() | ThreadCap() | ZombieCap():
+            return derivation.is_final(slot)
+        case _:
+            return False
+
+
+@compiled
+def check_cspace(slot: Slot, data: u64) -> Checked:
+    """The root of a capability space, with the guard that ``data`` tells unless it is 0."""
+    wanted = slot.capability
+    if data != 0:
+        wanted = derivation.update_data(False, data, wanted)
+    status, cap = derivation.derive(slot, wanted)
+    if status != Status.OK:
+        return Checked(status, NullCap())
+    if not isinstance(cap, CNodeCap):
+        return Checked(fail(Error.ILLEGAL_OPERATION), NullCap())
+    return Checked(Status.OK, cap)
+
+
+@compiled
+def check_vspace(slot: Slot) -> Checked:
+    """The root of an address space."""
+    status, cap = derivation.derive(slot, slot.capability)
+    if status != Status.OK:
+        return Checked(status, NullCap())
+    if not isinstance(cap, PageTableCap):
+        return Checked(fail(Error.ILLEGAL_OPERATION), NullCap())
+    if not cap.is_mapped:
+        return Checked(fail(Error.ILLEGAL_OPERATION), NullCap())
+    return Checked(Status.OK, cap)
+
+
+@compiled
+def check_buffer(slot: Slot, address: u64) -> Buffer:
+    """An IPC buffer: a frame of ordinary memory at an aligned address; at address 0 there is none."""
+    if address == 0:
+        return Buffer(Status.OK, u64(0), NullCap())
+    status, cap = derivation.derive(slot, slot.capability)
+    if status != Status.OK:
+        return Buffer(status, u64(0), NullCap())
+    if not isinstance(cap, FrameCap):
+        return Buffer(fail(Error.ILLEGAL_OPERATION), u64(0), NullCap())
+    if cap.is_device:
+        return Buffer(fail(Error.ILLEGAL_OPERATION), u64(0), NullCap())
+    if address & ((1 << IPC_BUFFER_BITS) - 1) != 0:
+        return Buffer(fail(Error.ALIGNMENT_ERROR), u64(0), NullCap())
+    return Buffer(Status.OK, address, cap)
+
+
+@compiled
+def install(new: Capability, source: Slot, destination: Slot, invoked: ThreadCap) -> Status:
+    """Put a capability into a slot of a thread; null leaves it empty. PREEMPTED: call again to go on.
+
+    Deleting what was there can have deleted the source or the capability invoked: then the slot stays empty.
+    """
+    status = deletion.delete(destination)
+    if status != Status.OK or isinstance(new, NullCap):
+        return status
+    if derivation.same_object(new, source.capability) and derivation.same_object(invoked, request.slot.capability):
+        derivation.insert(new, source, destination)
+    return Status.OK
+
+
+@compiled
+def install_buffer(buffer: Buffer, source: Slot, invoked: ThreadCap) -> Status:
+    """Change a thread's IPC buffer. PREEMPTED: call again to go on."""
+    tcb = invoked.tcb
+    status = deletion.delete(tcb.ipc_buffer_frame)
+    if status != Status.OK:
+        return status
+    tcb.ipc_buffer = buffer.address
+    if tcb is kernel.current:
+        scheduler.reschedule_required()
+    return install(buffer.capability, source, tcb.ipc_buffer_frame, invoked)
+
+
+@compiled
+def install_spaces(
+    cspace: Capability, cspace_slot: Slot, vspace: Capability, vspace_slot: Slot, to: ThreadCap
+) -> Status:
+    """Change the roots of both spaces. PREEMPTED: call again to go on."""
+    status = install(cspace, cspace_slot, to.tcb.cspace_root, to)
+    if status != Status.OK:
+        return status
+    return install(vspace, vspace_slot, to.tcb.vspace_root, to)
+
+
+@compiled
+def roots_are_busy(tcb: Tcb) -> bool:
+    """Whether a root in place takes so long to delete that its owner has to do it first."""
+    return takes_long_to_delete(tcb.cspace_root) or takes_long_to_delete(tcb.vspace_root)
+
+
+@compiled
+def decode_configure(length: u64, cap: ThreadCap) -> Status:
+    """Configure: spaces and IPC buffer."""
+    cspace_slot = request.extra[0]
+    vspace_slot = request.extra[1]
+    buffer_slot = request.extra[2]
+    if length < 3 or cspace_slot is None or vspace_slot is None or buffer_slot is None:
+        return fail(Error.TRUNCATED_MESSAGE)
+    buffer = check_buffer(buffer_slot, message.argument(2))
+    if buffer.status != Status.OK:
+        return buffer.status
+    if roots_are_busy(cap.tcb):
+        return fail(Error.ILLEGAL_OPERATION)
+    cspace = check_cspace(cspace_slot, message.argument(0))
+    if cspace.status != Status.OK:
+        return cspace.status
+    vspace = check_vspace(vspace_slot)
+    if vspace.status != Status.OK:
+        return vspace.status
+
+    status = install_spaces(cspace.capability, cspace_slot, vspace.capability, vspace_slot, cap)
+    if status != Status.OK:
+        return status
+    return install_buffer(buffer, buffer_slot, cap)
+
+
+@compiled
+def decode_set_space(length: u64, cap: ThreadCap) -> Status:
+    """SetSpace: fault handler and spaces."""
+    handler_slot = request.extra[0]
+    cspace_slot = request.extra[1]
+    vspace_slot = request.extra[2]
+    if length < 2 or handler_slot is None or cspace_slot is None or vspace_slot is None:
+        return fail(Error.TRUNCATED_MESSAGE)
+    if roots_are_busy(cap.tcb):
+        return fail(Error.ILLEGAL_OPERATION)
+    cspace = check_cspace(cspace_slot, message.argument(0))
+    if cspace.status != Status.OK:
+        return cspace.status
+    vspace = check_vspace(vspace_slot)
+    if vspace.status != Status.OK:
+        return vspace.status
+    handler = handler_slot.capability
+    if not is_fault_handler(handler):
+        return invalid_capability(1)
+
+    status = install(handler, handler_slot, cap.tcb.fault_handler, cap)
+    if status != Status.OK:
+        return status
+    return install_spaces(cspace.capability, cspace_slot, vspace.capability, vspace_slot, cap)
+
+
+@compiled
+def decode_set_ipc_buffer(length: u64, cap: ThreadCap) -> Status:
+    """SetIPCBuffer."""
+    slot = request.extra[0]
+    if length < 1 or slot is None:
+        return fail(Error.TRUNCATED_MESSAGE)
+    buffer = check_buffer(slot, message.argument(0))
+    if buffer.status != Status.OK:
+        return buffer.status
+
+    return install_buffer(buffer, slot, cap)
+
+
+@compiled
+def decode_set_timeout_endpoint(cap: ThreadCap) -> Status:
+    """SetTimeoutEndpoint: who is told when the budget is used up."""
+    slot = request.extra[0]
+    if slot is None:
+        return fail(Error.TRUNCATED_MESSAGE)
+    handler = slot.capability
+    if not is_fault_handler(handler):
+        return invalid_capability(1)
+
+    return install(handler, slot, cap.tcb.timeout_handler, cap)
