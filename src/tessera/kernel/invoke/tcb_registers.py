@@ -28,10 +28,16 @@ COPY_INTEGER = 8
 
 
 @compiled
+def entry(table: bytes, index: u64) -> u64:
+    """An entry of a table of register numbers."""
+    return u64(table[index])
+
+
+@compiled
 def copy_registers(source: Tcb, target: Tcb, first: u64, end: u64) -> None:
     """Copy registers by their place in the user context."""
     for index in range(first, end):
-        register = u64(CONTEXT[index])
+        register = entry(CONTEXT, index)
         target.registers[register] = source.registers[register]
 
 
@@ -59,7 +65,7 @@ def decode_read(length: u64, cap: ThreadCap) -> Status:
         thread.suspend(cap.tcb)
     if request.is_call:
         for index in range(count):
-            message.set_reply_word(index, cap.tcb.registers[u64(CONTEXT[index])])
+            message.set_reply_word(index, cap.tcb.registers[entry(CONTEXT, index)])
     return Status.OK
 
 
@@ -76,7 +82,7 @@ def decode_write(length: u64, cap: ThreadCap) -> Status:
         return fail(Error.ILLEGAL_OPERATION)
 
     for index in range(min(count, CONTEXT_LENGTH)):
-        cap.tcb.registers[u64(CONTEXT[index])] = message.argument(index + 2)
+        cap.tcb.registers[entry(CONTEXT, index)] = message.argument(index + 2)
     follow_pc(cap.tcb)
     if flags & WRITE_RESUMES != 0:
         thread.restart(cap.tcb)
