@@ -127,7 +127,7 @@ def random_tree(seed: int, steps: int) -> None:
                 kind = chance.choice([ObjectType.ENDPOINT, ObjectType.NOTIFICATION, ObjectType.UNTYPED])
                 bits = int(untyped.object_bits(kind, 7))
                 if untyped.aligned_offset(cap.free_offset, bits) + (1 << bits) <= 1 << cap.size_bits:
-                    untyped.create_objects(source, kind, 7, target, 1)
+                    untyped.retype(source, kind, 7, target, 1)
                     model.parent[target] = source
             elif action == "irq" and isinstance(cap, IrqControlCap) and irqs:
                 derivation.insert(IrqHandlerCap(irq=irqs.pop()), source, target)
@@ -304,7 +304,7 @@ def planted(name: str, world: World) -> None:
         case "object_is_aligned":
             memory.capability = cap.replace(base=cap.base + 16)
         case "free_part_is_inside":
-            memory.capability = cap.replace(free_offset=257)
+            memory.capability = cap.replace(free_offset=272)
         case "zombie_has_slots_left":
             world.original(ZombieCap(slots=world.root, radix=3, remaining=9))
         case "objects_are_apart":

@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
 from tessera.abi.configuration import configuration
-from tessera.abi.objects import SLOT_BITS, ObjectType
+from tessera.abi.objects import IPC_BUFFER_BITS, SLOT_BITS, TCB_BITS, ObjectType
+from tessera.arch import registers
 from tessera.kernel import derivation_invariants as invariants
-from tessera.kernel import untyped
+from tessera.kernel import scheduler, untyped
 from tessera.kernel.capability import (
     Capability,
     CNodeCap,
@@ -23,10 +23,10 @@ from tessera.kernel.capability import (
     ZombieCap,
 )
 from tessera.kernel.cspace import slot_at
-from tessera.kernel.layout import DerivationLink, Slot, Tcb
+from tessera.kernel.layout import MESSAGE_REGISTERS, DerivationLink, IpcBuffer, Slot, Tcb, ThreadState
 from tessera.kernel.region import THREAD_SLOTS
-from tessera.kernel.request import request
-from tessera.kernel.state import IRQ_SLOTS, idle_scheduling_context, idle_tcb, irq_slots, kernel
+from tessera.kernel.request import EXTRA_CAPS, request
+from tessera.kernel.state import IRQ_SLOTS, irq_slots, kernel
 from tessera.lang import Memory, address_of, at
 from tessera.lang.memory import MEMORY_BASE, static_size
 
@@ -41,6 +41,7 @@ ONE_SLOT = [
     invariants.source_of_objects_is_revocable,
     invariants.object_is_aligned,
     invariants.free_part_is_inside,
+    invariants.cleared_memory_is_zero,
     invariants.zombie_has_slots_left,
 ]
 TWO_SLOTS = [
@@ -78,14 +79,18 @@ class World:
     def __enter__(self) -> World:
         self._window.__enter__()
         self.memory.__enter__()
-        # A world may be built in memory that another one used.
-        self.memory.data[:] = bytes(len(self.memory.data))
+        # A world may be built in memory that another one used. What is not used yet has arbitrary contents.
+        size = len(self.memory.data)
+        self.memory.data[:] = bytes(static_size()) + b"\xa5" * (size - static_size())
         self.next_address = MEMORY_BASE + static_size()
-        kernel.current = idle_tcb
-        kernel.idle = idle_tcb
-        kernel.current_context = idle_scheduling_context
-        kernel.idle_context = idle_scheduling_context
+        scheduler.initialise()
+        self.caller = at(Tcb, self.carve(TCB_BITS))
+        untyped.clear(address_of(self.caller), TCB_BITS)
+        self.caller.state = ThreadState.RUNNING
+        self.buffer = at(IpcBuffer, self.carve(IPC_BUFFER_BITS))
+        kernel.current = self.caller
         self.root = at(Slot, self.carve(self.root_bits + SLOT_BITS))
+        untyped.clear(address_of(self.root), self.root_bits + SLOT_BITS)
         self.next_slot = 0
         self.root_cap = CNodeCap(slots=self.root, radix=self.root_bits, guard_size=64 - self.root_bits)
         self.root_slot = self.original(self.root_cap)
@@ -98,7 +103,7 @@ class World:
         self._window.__exit__(kind, error, trace)
 
     def carve(self, size_bits: int) -> int:
-        """The address of fresh zero memory of ``2**size_bits`` bytes, aligned."""
+        """The address of memory not used yet, of ``2**size_bits`` bytes, aligned."""
         size = 1 << size_bits
         address = -(-self.next_address // size) * size
         self.next_address = address + size
@@ -133,7 +138,7 @@ class World:
         slot = to if to is not None else self.slot()
         if memory is None:
             memory = self.untyped(int(untyped.object_bits(kind, user_size)))
-        untyped.create_objects(memory, kind, user_size, slot, 1)
+        untyped.retype(memory, kind, user_size, slot, 1)
         return slot
 
     def cnode(self, radix: int, **named: Any) -> Slot:
@@ -196,13 +201,17 @@ class World:
                 for two in TWO_SLOTS:
                     assert two(a, b), f"{two.__name__}({a}: {a.capability}, {b}: {b.capability})"
 
+    def arguments(self, words: Sequence[int], extra: Sequence[Slot] = ()) -> None:
+        """Make these the message words and passed capabilities of the current request."""
+        request.buffer = self.buffer
+        for index, word in enumerate(words):
+            if index < MESSAGE_REGISTERS:
+                self.caller.registers[registers.FIRST_MESSAGE + index] = word
+            else:
+                self.buffer.message[index] = word
+        for index in range(EXTRA_CAPS):
+            request.extra[index] = extra[index] if index < len(extra) else None
+
     def error(self) -> tuple[Any, int, int]:
         """The error of the last failed operation with its details."""
         return request.error, int(request.error_words[0]), int(request.error_words[1])
-
-
-def shuffled(items: list[Any], seed: int) -> list[Any]:
-    """A copy in an order that the seed decides."""
-    copy = list(items)
-    random.Random(seed).shuffle(copy)
-    return copy

@@ -71,12 +71,17 @@ class NullCap(Capability):
 
 @variant(CapKind.UNTYPED)
 class UntypedCap(Capability):
-    """Memory not used yet: ``2**size_bits`` bytes at ``base`` (physical), of which ``free_offset`` bytes are taken."""
+    """Memory not used yet: ``2**size_bits`` bytes at ``base`` (physical), of which ``free_offset`` bytes are taken.
+
+    What is free below ``clear_offset`` is known to be zero. That has no meaning for a device's memory, so 29 bits are
+    enough: no other is larger than ``2**37`` bytes.
+    """
 
     base: u64 = bits(0, 39)
     is_device: bool = bits(39, 1)
     size_bits: u64 = bits(40, 6)
-    free_offset: u64 = bits(64, 40)
+    free_offset: u64 = bits(64, 35, shift=4)
+    clear_offset: u64 = bits(99, 29, shift=9)
 
 
 @variant(CapKind.ENDPOINT)

@@ -12,7 +12,8 @@ from tessera.kernel.capability import IrqControlCap, UntypedCap, ZombieCap
 from tessera.kernel.derivation import badge_of, is_empty, is_final, is_parent_of, same_object, same_region
 from tessera.kernel.layout import Slot
 from tessera.kernel.region import THREAD_SLOTS, base_of, contains, size_bits_of
-from tessera.lang import address_of, compiled, implies, invariant, u64
+from tessera.kernel.untyped import GRANULE_BITS, Granule
+from tessera.lang import address_of, at, compiled, implies, invariant, u64
 
 
 @compiled
@@ -101,6 +102,20 @@ def free_part_is_inside(slot: Slot) -> bool:
     """No more than all of an untyped is taken."""
     cap = slot.capability
     return not isinstance(cap, UntypedCap) or cap.free_offset <= u64(1) << cap.size_bits
+
+
+@invariant
+def cleared_memory_is_zero(slot: Slot) -> bool:
+    """Free memory that is said to be cleared is."""
+    cap = slot.capability
+    if not isinstance(cap, UntypedCap) or cap.is_device:
+        return True
+    place = cap.free_offset
+    while place < cap.clear_offset and place < u64(1) << cap.size_bits:
+        if at(Granule, paging.kernel_address(cap.base + place)).value != 0:
+            return False
+        place += 1 << GRANULE_BITS
+    return True
 
 
 @invariant

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Memory Allocation Model: making objects from untyped memory (manual: Memory Allocation Model; Untyped Memory).
 
-Memory behind ``free_offset`` is zero, except a device's, which the kernel never touches. So a new object needs no
-initialising beyond what is not zero in it, and memory is cleared when an untyped is used anew, in small steps.
+An object begins as zeros. Memory is cleared just before something is made of it, in small steps, and ``clear_offset``
+remembers how far: so neither boot nor the return of memory takes time. A device's memory is never touched.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from tessera.abi.objects import (
     PAGE_BITS,
     PAGE_TABLE_BITS,
     REPLY_BITS,
-    RESET_CHUNK_BITS,
     SLOT_BITS,
     TCB_BITS,
     ObjectType,
@@ -40,10 +39,12 @@ from tessera.kernel.cspace import slot_at
 from tessera.kernel.layout import Endpoint, Notification, PageTable, Reply, SchedContext, Slot, Tcb
 from tessera.kernel.request import Status
 from tessera.kernel.state import kernel
-from tessera.lang import at, compiled, decreases, range, struct, u64, u128
+from tessera.lang import at, compiled, decreases, max, min, range, struct, u64, u128
 
 # Memory is handed out and cleared in units of 16 bytes.
 GRANULE_BITS = 4
+# How much is cleared between two looks for interrupts: the unit of UntypedCap.clear_offset.
+CLEAR_CHUNK_BITS = 9
 
 
 @struct
@@ -54,10 +55,16 @@ class Granule:
 
 
 @compiled
+def clear_bytes(address: u64, size: u64) -> None:
+    """Set memory to zero. The address is the kernel's; it and the size, in bytes, are multiples of 16."""
+    for i in range(size >> GRANULE_BITS):
+        at(Granule, address + (i << GRANULE_BITS)).value = 0
+
+
+@compiled
 def clear(address: u64, size_bits: u64) -> None:
     """Set ``2**size_bits`` bytes to zero, 16 at least; the address is the kernel's."""
-    for i in range((u64(1) << size_bits) >> GRANULE_BITS):
-        at(Granule, address + (i << GRANULE_BITS)).value = 0
+    clear_bytes(address, u64(1) << size_bits)
 
 
 @compiled
@@ -138,28 +145,10 @@ def create_object(kind: u64, base: u64, user_size: u64, is_device: bool) -> Capa
 
 
 @compiled
-def reset(slot: Slot, cap: UntypedCap) -> Status:
-    """Make all of an untyped free again, which nothing is made of any more. (seL4: resetUntypedCap.)
-
-    Memory is cleared from the end, and ``free_offset`` follows, so that PREEMPTED loses no work.
-    """
-    if cap.is_device:
-        slot.capability = cap.replace(free_offset=0)
-        return Status.OK
-    if cap.size_bits <= RESET_CHUNK_BITS:
-        if cap.free_offset != 0:
-            clear(paging.kernel_address(cap.base), cap.size_bits)
-            slot.capability = cap.replace(free_offset=0)
-        return Status.OK
-    offset = cap.free_offset
-    while offset != 0:
-        decreases(offset)
-        offset = ((offset - 1) >> RESET_CHUNK_BITS) << RESET_CHUNK_BITS
-        clear(paging.kernel_address(cap.base + offset), RESET_CHUNK_BITS)
-        slot.capability = cap.replace(free_offset=offset)
-        if scheduler.preemption_point():
-            return Status.PREEMPTED
-    return Status.OK
+def reset(slot: Slot, cap: UntypedCap) -> None:
+    """Make all of an untyped free again, which nothing is made of any more. (seL4: resetUntypedCap.)"""
+    if cap.free_offset != 0:
+        slot.capability = cap.replace(free_offset=0, clear_offset=0)
 
 
 @compiled
@@ -169,18 +158,45 @@ def aligned_offset(offset: u64, size_bits: u64) -> u64:
 
 
 @compiled
-def create_objects(slot: Slot, kind: u64, user_size: u64, first: Slot, count: u64) -> None:
+def clear_up_to(slot: Slot, cap: UntypedCap, end: u64) -> Status:
+    """Clear the free memory below an offset, as far as that was not done before.
+
+    PREEMPTED: call again to go on; ``clear_offset`` keeps what was done.
+    """
+    done = max(cap.free_offset, cap.clear_offset)
+    while done < end:
+        decreases(end - done)
+        stop = ((done >> CLEAR_CHUNK_BITS) + 1) << CLEAR_CHUNK_BITS
+        clear_bytes(paging.kernel_address(cap.base + done), min(stop, u64(1) << cap.size_bits) - done)
+        slot.capability = cap.replace(clear_offset=stop)
+        done = stop
+        if done < end and scheduler.preemption_point():
+            return Status.PREEMPTED
+    return Status.OK
+
+
+@compiled
+def retype(slot: Slot, kind: u64, user_size: u64, first: Slot, count: u64) -> Status:
     """Make objects side by side, and put their capabilities into the empty slots from ``first`` on.
 
-    The untyped in ``slot`` has room for them; ``count`` is at most the fan-out limit. (seL4: invokeUntyped_Retype.)
+    The untyped in ``slot`` has room for them; ``count`` is at most the fan-out limit. PREEMPTED: nothing is made yet,
+    call again to go on. (seL4: invokeUntyped_Retype.)
     """
     cap = slot.capability
     if not isinstance(cap, UntypedCap):
-        return
+        return Status.OK
     size_bits = object_bits(kind, user_size)
     start = aligned_offset(cap.free_offset, size_bits)
-    slot.capability = cap.replace(free_offset=start + (count << size_bits))
+    end = start + (count << size_bits)
+    clear_offset = cap.clear_offset
+    # Untyped memory needs not be zero before something else is made of it in turn.
+    if kind != ObjectType.UNTYPED and not cap.is_device:
+        status = clear_up_to(slot, cap, end)
+        if status != Status.OK:
+            return status
+        clear_offset = max(clear_offset, aligned_offset(end, CLEAR_CHUNK_BITS))
+    slot.capability = cap.replace(free_offset=end, clear_offset=clear_offset)
     for i in range(count):
-        base = cap.base + start + (i << size_bits)
-        new = create_object(kind, base, user_size, cap.is_device)
+        new = create_object(kind, cap.base + start + (i << size_bits), user_size, cap.is_device)
         derivation.insert_original(new, slot, slot_at(first, i))
+    return Status.OK

@@ -126,11 +126,8 @@ def decode(label: u64, length: u64, slot: Slot, cap: UntypedCap) -> Status:
         return invalid_argument(1)
 
     if is_unused:
-        status = untyped.reset(slot, cap)
-        if status != Status.OK:
-            return status
-    untyped.create_objects(slot, kind, user_size, first, count)
-    return Status.OK
+        untyped.reset(slot, cap)
+    return untyped.retype(slot, kind, user_size, first, count)
 
 
 @compiled
