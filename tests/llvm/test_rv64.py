@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tessera.ir.build import build_program
 from tessera.ir.nodes import Return, Switch, Unreachable
-from tessera.lang import u64
+from tessera.lang import Memory, u64
 from tessera.llvm.emit import emit_module
+from tessera.llvm.host import HostMemory, HostModule
+from tests.llvm import sample
 from tests.llvm.bare_machine import build, run
 from tests.llvm.hand_made import Case, cases, constant, edges, function, local, make, program
 
@@ -55,6 +58,18 @@ def c_main(all_cases: list[Case], checked: bool) -> str:
             f"print(\"{case.name} \"); print_hex(hash); put('\\n');"
         )
     return "\n".join([*lines, "int main(void) {", *calls, "return 0; }"])
+
+
+@pytest.mark.parametrize("checked", [False, True], ids=["release", "checked"])
+def test_a_program_with_state_gives_what_cpython_gives(tmp_path: Path, checked: bool) -> None:
+    text = emit_module(build_program([sample.run]), target="riscv64", checked=checked)
+    main = '#include "console.h"\nu64 sample_run(u64); int main(void) { print_hex(sample_run(40)); return 0; }'
+    status, console = run(build(tmp_path, text, main))
+    with Memory(1 << 16):
+        expected = int(sample.run(40))
+    assert (status, console) == (0, f"{expected:016x}")
+    HostMemory.clear()
+    assert HostModule(build_program([sample.run]), checked=checked).call(sample.run, 40) == expected
 
 
 @pytest.mark.parametrize("checked", [False, True], ids=["release", "checked"])

@@ -56,6 +56,7 @@ def emit_module(
     memory_size: int = 0,
     exports: Mapping[str, str] | None = None,
     exported_statics: Collection[str] = (),
+    weak: Collection[str] = (),
     entries: Collection[str] | None = None,
     code_target: CodeTarget = KERNEL,
 ) -> str:
@@ -69,7 +70,8 @@ def emit_module(
     if target not in (HOST, RISCV64):
         raise ValueError(f"no such target: {target}")
     fixed = target == HOST if static_addresses is None else static_addresses
-    options = Options(target, checked, debug_info, fixed, memory_size, dict(exports or {}), frozenset(exported_statics))
+    named = frozenset(exported_statics)
+    options = Options(target, checked, debug_info, fixed, memory_size, dict(exports or {}), named, frozenset(weak))
     module = ModuleContext(program, options)
     functions = [FunctionEmitter(module, function).emit() for function in program.functions.values()]
     if module.needs_division:

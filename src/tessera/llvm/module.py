@@ -30,6 +30,7 @@ class Options:
     ``memory_size``: if not 0, checked code also refuses addresses outside of ``memory_size`` bytes at ``MEMORY_BASE``.
     ``exports``: symbols to give to functions (by name) that declare none.
     ``exported_statics``: names of statics that assembly or the hardware refers to.
+    ``weak``: exported symbols that another object may define instead.
     """
 
     target: str
@@ -39,6 +40,7 @@ class Options:
     memory_size: int = 0
     exports: Mapping[str, str] = field(default_factory=dict)
     exported_statics: frozenset[str] = frozenset()
+    weak: frozenset[str] = frozenset()
 
 
 class ModuleContext:
@@ -53,6 +55,7 @@ class ModuleContext:
         self._texts: dict[bytes, str] = {}
         self._attributes: dict[str, int] = {}
         self._static_names: dict[int, str] = {}
+        self.defined = {self.symbol(f.info) for f in program.functions.values() if self.is_exported(f.info)}
         self.needs_division = False
         self.violation_handler = self._find_violation_handler()
         self.callbacks = [i for i in program.externals.values() if self.is_callback(i)]
@@ -175,6 +178,8 @@ class ModuleContext:
         result, types = self.call_parts(info)
         names = ["nounwind"] + (["noreturn"] if info.signature()[1] is NoReturn else [])
         symbol = self.symbol(info)
+        if symbol in self.defined:
+            return  # An extern function that this very program defines: the call needs no declaration.
         if symbol not in self.declarations:
             self.declarations[symbol] = (
                 f"declare dso_local {result} @{quoted(symbol)}({', '.join(types)}) {self.attributes(*names)}"

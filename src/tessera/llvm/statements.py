@@ -46,6 +46,8 @@ class FunctionEmitter(ExpressionEmitter):
         if not self.closed:
             self._end()
         linkage = "dso_local" if module.is_exported(function.info) else "internal"
+        if module.is_exported(function.info) and module.symbol(function.info) in module.options.weak:
+            linkage = "weak dso_local"
         debug = f" !dbg !{self.scope}" if self.scope else ""
         parameters = ", ".join(f"{type_} {name}" for type_, name in zip(types, names, strict=True))
         head = (
