@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar, dataclass_transform
@@ -149,6 +150,8 @@ class _BitAccess:
 def _construct(self: Any, **named: Any) -> None:
     info = type(self).__packed__
     raw = 0
+    if info.tag is not None and info.tag_value is None:
+        raise TypeError(f"{type(self).__name__} has kinds: build one of them, or use from_word")
     if info.tag_value is not None:
         raw = info.tag_value << info.fields()[info.tag].low
     object.__setattr__(self, "_raw", _changed(info, raw, named))
@@ -173,7 +176,7 @@ def _immutable(self: Any, name: str, value: Any) -> None:
 def _prepare(cls: Any, word: Any, base: Any, tag: str | None, tag_value: int | None) -> None:
     from tessera.lang.functions import compile_methods
 
-    own = cls.__dict__.get("__annotations__", {})
+    own = inspect.get_annotations(cls)
     cls.__annotations__ = own
     cls.__bits__ = {name: cls.__dict__[name] for name in own if isinstance(cls.__dict__.get(name), _Bits)}
     for name in own:

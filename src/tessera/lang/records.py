@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, TypeVar, dataclass_transform
 
 from tessera.lang.types import NAMED, coerce, resolve
@@ -42,7 +43,7 @@ def _immutable(self: Any, name: str, value: Any) -> None:
 def record(cls: type[S]) -> type[S]:
     """Make a class a record: ``Found(slot, bits_left)``, read as ``found.slot``."""
     target: Any = cls
-    target.__annotations__ = target.__dict__.get("__annotations__", {})
+    target.__annotations__ = inspect.get_annotations(target)
     target.__record__ = RecordInfo(cls)
     target.__init__ = _construct
     target.__setattr__ = _immutable

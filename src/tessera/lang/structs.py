@@ -8,6 +8,7 @@ Fields are laid out in order with natural alignment, as a C compiler does.
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -310,7 +311,7 @@ def struct(cls: Any = None, *, size: int | None = None, alignment: int | None = 
     def make(target: Any) -> Any:
         from tessera.lang.functions import compile_methods
 
-        annotations = target.__dict__.get("__annotations__", {})
+        annotations = inspect.get_annotations(target)
         target.__annotations__ = annotations
         target.__specs__ = {n: target.__dict__[n] for n in annotations if isinstance(target.__dict__.get(n), _Spec)}
         compile_methods(target)

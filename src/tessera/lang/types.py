@@ -179,4 +179,6 @@ def coerce(type_: Any, value: Any) -> Any:
             return Text(value)
     elif isinstance(type_, type) and isinstance(value, type_):
         return value
+    elif value is None and is_struct(type_):
+        raise Violation("null", type_name(type_))
     raise TypeError(f"{value!r} is not {type_name(type_)}")

@@ -234,6 +234,12 @@ def count_trailing_zeros(value: int) -> int:
     return WORDS[64]((number & -number).bit_length() - 1 if number else 64)
 
 
+def _not_a_member(cls: type[IntEnum], value: object) -> None:
+    """``State(number)`` breaks the same rule in every reader; a number that is no machine word is a plain mistake."""
+    if isinstance(value, Word):
+        raise Violation("enum", f"{int(value)} in {cls.__name__}")
+
+
 E = TypeVar("E", bound=IntEnum)
 
 
@@ -246,6 +252,7 @@ def word(bits: type[int]) -> Callable[[type[E]], type[E]]:
             if not 0 <= int(member) <= width:
                 raise TypeError(f"{cls.__name__}.{member.name} does not fit its word")
         cls.__word__ = bits  # type: ignore[attr-defined]
+        cls._missing_ = classmethod(_not_a_member)  # type: ignore[assignment, method-assign]
         return cls
 
     return attach
