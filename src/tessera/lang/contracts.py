@@ -67,7 +67,7 @@ def loop_invariant(condition: bool) -> None:
 
 
 def decreases(measure: int) -> None:
-    """A measure that every iteration makes smaller: the bound of a ``while`` loop; for the prover and the timing analysis."""
+    """A measure that every iteration makes smaller: the bound of a ``while`` loop, for the prover and for timing."""
 
 
 def old(value: T) -> T:

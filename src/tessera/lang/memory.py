@@ -2,7 +2,7 @@
 """Memory as CPython and the host's native code see it: one byte buffer at a fixed address.
 
 The layout of every object is the same in every reader, so whole states are compared as bytes. The buffer begins with
-the static objects of all imported modules, in the order of their definition; the rest is free for the test that owns it.
+the static objects of all imported modules, in the order of their definition; the rest is free for its owner.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ S = TypeVar("S")
 
 @dataclass(frozen=True)
 class BitField:
-    """``width`` bits from bit ``low``; the value is stored shifted right by ``shift`` and may be sign-extended when read."""
+    """``width`` bits from bit ``low``; the value is stored shifted right by ``shift`` and may be sign-extended."""
 
     name: str
     type: Any

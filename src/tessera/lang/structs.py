@@ -2,7 +2,7 @@
 """Structs: objects in memory, and references to them as ordinary Python values.
 
 A field ``x: u64`` is stored in place, ``x: Tcb | None`` and ``x: Tcb`` store a reference, ``x: Context = inline()``
-stores the struct itself, ``x: Array[u64] = array(32)`` stores 32 words, ``x: int = ghost_field()`` exists for proofs only.
+stores the struct itself, ``x: Array[u64] = array(32)`` stores 32 words, ``x: int = ghost_field()`` is for proofs only.
 Fields are laid out in order with natural alignment, as a C compiler does.
 """
 

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 from tessera.lang.words import Violation, Word
 
-# Struct, packed and record classes by name, so that modules can refer to each other's types without importing in a circle.
+# Struct, packed and record classes by name: modules refer to each other's types without importing in a circle.
 NAMED: dict[str, Any] = {}
 
 
