@@ -168,12 +168,12 @@ class World:
         return self.original(IrqControlCap())
 
     def slots(self) -> list[Slot]:
-        """All slots: of the root CNode, of all CNodes and threads that a capability leads to, and of interrupts."""
+        """All slots, the root CNode's first: of CNodes and threads that a capability leads to, and of interrupts."""
         found: dict[int, Slot] = {}
         nodes: list[tuple[Slot, int]] = [(self.root, 1 << self.root_bits), (irq_slots.slots[0], IRQ_SLOTS)]
         seen: set[int] = set()
         while nodes:
-            first, count = nodes.pop()
+            first, count = nodes.pop(0)
             if int(address_of(first)) in seen:
                 continue
             seen.add(int(address_of(first)))
