@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Scheduling: what holds whenever the kernel is left (manual: Threads and Execution, Scheduling).
+
+Each predicate speaks of one object; tests check it for all objects of a concrete state.
+"""
+
+from __future__ import annotations
+
+from tessera.abi.configuration import configuration
+from tessera.kernel import budget, queue, scheduler
+from tessera.kernel.layout import MIN_REFILLS, SchedContext, Tcb, ThreadState
+from tessera.kernel.state import PRIORITIES, SchedulerAction, kernel
+from tessera.lang import address_of, compiled, implies, invariant, u64
+
+
+@compiled
+def is_marked(domain: u64, priority: u64) -> bool:
+    """Whether the bitmap says that a ready queue has a thread."""
+    return (kernel.domains[domain].occupied[priority >> 6] >> (priority & 63)) & 1 != 0
+
+
+@invariant
+def queues_are_apart(tcb: Tcb) -> bool:
+    """A thread is ready, or waits for time, or neither; without a queue it has no links."""
+    if tcb.in_ready_queue or tcb.in_release_queue:
+        return not (tcb.in_ready_queue and tcb.in_release_queue)
+    return tcb.queue_next is None and tcb.queue_previous is None
+
+
+@invariant
+def neighbours_agree(tcb: Tcb) -> bool:
+    """The next thread in a ready or release queue is another one, in the same queue, and knows this one; so back."""
+    following = tcb.queue_next
+    before = tcb.queue_previous
+    if following is not None:
+        if following is tcb or following.queue_previous is not tcb:
+            return False
+        if following.in_ready_queue != tcb.in_ready_queue or following.in_release_queue != tcb.in_release_queue:
+            return False
+    return before is None or (before is not tcb and before.queue_next is tcb)
+
+
+@invariant
+def ready_queue_knows_its_ends(tcb: Tcb) -> bool:
+    """A ready thread without neighbour is an end of the queue of its domain and priority; its neighbours share both."""
+    if not tcb.in_ready_queue:
+        return True
+    queue_of = queue.ready_queue(tcb)
+    if (tcb.queue_previous is None) != (queue_of.head is tcb):
+        return False
+    if (tcb.queue_next is None) != (queue_of.tail is tcb):
+        return False
+    following = tcb.queue_next
+    return following is None or (following.priority == tcb.priority and following.domain == tcb.domain)
+
+
+@invariant
+def ready_thread_can_run(tcb: Tcb) -> bool:
+    """A ready thread waits for nothing, and its context has time now."""
+    if not tcb.in_ready_queue:
+        return True
+    context = tcb.scheduling_context
+    return scheduler.is_schedulable(tcb) and context is not None and budget.is_released(context)
+
+
+@invariant
+def bitmap_is_exact(domain: u64, priority: u64) -> bool:
+    """A ready queue has both ends or none, and its bit says which; the summary has a bit for each word of bits."""
+    if domain >= configuration.profile.domains or priority >= PRIORITIES:
+        return True
+    queues = kernel.domains[domain]
+    ends = queues.queues[priority]
+    word = priority >> 6
+    return (
+        (ends.head is None) == (ends.tail is None)
+        and is_marked(domain, priority) == (ends.head is not None)
+        and ((queues.summary >> word) & 1 != 0) == (queues.occupied[word] != 0)
+    )
+
+
+@invariant
+def ready_queue_begins_with_a_ready_thread(domain: u64, priority: u64) -> bool:
+    """The ends of a ready queue are threads of that domain and priority."""
+    if domain >= configuration.profile.domains or priority >= PRIORITIES:
+        return True
+    first = kernel.domains[domain].queues[priority].head
+    last = kernel.domains[domain].queues[priority].tail
+    if first is None or last is None:
+        return True
+    return (
+        (first.in_ready_queue and last.in_ready_queue)
+        and (first.domain == domain and last.domain == domain)
+        and (first.priority == priority and last.priority == priority)
+    )
+
+
+@invariant
+def release_queue_is_sorted(tcb: Tcb) -> bool:
+    """A thread in the release queue can run but for time, and those behind it have a refill no earlier."""
+    if not tcb.in_release_queue:
+        return True
+    context = tcb.scheduling_context
+    if context is None or not budget.is_active(context) or not scheduler.is_runnable(tcb):
+        return False
+    if (tcb.queue_previous is None) != (kernel.release_head is tcb):
+        return False
+    following = tcb.queue_next
+    return following is None or queue.release_time(tcb) <= queue.release_time(following)
+
+
+@invariant
+def runnable_thread_is_somewhere(tcb: Tcb) -> bool:
+    """A thread that can run and has time is the current one, or ready."""
+    return implies(scheduler.is_schedulable(tcb) and tcb is not kernel.current, tcb.in_ready_queue)
+
+
+@invariant
+def current_thread_can_run() -> bool:
+    """The current thread is in no queue, and time is counted against its own context."""
+    tcb = kernel.current
+    context = tcb.scheduling_context
+    if tcb.in_ready_queue or tcb.in_release_queue or context is not kernel.current_context:
+        return False
+    if tcb is kernel.idle:
+        return tcb.state == ThreadState.IDLE
+    return (
+        tcb.state == ThreadState.RUNNING
+        and tcb.yield_to is None
+        and budget.is_released(kernel.current_context)
+        and not kernel.reprogram
+    )
+
+
+@invariant
+def nothing_is_left_to_decide() -> bool:
+    """The scheduler acted on what handlers noted."""
+    return kernel.action == SchedulerAction.RESUME_CURRENT and kernel.candidate is None
+
+
+@invariant
+def no_ready_thread_is_above_the_current() -> bool:
+    """The current thread has the highest priority of the current domain; the idle thread runs only when none can."""
+    domain = kernel.current_domain
+    if not queue.has_ready(domain):
+        return True
+    return kernel.current is not kernel.idle and kernel.current.priority >= queue.highest_priority(domain)
+
+
+@invariant
+def context_and_thread_agree(tcb: Tcb) -> bool:
+    """A thread's scheduling context is bound to it."""
+    context = tcb.scheduling_context
+    return context is None or context.tcb is tcb
+
+
+@invariant
+def context_knows_its_thread(context: SchedContext) -> bool:
+    """What a scheduling context is bound to is bound to it, and no two threads wait to yield to it."""
+    tcb = context.tcb
+    notification = context.notification
+    waiting = context.yield_from
+    return (
+        (tcb is None or tcb.scheduling_context is context)
+        and (notification is None or notification.scheduling_context is context)
+        and (waiting is None or waiting.yield_to is context)
+    )
+
+
+@invariant
+def yielding_is_known(tcb: Tcb) -> bool:
+    """The context that a thread yielded to knows it."""
+    context = tcb.yield_to
+    return context is None or context.yield_from is tcb
+
+
+@invariant
+def ring_is_inside(context: SchedContext) -> bool:
+    """A context that was configured has room for two refills at least, and the ones in use are among them."""
+    if not budget.is_active(context):
+        return True
+    limit = context.refill_limit
+    return limit >= MIN_REFILLS and context.refill_head < limit and context.refill_tail < limit
+
+
+@invariant
+def refills_are_the_budget(context: SchedContext) -> bool:
+    """All refills together are the budget; a round robin context has one, of no more than that."""
+    if not budget.is_active(context):
+        return True
+    if budget.is_round_robin(context):
+        return budget.is_single(context) and budget.head(context).amount <= context.budget
+    index = context.refill_head
+    total = budget.refill_at(context, index).amount
+    while index != context.refill_tail:
+        index = budget.next_index(context, index)
+        total += budget.refill_at(context, index).amount
+    return total == context.budget
+
+
+@invariant
+def refills_do_not_overlap(context: SchedContext) -> bool:
+    """Each refill is something, and ends before the next one begins; the first is worth running for."""
+    if not budget.is_active(context):
+        return True
+    index = context.refill_head
+    refill = budget.refill_at(context, index)
+    if refill.amount < configuration.min_budget_ticks:
+        return False
+    while index != context.refill_tail:
+        index = budget.next_index(context, index)
+        following = budget.refill_at(context, index)
+        if following.amount == 0 or refill.time + refill.amount > following.time:
+            return False
+        refill = following
+    return True
+
+
+@invariant
+def refills_lie_within_a_period(context: SchedContext) -> bool:
+    """The last refill ends no later than a period after the first one began."""
+    if not budget.is_active(context) or budget.is_round_robin(context):
+        return True
+    first = budget.head(context)
+    last = budget.tail(context)
+    return last.time + last.amount <= first.time + first.amount + context.period
+
+
+@invariant
+def context_is_aligned(context: SchedContext) -> bool:
+    """A capability can name it."""
+    return address_of(context) & 15 == 0

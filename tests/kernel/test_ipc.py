@@ -1,0 +1,445 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Messages between threads: priorities, badges, capabilities, passive servers, nested calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tessera.abi.labels import InvocationLabel as Label
+from tessera.abi.objects import ObjectType
+from tessera.abi.syscalls import Syscall
+from tessera.arch import machine
+from tessera.kernel import deletion, ipc, schedcontext
+from tessera.kernel.capability import EndpointCap, NullCap, ReplyCap
+from tessera.kernel.layout import EndpointState, Reply, Slot, ThreadState
+from tessera.kernel.request import Status
+from tessera.kernel.state import kernel
+from tests.kernel.world_time import TimeWorld
+
+
+@pytest.fixture
+def world() -> Iterator[TimeWorld]:
+    with TimeWorld() as state:
+        yield state
+
+
+def reply_of(slot: Slot) -> Reply:
+    assert isinstance(slot.capability, ReplyCap)
+    return slot.capability.reply
+
+
+def test_a_call_to_a_passive_server_and_its_answer(world: TimeWorld) -> None:
+    endpoint, reply = world.new_endpoint(), world.new_reply()
+    badged = world.copy(endpoint, badge=42)
+    server = world.passive_server(endpoint, reply)
+    client = world.active(100)
+    own = world.context_of(client)
+    world.run(client)
+    world.call(badged, 1, 2, 3, label=9)
+    assert world.is_current(server)
+    assert world.badge(world.tcb(server)) == 42
+    assert world.words(world.tcb(server)) == [1, 2, 3]
+    assert int(world.info(world.tcb(server)).label) == 9
+    assert world.context_of(server) is own and world.context_of(client) is None
+    assert world.tcb(client).state == ThreadState.BLOCKED_ON_REPLY
+    world.reply_receive(endpoint, reply, 7, 8, label=5)
+    assert world.is_current(client)
+    assert world.words(world.tcb(client)) == [7, 8] and int(world.info(world.tcb(client)).label) == 5
+    assert world.badge(world.tcb(client)) == 0
+    assert world.context_of(client) is own and world.context_of(server) is None
+    assert world.tcb(server).state == ThreadState.BLOCKED_ON_RECEIVE
+
+
+def test_an_active_server_keeps_its_own_time(world: TimeWorld) -> None:
+    endpoint, reply = world.new_endpoint(), world.new_reply()
+    server, client = world.active(120), world.active(100)
+    world.run(server)
+    world.receive(endpoint, reply)
+    world.call(endpoint)
+    assert world.is_current(server)
+    assert world.context_of(client) is not None and world.context_of(server) is not world.context_of(client)
+    assert reply_of(reply).scheduling_context is None
+    world.reply_receive(endpoint, reply)
+    assert world.is_current(client)
+
+
+def test_a_send_does_not_lend_time(world: TimeWorld) -> None:
+    endpoint, reply = world.new_endpoint(), world.new_reply()
+    server = world.passive_server(endpoint, reply)
+    client = world.active(100)
+    world.run(client)
+    world.send(endpoint, 5)
+    assert world.is_current(client)
+    assert world.tcb(server).state == ThreadState.RUNNING and world.context_of(server) is None
+    assert world.words(world.tcb(server)) == [5]
+    assert reply_of(reply).caller is None
+
+
+def test_senders_are_served_by_priority_and_then_in_order(world: TimeWorld) -> None:
+    endpoint, reply = world.new_endpoint(), world.new_reply()
+    threads = {name: world.active(priority) for name, priority in [("a", 50), ("b", 70), ("c", 70), ("d", 60)]}
+    for badge, name in enumerate(["a", "d", "b", "c"], 1):
+        for other in threads:
+            if other != name and world.tcb(threads[other]).state == ThreadState.RUNNING:
+                schedule_away(world, threads[other])
+        sender = world.copy(endpoint, badge=badge)
+        world.run(threads[name])
+        world.send(sender, badge)
+        bring_back(world)
+    receiver = world.active(10)
+    world.run(receiver)
+    order = []
+    for _ in range(4):
+        world.receive(endpoint, reply)
+        order.append(world.badge(world.tcb(receiver)))
+        for slot in threads.values():
+            schedule_away(world, slot)
+        world.run(receiver)
+    assert order == [3, 4, 2, 1]
+
+
+PARKED: list[tuple[Slot, object]] = []
+
+
+def schedule_away(world: TimeWorld, slot: Slot) -> None:
+    """Take a thread's time away for a while."""
+    context = world.context_of(slot)
+    if context is not None:
+        schedcontext.unbind_tcb(context)
+        PARKED.append((slot, context))
+
+
+def bring_back(world: TimeWorld) -> None:
+    """Give all threads their time again."""
+    while PARKED:
+        slot, context = PARKED.pop()
+        schedcontext.bind_tcb(context, world.tcb(slot))  # type: ignore[arg-type]
+
+
+def test_a_send_that_does_not_wait_is_dropped(world: TimeWorld) -> None:
+    endpoint = world.new_endpoint()
+    sender = world.active()
+    world.run(sender)
+    world.send(endpoint, 1, blocking=False)
+    assert world.is_current(sender)
+    cap = endpoint.capability
+    assert isinstance(cap, EndpointCap) and cap.endpoint.end.state == EndpointState.IDLE
+
+
+def test_a_receive_that_does_not_wait_says_so(world: TimeWorld) -> None:
+    endpoint, reply = world.new_endpoint(), world.new_reply()
+    receiver = world.active()
+    world.run(receiver)
+    world.receive(endpoint, reply, blocking=False)
+    assert world.is_current(receiver) and world.badge(world.tcb(receiver)) == 0
+    assert reply_of(reply).caller is None
+
+
+@pytest.mark.parametrize("length", [0, 1, 4, 5, 17, 120])
+def test_long_messages_go_through_the_buffers(world: TimeWorld, length: int) -> None:
+    endpoint, reply = world.new_endpoint(), world.new_reply()
+    server = world.passive_server(endpoint, reply)
+    client = world.active()
+    world.run(client)
+    message = [1000 + i for i in range(length)]
+    world.call(endpoint, *message)
+    assert world.words(world.tcb(server)) == message
+    answer = [2000 + i for i in range(length)]
+    world.reply_receive(endpoint, reply, *answer)
+    assert world.words(world.tcb(client)) == answer
+
+
+@pytest.mark.parametrize("who", ["sender", "receiver"])
+def test_without_a_buffer_a_message_has_four_words(world: TimeWorld, who: str) -> None:
+    endpoint, reply = world.new_endpoint(), world.new_reply()
+    server = world.passive_server(endpoint, reply)
+    client = world.active()
+    world.run(client)
+    info = world.prepare((1, 2, 3, 4, 5, 6), (), 0)
+    victim = world.tcb(client if who == "sender" else server)
+    victim.ipc_buffer_frame.capability = NullCap()
+    world.trap(Syscall.CALL, world.address(endpoint), info)
+    assert int(world.info(world.tcb(server)).length) == 4
+    assert [int(world.tcb(server).registers[12 + i]) for i in range(4)] == [1, 2, 3, 4]
+
+
+def receive_into(world: TimeWorld, thread: Slot, slot: Slot) -> None:
+    """Say where a thread wants a capability to go."""
+    buffer = world.buffer_of(world.tcb(thread))
+    buffer.receive_cnode = world.address(world.root_copy)
+    buffer.receive_index = world.address(slot)
+    buffer.receive_depth = 64
+
+
+def with_root(world: TimeWorld) -> None:
+    world.root_copy = world.copy(world.root_slot)  # type: ignore[attr-defined]
+
+
+def test_a_capability_is_copied_to_the_slot_that_the_receiver_named(world: TimeWorld) -> None:
+    with_root(world)
+    endpoint, reply, gift = world.new_endpoint(), world.new_reply(), world.new_notification()
+    server = world.passive_server(endpoint, reply)
+    target = world.slot()
+    receive_into(world, server, target)
+    client = world.active()
+    world.run(client)
+    world.call(endpoint, 1, caps=(gift,))
+    info = world.info(world.tcb(server))
+    assert int(info.extra_caps) == 1 and int(info.caps_unwrapped) == 0
+    assert target.capability == gift.capability
+    world.check()
+
+
+def test_a_capability_to_the_endpoint_itself_arrives_as_its_badge(world: TimeWorld) -> None:
+    with_root(world)
+    endpoint, reply, gift = world.new_endpoint(), world.new_reply(), world.new_notification()
+    badged = world.copy(endpoint, badge=77)
+    other = world.copy(endpoint, badge=78)
+    server = world.passive_server(endpoint, reply)
+    target = world.slot()
+    receive_into(world, server, target)
+    client = world.active()
+    world.run(client)
+    world.call(endpoint, caps=(badged, gift, other))
+    info = world.info(world.tcb(server))
+    assert int(info.extra_caps) == 3 and int(info.caps_unwrapped) == 0b101
+    buffer = world.buffer_of(world.tcb(server))
+    assert int(buffer.caps[0]) == 77 and int(buffer.caps[2]) == 78
+    assert target.capability == gift.capability
+
+
+def test_a_second_capability_stops_the_transfer(world: TimeWorld) -> None:
+    with_root(world)
+    endpoint, reply = world.new_endpoint(), world.new_reply()
+    gifts = [world.new_notification() for _ in range(2)]
+    server = world.passive_server(endpoint, reply)
+    target = world.slot()
+    receive_into(world, server, target)
+    client = world.active()
+    world.run(client)
+    world.call(endpoint, caps=(gifts[0], gifts[1]))
+    assert int(world.info(world.tcb(server)).extra_caps) == 1
+    assert target.capability == gifts[0].capability
+
+
+def test_without_the_grant_right_no_capability_goes_along(world: TimeWorld) -> None:
+    with_root(world)
+    endpoint, reply, gift = world.new_endpoint(), world.new_reply(), world.new_notification()
+    narrow = world.copy(endpoint, can_grant=False)
+    server = world.passive_server(endpoint, reply)
+    target = world.slot()
+    receive_into(world, server, target)
+    client = world.active()
+    world.run(client)
+    world.call(narrow, caps=(gift,))
+    assert int(world.info(world.tcb(server)).extra_caps) == 0 and isinstance(target.capability, NullCap)
+    assert world.tcb(client).state == ThreadState.BLOCKED_ON_REPLY
+
+
+def test_a_receiver_without_a_slot_gets_none(world: TimeWorld) -> None:
+    endpoint, reply, gift = world.new_endpoint(), world.new_reply(), world.new_notification()
+    server = world.passive_server(endpoint, reply)
+    client = world.active()
+    world.run(client)
+    world.call(endpoint, 3, caps=(gift,))
+    assert int(world.info(world.tcb(server)).extra_caps) == 0
+    assert world.words(world.tcb(server)) == [3]
+
+
+def test_an_answer_carries_capabilities_if_the_reply_may_grant(world: TimeWorld) -> None:
+    with_root(world)
+    for can_grant in (False, True):
+        endpoint, reply, gift = world.new_endpoint(), world.new_reply(), world.new_notification()
+        answering = world.copy(reply, can_grant=can_grant)
+        server = world.passive_server(endpoint, reply)
+        client = world.active()
+        target = world.slot()
+        receive_into(world, client, target)
+        world.run(client)
+        world.call(endpoint)
+        assert world.is_current(server)
+        world.send(answering, 1, caps=(gift,))
+        assert isinstance(target.capability, NullCap) != can_grant
+        deletion.delete(client)
+        world.tcbs.remove(world.tcbs[-1])
+        world.leave()
+
+
+def test_a_call_that_nobody_can_answer_ends_the_thread(world: TimeWorld) -> None:
+    endpoint = world.new_endpoint()
+    narrow = world.copy(endpoint, can_grant=False, can_grant_reply=False)
+    server, client = world.active(120), world.active(100)
+    world.run(server)
+    world.receive(endpoint, world.new_reply())
+    world.run(client)
+    world.call(narrow, 1)
+    assert world.is_current(server) and world.words(world.tcb(server)) == [1]
+    assert world.tcb(client).state == ThreadState.INACTIVE
+    # Without a reply object nobody can either.
+    other = world.active(110)
+    world.receive(endpoint)
+    world.run(other)
+    world.call(endpoint, 2)
+    assert world.is_current(server) and world.tcb(other).state == ThreadState.INACTIVE
+
+
+def stack_of_calls(world: TimeWorld, depth: int) -> tuple[Slot, list[Slot], list[Slot], list[Slot]]:
+    """A client of a chain of passive servers that call each other: client, servers, replies, endpoints."""
+    endpoints = [world.new_endpoint() for _ in range(depth)]
+    replies = [world.new_reply() for _ in range(depth)]
+    servers = [world.passive_server(endpoints[i], replies[i], 120 + i) for i in range(depth)]
+    client = world.active(100)
+    world.run(client)
+    for i in range(depth):
+        world.call(endpoints[i], i)
+        assert world.is_current(servers[i])
+    return client, servers, replies, endpoints
+
+
+def test_time_goes_down_a_chain_of_servers_and_back(world: TimeWorld) -> None:
+    client, servers, replies, endpoints = stack_of_calls(world, 4)
+    context = world.context_of(servers[-1])
+    assert context is not None and context.reply is reply_of(replies[-1])
+    for i in reversed(range(4)):
+        world.reply_receive(endpoints[i], replies[i], 100 + i)
+        back = servers[i - 1] if i else client
+        assert world.is_current(back) and world.context_of(back) is context
+        assert world.words(world.tcb(back)) == [100 + i]
+    assert context.reply is None
+
+
+def test_deleting_a_reply_in_the_middle_breaks_the_chain(world: TimeWorld) -> None:
+    client, servers, replies, endpoints = stack_of_calls(world, 3)
+    deletion.delete(replies[1])
+    world.replies.remove(world.replies[1])
+    world.leave()
+    assert world.tcb(servers[0]).state == ThreadState.INACTIVE
+    world.reply_receive(endpoints[2], replies[2])
+    # The second server has the time now, but nobody to answer any more.
+    assert world.is_current(servers[1])
+    world.send(replies[0], 1)
+    assert world.is_current(servers[1])
+    assert world.tcb(client).state == ThreadState.RUNNING and world.context_of(client) is None
+
+
+def test_deleting_the_newest_reply_gives_the_time_back(world: TimeWorld) -> None:
+    client, servers, replies, _ = stack_of_calls(world, 2)
+    context = world.context_of(servers[1])
+    deletion.delete(replies[1])
+    world.replies.remove(world.replies[1])
+    world.leave()
+    assert world.context_of(servers[0]) is context and world.tcb(servers[0]).state == ThreadState.INACTIVE
+    assert context is not None and context.reply is reply_of(replies[0])
+
+
+def test_a_caller_that_is_stopped_leaves_its_time_with_the_server(world: TimeWorld) -> None:
+    client, servers, replies, endpoints = stack_of_calls(world, 2)
+    answer = world.invoke(client, Label.TCB_SUSPEND)
+    assert int(answer.error) == 0
+    assert world.tcb(client).state == ThreadState.INACTIVE
+    context = world.context_of(servers[1])
+    world.reply_receive(endpoints[1], replies[1])
+    assert world.is_current(servers[0]) and world.context_of(servers[0]) is context
+    world.reply_receive(endpoints[0], replies[0])
+    # The answer goes nowhere, and the server that keeps the time waits with it.
+    assert world.context_of(servers[0]) is context and kernel.current is kernel.idle
+
+
+def test_offering_a_reply_object_that_is_waited_with_ends_the_old_call(world: TimeWorld) -> None:
+    endpoint, reply = world.new_endpoint(), world.new_reply()
+    server, client = world.active(120), world.active(100)
+    world.run(server)
+    world.receive(endpoint, reply)
+    world.run(client)
+    world.call(endpoint)
+    assert world.is_current(server)
+    world.receive(endpoint, reply)
+    assert world.tcb(client).state == ThreadState.INACTIVE
+    assert reply_of(reply).caller is world.tcb(server)
+
+
+def test_deleting_an_offered_reply_object_stops_the_receiver(world: TimeWorld) -> None:
+    endpoint, reply = world.new_endpoint(), world.new_reply()
+    server, other = world.active(120), world.active(100)
+    world.run(server)
+    world.receive(endpoint, reply)
+    deletion.delete(reply)
+    world.replies.clear()
+    world.leave()
+    assert world.tcb(server).state == ThreadState.INACTIVE and world.tcb(server).reply is None
+    assert world.is_current(other)
+
+
+def waiting_senders(world: TimeWorld, count: int) -> tuple[Slot, list[Slot]]:
+    """An endpoint with that many threads that wait to send, with badges 1 and 2 in turn."""
+    endpoint = world.new_endpoint()
+    badged = [world.copy(endpoint, badge=badge) for badge in (1, 2)]
+    threads = []
+    for i in range(count):
+        thread = world.active(100)
+        world.run(thread)
+        world.send(badged[i % 2], i)
+        threads.append(thread)
+    return endpoint, threads
+
+
+def test_deleting_an_endpoint_lets_its_threads_start_again(world: TimeWorld) -> None:
+    endpoint, threads = waiting_senders(world, 4)
+    deletion.revoke(endpoint)
+    deletion.delete(endpoint)
+    world.endpoints.clear()
+    world.leave()
+    states = [world.tcb(thread).state for thread in threads]
+    assert states.count(ThreadState.RUNNING) == 1 and states.count(ThreadState.RESTART) == 3
+
+
+def test_cancelling_by_badge_touches_no_other(world: TimeWorld) -> None:
+    endpoint, threads = waiting_senders(world, 5)
+    worker = world.active(50)
+    del worker
+    target = world.copy(endpoint, badge=2)
+    cap = target.capability
+    assert isinstance(cap, EndpointCap)
+    assert ipc.cancel_badged(cap.endpoint, 2) == Status.OK
+    world.leave()
+    states = [world.tcb(thread).state for thread in threads]
+    waiting = [state == ThreadState.BLOCKED_ON_SEND for state in states]
+    assert waiting == [True, False, True, False, True]
+
+
+def test_cancelling_many_is_preempted_and_goes_on(world: TimeWorld) -> None:
+    world.checking = False
+    endpoint = world.new_endpoint()
+    cap = endpoint.capability
+    assert isinstance(cap, EndpointCap)
+    threads = [world.active(100) for _ in range(7)]
+    for thread in threads:
+        world.run(thread)
+        world.send(endpoint, 1)
+    machine.Model.pending = machine.EXTERNAL_PENDING
+    kernel.work_units = 97
+    assert ipc.cancel_all(cap.endpoint) == Status.PREEMPTED
+    left = [thread for thread in threads if world.tcb(thread).state == ThreadState.BLOCKED_ON_SEND]
+    assert len(left) == 4
+    machine.Model.pending = 0
+    world.checking = True
+    world.leave()
+    assert ipc.cancel_all(cap.endpoint) == Status.OK
+    world.leave()
+    assert all(world.tcb(thread).state != ThreadState.BLOCKED_ON_SEND for thread in threads)
+
+
+def test_changing_a_priority_moves_a_waiting_thread(world: TimeWorld) -> None:
+    endpoint, threads = waiting_senders(world, 3)
+    manager = world.active(200)
+    world.run(manager)
+    answer = world.invoke(threads[2], Label.TCB_SET_PRIORITY, 110, caps=(manager,))
+    assert int(answer.error) == 0
+    world.receive(endpoint, world.new_reply())
+    assert world.words(world.tcb(manager)) == [2]
+
+
+def test_the_kernel_makes_the_objects_that_tests_use(world: TimeWorld) -> None:
+    assert isinstance(world.make(ObjectType.REPLY).capability, ReplyCap)
