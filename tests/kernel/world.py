@@ -25,7 +25,7 @@ from tessera.kernel.capability import (
 from tessera.kernel.cspace import slot_at
 from tessera.kernel.layout import MESSAGE_REGISTERS, DerivationLink, IpcBuffer, Slot, Tcb, ThreadState
 from tessera.kernel.region import THREAD_SLOTS
-from tessera.kernel.request import EXTRA_CAPS, request
+from tessera.kernel.request import EXTRA_CAPS, Status, request
 from tessera.kernel.state import IRQ_SLOTS, irq_slots, kernel
 from tessera.lang import Memory, address_of, at
 from tessera.lang.memory import MEMORY_BASE, static_size
@@ -138,7 +138,8 @@ class World:
         slot = to if to is not None else self.slot()
         if memory is None:
             memory = self.untyped(int(untyped.object_bits(kind, user_size)))
-        untyped.retype(memory, kind, user_size, slot, 1)
+        while untyped.retype(memory, kind, user_size, slot, 1) != Status.OK:
+            pass
         return slot
 
     def cnode(self, radix: int, **named: Any) -> Slot:
