@@ -76,6 +76,37 @@ BUILTINS: dict[str, str] = {
     "zip": "loop over range and index both",
 }
 
+# Why a rule is there and what to do about it, where the place of the mistake has nothing better to say.
+REASONS: dict[str, tuple[str, str]] = {
+    "arguments": ("every call passes exactly what the function declares", "compare the call with the definition"),
+    "bad-layout": ("every field needs a type of the language and a place", "correct the declaration of the class"),
+    "bare-constant": ("it has no type of the language by itself", "use it where its type is known"),
+    "condition": ("conditions are bool", "compare it with something"),
+    "constant": ("operations on constants are computed while the program is built", "correct the operands"),
+    "constant-range": ("a constant is checked when the program is built", "use a wider type, or correct the constant"),
+    "divide-zero": ("this would break a rule whenever it is reached", "correct the divisor"),
+    "duplicate-case": ("the first case that fits is taken, so this one never is", "remove one of the two"),
+    "global-assignment": ("a loop over constants is written out, with its names as constants", "use another name"),
+    "immutable": ("it is a value, not an object in memory", "build a changed one"),
+    "index-range": ("this would break a rule whenever it is reached", "correct the index, or the length of the array"),
+    "missing-return": ("every path through a function ends in its result", "return a value on every path"),
+    "no-effect": ("only calls and assignments do something", "remove it, or use its value"),
+    "no-kind": ("the tag tells kinds apart", "build one of its kinds"),
+    "not-a-place": ("only fields and elements of objects in memory are assigned", "assign one of those"),
+    "not-a-value": ("a function is not a value", "call it"),
+    "not-callable": ("only functions that are known when the program is built are called", "call a @compiled function"),
+    "not-indexable": ("arrays, text and tuples have elements", "index one of those"),
+    "shift-range": ("this would break a rule whenever it is reached", "correct the amount, or use a wider word"),
+    "type-mismatch": ("nothing is converted silently", "convert the value, or change a declared type"),
+    "unknown-field": ("only declared fields, methods and properties are there", "correct the name, or declare it"),
+    "unknown-name": ("it is neither assigned in this function nor defined in its module", "define or import it"),
+    "unknown-type": (
+        "every parameter, result and name needs a type of the language",
+        "see the types in docs/language.md",
+    ),
+    "unsupported": ("it is not part of the language", "see docs/language.md for what is"),
+}
+
 
 def describe(type_: Any) -> str:
     """A type as it is written in a source file."""

@@ -14,14 +14,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from tessera.ir.build_errors import UNSUPPORTED, close_match
+from tessera.ir.build_errors import REASONS, UNSUPPORTED, close_match
 from tessera.ir.build_source import SourceFiles
 from tessera.ir.nodes import Expression
 from tessera.lang.diagnostics import Diagnostic, Location
 from tessera.lang.functions import FunctionInfo
 from tessera.lang.memory import StaticObject
 from tessera.lang.structs import Layout, static_entry
-from tessera.lang.types import UnknownType, is_struct
+from tessera.lang.types import UnknownType, is_struct, resolve
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,22 @@ class Flow:
         return Flow(assigned, narrowed)
 
 
+def _without_type(function: ast.FunctionDef, module: str) -> ast.arg | ast.expr | ast.FunctionDef:
+    """The part of a function's signature that has no type of the language."""
+    for argument in function.args.args:
+        if argument.annotation is not None and not _is_type(argument.annotation, module):
+            return argument
+    return function.returns if function.returns is not None and not _is_type(function.returns, module) else function
+
+
+def _is_type(annotation: ast.expr, module: str) -> bool:
+    try:
+        resolve(ast.unparse(annotation), module)
+    except UnknownType:
+        return False
+    return True
+
+
 class Scope(ABC):
     """State of the builder for one function, name resolution, and how errors are located."""
 
@@ -121,7 +137,8 @@ class Scope(ABC):
 
     def fail(self, node: ast.AST, rule: str, what: str, *, why: str = "", fix: str = "") -> NoReturn:
         """Report a mistake of the program's author."""
-        raise Diagnostic(rule, self.location(node), what, why=why, fix=fix)
+        usual_why, usual_fix = REASONS.get(rule, ("", ""))
+        raise Diagnostic(rule, self.location(node), what, why=why or usual_why, fix=fix or usual_fix)
 
     def signature(self, info: FunctionInfo) -> tuple[dict[str, Any], Any]:
         """Types of the parameters and of the result; a mistake is reported where the function is defined."""
@@ -129,12 +146,11 @@ class Scope(ABC):
             parameters, result = info.signature()
         except UnknownType as error:
             source = self.sources.find(info.function)  # type: ignore[arg-type]
-            raise Diagnostic(
-                "unknown-type",
-                Location(source.file, source.node.lineno, source.node.col_offset + 1),
-                f"{info.function.__qualname__}: {error}",
-                why="every parameter and result needs a type of the language",
-            ) from None
+            node = _without_type(source.node, info.function.__module__)
+            why, fix = REASONS["unknown-type"]
+            place = Location(source.file, node.lineno, node.col_offset + 1)
+            what = f"{info.function.__qualname__}: {error}"
+            raise Diagnostic("unknown-type", place, what, why=why, fix=fix) from None
         return parameters, result
 
     def unsupported(self, node: ast.AST) -> NoReturn:
@@ -182,7 +198,6 @@ class Scope(ABC):
             node,
             "unknown-name",
             f"the name {node.id!r} is not known here",
-            why="it is neither assigned in this function nor defined in its module",
             fix=close_match(node.id, [*self.local_names, *scope, *vars(builtins)]),
         )
 

@@ -224,7 +224,7 @@ class Statements(Assignments):
         while isinstance(called, Expression) and called.operation == "let":
             called = called.operands[1]
         if not isinstance(value, Expression) or not isinstance(called, Expression) or called.operation != "call":
-            self.fail(node, "no-effect", f"{self.text(node.value)} has no effect", fix="remove it, or use its value")
+            self.fail(node, "no-effect", f"{self.text(node.value)} has no effect")
         found: list[Statement] = [Evaluate(node.lineno, value)]
         if value.type is NoReturn:
             self.flow = Flow(set(), {}, False)

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# ruff: noqa
+"""Rejected: named arguments are parameters."""
+
+from __future__ import annotations
+
+from tessera.lang import compiled, u64
+
+
+@compiled
+def scaled(value: u64, factor: u64) -> u64:
+    return value * factor
+
+
+@compiled
+def doubled(value: u64) -> u64:
+    return scaled(value, factr=2)

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# ruff: noqa
+"""Rejected: a reference that may be absent is declared so."""
+
+from __future__ import annotations
+
+from tessera.lang import Array, array, compiled, static, struct, u8, u64
+
+
+@struct
+class Thread:
+    priority: u8
+    next: Thread | None
+    registers: Array[u64] = array(4)
+
+
+current = static(Thread)
+
+
+@compiled
+def last() -> Thread:
+    return None
