@@ -260,17 +260,18 @@ def start_threads() -> None:
 @compiled
 def check_spec() -> None:
     """The build and this program belong together."""
-    if start.spec == 0 or header().magic != MAGIC or header().version != VERSION:
+    if header().magic != MAGIC or header().version != VERSION:
         put_line(b"INITIALISER|ERROR: there is no capability distribution behind the initialiser's image")
         while True:
             stop()
 
 
 @compiled(symbol="main")
-def main(boot_info: u64) -> NoReturn:
-    """Everything, in order."""
+def main(boot_info: u64, spec: u64) -> NoReturn:
+    """Everything, in order. ``spec`` is the address of the distribution."""
     info = at(BootInfo, boot_info)
     environment.ipc_buffer = at(IpcBuffer, info.ipc_buffer)
+    start.spec = spec
     check_spec()
     take_over(info)
     create_objects()

@@ -18,7 +18,7 @@ from tessera.runtime.spec import ABSENT, Header, ObjectEntry, ThreadEntry
 
 @struct
 class Start:
-    """What the initialiser works with; ``spec`` is set by the build to the address of the distribution.
+    """What the initialiser works with: the address of the distribution.
 
     Object ``i`` is in slot ``first + i``; behind them come further capabilities of frames that are mapped twice.
     """
@@ -37,7 +37,7 @@ class Progress:
     moved: u64
 
 
-start: Start = static(Start, name="initialiser_spec")
+start: Start = static(Start)
 progress: Progress = static(Progress)
 
 CNODE = u64(InitialSlot.CNODE)
