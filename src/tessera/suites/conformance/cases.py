@@ -5,10 +5,16 @@ from __future__ import annotations
 
 from tessera.suites.conformance import (
     bootstrapping,
+    capability_addressing,
+    capability_deletion,
+    capability_spaces,
     memory_allocation,
 )
 
-__all__ = [
-    "bootstrapping",
-    "memory_allocation",
-]
+GROUPS = (
+    bootstrapping,
+    memory_allocation,
+    capability_spaces,
+    capability_addressing,
+    capability_deletion,
+)
