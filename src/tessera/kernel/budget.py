@@ -138,6 +138,7 @@ def give_back(context: SchedContext, time: u64, amount: u64) -> None:
     It joins the last refill where they touch, and where the ring is full: then the last one is delayed, so that no
     time comes back too early.
     """
+    requires(tail(context).time <= time)
     last = tail(context)
     if last.time + last.amount >= time:
         last.amount += amount

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Queues of threads against plain lists."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tessera.kernel import budget, queue
+from tessera.kernel.layout import Endpoint, EndpointState, SchedContext, Tcb
+from tessera.kernel.scheduling_invariants import bitmap_is_exact, neighbours_agree, ready_queue_knows_its_ends
+from tessera.kernel.state import kernel
+from tessera.lang import Memory, at, u64
+from tessera.lang.memory import MEMORY_BASE, static_size
+
+COUNT = 6
+START = -(-(MEMORY_BASE + static_size()) // 4096) * 4096
+MEMORY = Memory(START - MEMORY_BASE + 4096 * (COUNT + 1))
+
+
+def fresh() -> list[Tcb]:
+    """Threads in empty memory."""
+    MEMORY.data[:] = bytes(len(MEMORY.data))
+    return [at(Tcb, START + 2048 * i) for i in range(COUNT)]
+
+
+def ready_order(domain: int, priority: int) -> list[Any]:
+    found, place = [], kernel.domains[domain].queues[priority].head
+    while place is not None:
+        found.append(place)
+        place = place.queue_next
+    return found
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, COUNT - 1), st.sampled_from([0, 1, 63, 64, 128, 255]), st.booleans())))
+def test_ready_queues_are_lists(steps: list[tuple[int, int, bool]]) -> None:
+    with MEMORY:
+        tcbs = fresh()
+        model: dict[int, list[Tcb]] = {}
+        for number, priority, to_front in steps:
+            tcb = tcbs[number]
+            if tcb.in_ready_queue:
+                queue.remove_ready(tcb)
+                model[int(tcb.priority)].remove(tcb)
+            else:
+                tcb.priority = priority
+                line = model.setdefault(priority, [])
+                if to_front:
+                    queue.prepend_ready(tcb)
+                    line.insert(0, tcb)
+                else:
+                    queue.append_ready(tcb)
+                    line.append(tcb)
+            for known, line in model.items():
+                assert ready_order(0, known) == line
+                assert bitmap_is_exact(u64(0), u64(known))
+            for tcb in tcbs:
+                assert neighbours_agree(tcb) and ready_queue_knows_its_ends(tcb)
+            used = [known for known, line in model.items() if line]
+            assert queue.has_ready(0) == bool(used)
+            if used:
+                assert queue.highest_priority(0) == max(used)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, COUNT - 1), st.integers(0, 4))))
+def test_the_release_queue_is_sorted_by_time(steps: list[tuple[int, int]]) -> None:
+    with MEMORY:
+        tcbs = fresh()
+        contexts = [at(SchedContext, START + 4096 * COUNT + 256 * i) for i in range(COUNT)]
+        for tcb, context in zip(tcbs, contexts, strict=True):
+            tcb.scheduling_context = context
+            budget.configure(context, 2, 1000, 2000, False, 0)
+        model: list[Tcb] = []
+        for number, time in steps:
+            tcb = tcbs[number]
+            if tcb.in_release_queue:
+                queue.remove_release(tcb)
+                model.remove(tcb)
+            else:
+                budget.head(contexts[number]).time = time
+                queue.insert_release(tcb, contexts[number])
+                model.append(tcb)
+                model.sort(key=lambda item: int(queue.release_time(item)))
+            found, place = [], kernel.release_head
+            while place is not None:
+                found.append(place)
+                assert neighbours_agree(place)
+                place = place.queue_next
+            assert found == model
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, COUNT - 1), st.integers(0, 3))))
+def test_waiting_threads_are_sorted_by_priority(steps: list[tuple[int, int]]) -> None:
+    with MEMORY:
+        tcbs = fresh()
+        endpoint = at(Endpoint, START + 4096 * COUNT)
+        model: list[Tcb] = []
+        for number, priority in steps:
+            tcb = tcbs[number]
+            if tcb in model:
+                queue.leave_endpoint(endpoint, tcb)
+                model.remove(tcb)
+            else:
+                tcb.priority = priority
+                queue.wait_at_endpoint(endpoint, tcb, EndpointState.SENDING)
+                model.append(tcb)
+                model.sort(key=lambda item: -int(item.priority))
+            found, place = [], endpoint.head
+            while place is not None:
+                found.append(place)
+                place = place.wait_next
+            assert found == model
+            assert endpoint.end.tail is (model[-1] if model else None)
+            assert endpoint.end.state == (EndpointState.SENDING if model else EndpointState.IDLE)

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Who runs when: priorities, turns, budgets, yielding, domains, preemption."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tessera.abi.configuration import configuration
+from tessera.abi.labels import InvocationLabel as Label
+from tessera.abi.profiles import SEL4TEST
+from tessera.abi.syscalls import Syscall
+from tessera.arch import machine
+from tessera.kernel import scheduler, timeslice
+from tessera.kernel.layout import Slot, ThreadState
+from tessera.kernel.state import kernel
+from tests.kernel.world_time import US, TimeWorld
+
+LEAST = configuration.min_budget_ticks
+
+
+@pytest.fixture
+def world() -> Iterator[TimeWorld]:
+    with TimeWorld() as state:
+        yield state
+
+
+def name_of(threads: dict[str, Slot], world: TimeWorld) -> str:
+    """Who runs."""
+    return next((name for name, slot in threads.items() if world.is_current(slot)), "idle")
+
+
+def test_the_idle_thread_runs_when_nobody_can(world: TimeWorld) -> None:
+    world.leave()
+    assert kernel.current is kernel.idle
+    assert machine.Model.deadline > world.memory.base
+
+
+def test_the_highest_priority_runs(world: TimeWorld) -> None:
+    threads = {str(p): world.active(p) for p in (3, 200, 77)}
+    world.leave()
+    assert name_of(threads, world) == "200"
+    world.call(threads["200"], label=int(Label.TCB_SUSPEND))
+    assert name_of(threads, world) == "77"
+    world.invoke(threads["200"], Label.TCB_RESUME)
+    assert name_of(threads, world) == "200"
+
+
+def test_equals_take_turns(world: TimeWorld) -> None:
+    threads = {name: world.active(50, 1000) for name in "abc"}
+    world.leave()
+    order = []
+    for _ in range(6):
+        order.append(name_of(threads, world))
+        world.advance(1000 * US)
+    assert order == ["a", "b", "c", "a", "b", "c"]
+
+
+def test_yield_ends_the_turn(world: TimeWorld) -> None:
+    threads = {name: world.active(50, 1000) for name in "ab"}
+    world.leave()
+    order = []
+    for _ in range(4):
+        order.append(name_of(threads, world))
+        world.pass_time(10 * US)
+        world.trap(Syscall.YIELD, 0, 0)
+    assert order == ["a", "b", "a", "b"]
+    context = world.context_of(threads["a"])
+    assert context is not None and int(context.consumed) == 20 * US
+
+
+def test_a_budget_that_is_used_up_comes_back_after_the_period(world: TimeWorld) -> None:
+    worker = world.active(100, 1000, 10_000)
+    world.run(worker)
+    start = machine.Model.time
+    world.advance(1000 * US)
+    assert kernel.current is kernel.idle and world.tcb(worker).in_release_queue
+    world.advance(8000 * US)
+    assert kernel.current is kernel.idle
+    world.advance(1000 * US)
+    assert world.is_current(worker)
+    # The kernel may let it go on a little too early, by the time it needs itself.
+    assert machine.Model.time - start <= 10_000 * US
+
+
+def test_shares_are_kept_under_load(world: TimeWorld) -> None:
+    high = world.active(200, 2000, 10_000)
+    low = world.active(100, 5000)
+    world.leave()
+    used = {"high": 0, "low": 0}
+    for _ in range(1000):
+        before = "high" if world.is_current(high) else "low"
+        world.advance(100 * US)
+        used[before] += 100
+    assert 18_000 <= used["high"] <= 22_000
+    assert used["high"] + used["low"] == 100_000
+    assert world.is_current(high) or world.is_current(low)
+
+
+def test_a_call_starts_again_when_there_is_time(world: TimeWorld) -> None:
+    worker = world.active(100, 1000, 10_000)
+    target = world.new_notification()
+    world.run(worker)
+    world.pass_time(1000 * US - LEAST + 1)
+    world.send(target)
+    # Too little was left for the call: it did not happen.
+    assert kernel.current is kernel.idle and int(world.notifications[0].state) == 0
+    world.advance(9_500 * US)
+    assert world.is_current(worker)
+    world.again()
+    assert int(world.notifications[0].state) == 2
+
+
+def test_the_time_used_is_told(world: TimeWorld) -> None:
+    slot = world.new_context(10_000)
+    worker = world.new_thread(100, slot)
+    world.run(worker)
+    world.pass_time(250 * US)
+    world.trap(Syscall.YIELD, 0, 0)
+    assert world.invoke(slot, Label.SCHED_CONTEXT_CONSUMED).words == [250]
+    assert world.invoke(slot, Label.SCHED_CONTEXT_CONSUMED).words == [0]
+
+
+def test_yield_to_an_equal_lets_it_run_first(world: TimeWorld) -> None:
+    first, second = world.new_context(1000), world.new_context(1000)
+    caller, other, third = world.new_thread(50, first), world.new_thread(50, second), world.active(50)
+    world.run(caller)
+    tcb = world.tcb(caller)
+    world.call(second, label=int(Label.SCHED_CONTEXT_YIELD_TO))
+    assert world.is_current(other) and tcb.yield_to is not None
+    world.pass_time(30 * US)
+    world.trap(Syscall.YIELD, 0, 0)
+    assert world.is_current(caller) and tcb.yield_to is None
+    answer = world.answer(tcb)
+    assert int(answer.error) == 0 and answer.words == [30]
+    assert world.tcb(third).in_ready_queue
+
+
+def test_yield_to_a_lower_thread_returns_at_once(world: TimeWorld) -> None:
+    slot = world.new_context(1000)
+    caller, other = world.active(60), world.new_thread(50, slot)
+    world.run(caller)
+    assert world.invoke(slot, Label.SCHED_CONTEXT_YIELD_TO).words == [0]
+    assert world.is_current(caller) and world.tcb(other).in_ready_queue
+
+
+def test_yielding_ends_when_its_target_goes_away(world: TimeWorld) -> None:
+    slot = world.new_context(1000)
+    caller, other = world.active(50), world.new_thread(50, slot)
+    world.run(caller)
+    world.call(slot, label=int(Label.SCHED_CONTEXT_YIELD_TO))
+    assert world.is_current(other)
+    # It deletes its own scheduling context.
+    tcb = world.tcb(caller)
+    world.invoke(world.root_slot, Label.CNODE_DELETE, world.address(slot), 64)
+    world.contexts.pop()
+    assert world.is_current(caller) and tcb.yield_to is None
+    assert world.answer(tcb).words == [0]
+
+
+def test_domains_have_their_own_time(world: TimeWorld) -> None:
+    manager = world.active(200)
+    threads = {name: world.active(50) for name in "ab"}
+    world.run(manager)
+    for name, domain in (("a", 1), ("b", 2)):
+        answer = world.invoke(world.domain, Label.DOMAIN_SET_SET, domain, caps=(threads[name],))
+        assert int(answer.error) == 0
+    for index, domain, duration in ((0, 1, 500 * US), (1, 2, 1000 * US), (2, 0, 2000 * US)):
+        answer = world.invoke(world.domain, Label.DOMAIN_SET_SCHEDULE_CONFIGURE, index, domain, duration)
+        assert int(answer.error) == 0
+    threads["m"] = manager
+    world.call(world.domain, 1, label=int(Label.DOMAIN_SET_SCHEDULE_SET_START))
+    order = []
+    for _ in range(6):
+        order.append(name_of(threads, world))
+        world.advance(int(kernel.domain_time))
+    assert order == ["b", "m", "b", "m", "b", "m"]
+
+
+@pytest.mark.parametrize(
+    "label, words, error",
+    [
+        (Label.DOMAIN_SET_SET, (), 7),
+        (Label.DOMAIN_SET_SET, (16,), 1),
+        (Label.DOMAIN_SET_SET, (1,), 7),
+        (Label.DOMAIN_SET_SCHEDULE_CONFIGURE, (0, 1), 7),
+        (Label.DOMAIN_SET_SCHEDULE_CONFIGURE, (99, 1, 5), 4),
+        (Label.DOMAIN_SET_SCHEDULE_CONFIGURE, (1, 16, 5), 4),
+        (Label.DOMAIN_SET_SCHEDULE_CONFIGURE, (1, 1, 1 << 56), 1),
+        (Label.DOMAIN_SET_SCHEDULE_CONFIGURE, (1, 1, 0), 1),
+        (Label.DOMAIN_SET_SCHEDULE_CONFIGURE, (0, 0, 0), 1),
+        (Label.DOMAIN_SET_SCHEDULE_SET_START, (), 7),
+        (Label.DOMAIN_SET_SCHEDULE_SET_START, (100,), 4),
+        (Label.DOMAIN_SET_SCHEDULE_SET_START, (5,), 1),
+        (Label.TCB_SUSPEND, (), 3),
+    ],
+)
+def test_what_the_domain_capability_refuses(world: TimeWorld, label: Label, words: tuple[int, ...], error: int) -> None:
+    world.run(world.active())
+    assert int(world.invoke(world.domain, label, *words).error) == error
+
+
+def test_one_domain_needs_no_time(world: TimeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(configuration, "profile", SEL4TEST)
+    worker = world.active(50, 1000)
+    world.run(worker)
+    before = int(kernel.domain_time)
+    world.advance(10_000 * US)
+    assert int(kernel.domain_time) == before and world.is_current(worker)
+
+
+def test_a_preemption_point_looks_every_hundred_steps(world: TimeWorld) -> None:
+    world.run(world.active(50, 1000))
+    kernel.work_units = 0
+    assert not any(scheduler.preemption_point() for _ in range(300))
+    machine.Model.pending = machine.EXTERNAL_PENDING
+    assert [scheduler.preemption_point() for _ in range(200)].count(True) == 2
+    machine.Model.pending = 0
+    world.pass_time(1000 * US)
+    assert [scheduler.preemption_point() for _ in range(100)] == [False] * 99 + [True]
+    timeslice.settle_preempted()
+    world.leave()
+
+
+def test_a_thread_that_blocks_leaves_the_processor(world: TimeWorld) -> None:
+    high, low = world.active(100), world.active(50)
+    world.run(high)
+    world.receive(world.new_notification())
+    assert world.is_current(low) and world.tcb(high).state == ThreadState.BLOCKED_ON_NOTIFICATION
