@@ -9,14 +9,27 @@ from collections.abc import Iterator
 import pytest
 
 from tessera.abi.objects import ObjectType
-from tessera.arch import machine
-from tessera.kernel import deletion, derivation, interrupt, notification, scheduler
+from tessera.arch import machine, paging
+from tessera.kernel import (
+    deletion,
+    derivation,
+    interrupt,
+    ipc,
+    notification,
+    schedcontext,
+    scheduler,
+    untyped,
+    vspace,
+)
 from tessera.kernel.capability import (
+    AsidPoolCap,
     CNodeCap,
     EndpointCap,
+    FrameCap,
     IrqHandlerCap,
     NotificationCap,
     NullCap,
+    PageTableCap,
     ReplyCap,
     SchedContextCap,
     ThreadCap,
@@ -24,9 +37,10 @@ from tessera.kernel.capability import (
     ZombieCap,
 )
 from tessera.kernel.derivation_invariants import is_descendant
-from tessera.kernel.layout import EndpointState, Slot, ThreadState
+from tessera.kernel.layout import AsidPool, EndpointState, Slot, ThreadState
 from tessera.kernel.request import Status
 from tessera.kernel.state import IrqState, irq_slots, kernel
+from tessera.lang import at, to_word
 from tests.kernel.graphs import Web
 from tests.kernel.world import World
 
@@ -258,8 +272,6 @@ def test_revoking_a_deep_tree(world: World) -> None:
 
 
 def test_the_last_endpoint_capability_wakes_all_who_wait(world: World) -> None:
-    from tessera.kernel import ipc
-
     slot = world.make(ObjectType.ENDPOINT)
     other = copy(world, slot)
     cap = slot.capability
@@ -276,8 +288,6 @@ def test_the_last_endpoint_capability_wakes_all_who_wait(world: World) -> None:
 
 @pytest.mark.usefixtures("impatient")
 def test_waking_many_can_be_stopped(world: World) -> None:
-    from tessera.kernel import ipc
-
     slot = world.make(ObjectType.ENDPOINT)
     cap = slot.capability
     assert isinstance(cap, EndpointCap)
@@ -318,8 +328,6 @@ def test_the_last_notification_capability_unbinds_and_wakes(world: World) -> Non
 
 
 def test_the_last_reply_and_scheduling_context(world: World) -> None:
-    from tessera.kernel import ipc, schedcontext
-
     endpoint, answer = world.make(ObjectType.ENDPOINT), world.make(ObjectType.REPLY)
     tcb = world.tcb(world.thread())
     cap, reply = endpoint.capability, answer.capability
@@ -360,3 +368,36 @@ def test_the_current_thread_can_delete_itself(world: World) -> None:
     assert deletion.delete(thread) == Status.OK
     assert world.caller.state == ThreadState.INACTIVE
     assert isinstance(thread.capability, NullCap)
+
+
+def test_mappings_end_with_their_capabilities(world: World) -> None:
+    table, pool_page = world.make(ObjectType.PAGE_TABLE), world.untyped(12)
+    root = table.capability
+    memory = pool_page.capability
+    assert isinstance(root, PageTableCap) and isinstance(memory, UntypedCap)
+    pool = at(AsidPool, memory.base)
+    untyped.clear(memory.base, 12)
+    pool_slot = world.slot()
+    derivation.insert(AsidPoolCap(pool=pool, asid_base=0), pool_page, pool_slot)
+    vspace.new_pool(pool, 0)
+    pool.spaces[1] = root.table
+    table.capability = root.replace(is_mapped=True, asid=1)
+    device = world.original(UntypedCap(base=1 << 38, size_bits=30, is_device=True))
+    frame = world.make(ObjectType.GIGA_PAGE, memory=device)
+    cap = frame.capability
+    assert isinstance(cap, FrameCap)
+    other = copy(world, frame)
+    frame.capability = cap.replace(asid=1, mapped_address=1 << 30)
+    root.table.entries[1] = to_word(paging.leaf_entry(cap.base, True, True, False))
+    # A copy has no mapping; the mapped one takes its mapping along, though it is not the last.
+    assert deletion.delete(other) == Status.OK
+    assert root.table.entries[1] != 0
+    other = copy(world, frame)
+    other.capability = cap
+    assert deletion.delete(frame) == Status.OK
+    assert root.table.entries[1] == 0
+    assert deletion.delete(table) == Status.OK
+    assert pool.spaces[1] is None
+    assert deletion.revoke(pool_page) == Status.OK
+    assert kernel.asid_table[0] is None
+    world.check()
