@@ -34,12 +34,13 @@ def init() -> None:
 @compiled
 def answer(text: bytes) -> MessageInfo:
     """Lay a text into the message."""
-    words = (len(text) + 7) // 8
-    set_message_word(0, len(text))
+    length = u64(len(text))
+    words = (length + 7) // 8
+    set_message_word(0, length)
     for i in range(words):
         word = u64(0)
         for k in range(8):
-            if 8 * i + k < len(text):
+            if 8 * i + k < length:
                 word = word | (u64(text[8 * i + k]) << (8 * k))
         set_message_word(1 + i, word)
     return MessageInfo(length=1 + words)

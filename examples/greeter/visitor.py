@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The client in Python, compiled: takes greetings out of the ring, and asks the server whether they are the true ones."""
+"""The client in Python, compiled: takes greetings out of the ring, and asks the server whether they are true."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the monitor knows of a system, in the form in which the build gives it (build/fault_tables.py).
 
-Everything is at an offset, in bytes, from the start of the header; a text ends with a zero byte. Entries of one table
-that are searched by address are in ascending order of their first word.
+Tables are at an offset, in bytes, from the start of the header. A text is at an offset from the start of all texts and
+ends with a zero byte; offset 0 is the empty text. Entries of a table that is searched by address are in ascending order
+of their first word.
 """
 
 from __future__ import annotations
@@ -32,10 +33,9 @@ CHANNEL_INTERRUPT = 4
 
 @struct
 class FaultTables:
-    """The start. ``file`` is the name of the system description. The tables after it are those of the whole system;
-    ``uses`` are all mappings of memory regions.
-    """
+    """The start. ``file`` is the name of the system description; ``uses`` are all mappings of memory regions."""
 
+    texts: u64
     file: u64
     components: Table = inline()
     uses: Table = inline()
@@ -43,12 +43,11 @@ class FaultTables:
 
 @struct
 class ComponentEntry:
-    """A component. ``line`` is its place in the system description, ``parent`` the offset of the name of its parent or
-    0; ``stack`` is the lowest address of its stack, which has ``stack_size`` bytes. Budget and period in microseconds.
+    """A component. ``line`` is its place in the system description; ``passive`` is 1 or 0; ``stack`` is the lowest
+    address of its stack, which has ``stack_size`` bytes. Budget and period in microseconds.
     """
 
     name: u64
-    parent: u64
     line: u64
     passive: u64
     stack: u64
@@ -77,7 +76,7 @@ class AreaEntry:
 
 @struct
 class ChannelEntry:
-    """A channel or interrupt of one component. ``peer`` is the name of the other end, for an interrupt 0."""
+    """A channel or interrupt of one component. ``peer`` is the name of the other end; an interrupt has none."""
 
     number: u64
     flags: u64

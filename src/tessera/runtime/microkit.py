@@ -108,7 +108,6 @@ passive: Flag = static(Flag, name="microkit_passive")
 irqs: Variable = static(Variable, name="microkit_irqs")
 notifications: Variable = static(Variable, name="microkit_notifications")
 pps: Variable = static(Variable, name="microkit_pps")
-ioports: Variable = static(Variable, name="microkit_ioports")
 
 # A signal or an acknowledgement that goes out together with the next receive.
 have_signal: Flag = static(Flag, name="microkit_have_signal")

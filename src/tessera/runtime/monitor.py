@@ -3,10 +3,133 @@
 
 It is an ordinary component of the highest priority, with capabilities of its own (``system.environment``). What it
 knows of the system, the build puts into its program as tables (``fault_tables``). A component that has made a fault
-is left stopped, because its message is not answered; all others go on.
+is stopped for good; all others go on.
 
 A passive component sends an empty message when its ``init`` has returned: its scheduling context is then taken from
-its thread and bound to its notification.
+its thread and bound to its notification, so that it runs on the time of its callers from then on.
+
+Read it from ``start`` at the end.
 """
 
 from __future__ import annotations
+
+from typing import NoReturn
+
+from tessera.abi.capabilities import (
+    BASE_CHILD_TCB,
+    BASE_VCPU,
+    BASE_VM_TCB,
+    COMPONENT_CNODE_BITS,
+    COMPONENT_INPUT,
+    COMPONENT_REPLY,
+)
+from tessera.abi.errors import Error
+from tessera.abi.faults import Fault
+from tessera.abi.layout import COMPONENT_IPC_BUFFER
+from tessera.abi.messages import IpcBuffer
+from tessera.lang import at, compiled, u64
+from tessera.runtime.console import put, put_decimal, put_hexadecimal, put_line
+from tessera.runtime.errors import put_error
+from tessera.runtime.fault_message import put_quoted, take
+from tessera.runtime.fault_tables import component, tables
+from tessera.runtime.fault_text import tell_fault
+from tessera.runtime.machine import Received
+from tessera.runtime.memory import cnode_delete
+from tessera.runtime.sel4 import environment, recv_message
+from tessera.runtime.spec import (
+    HANDOVER_LABEL,
+    MONITOR_SLOT_INITIALISER_CNODE,
+    MONITOR_SLOT_INITIALISER_TCB,
+    MONITOR_SLOT_OWN_CNODE,
+)
+from tessera.runtime.threads import sched_context_bind, sched_context_unbind_object, tcb_suspend
+from tessera.runtime.violation import violation
+
+# Slots of the monitor's CNode, each plus the index of a component (system.environment). The monitor has no virtual
+# machines, so that it uses the slots of these for what it has of passive components.
+SLOT_TCB = BASE_CHILD_TCB
+SLOT_SCHED_CONTEXT = BASE_VM_TCB
+SLOT_NOTIFICATION = BASE_VCPU
+
+
+@compiled
+def check(error: Error, step: bytes, index: u64) -> None:
+    """Tell that a step failed which cannot fail in a system that was built and started as described."""
+    if error != Error.NO_ERROR:
+        put(b"MONITOR|ERROR: cannot ")
+        put(step)
+        put(b" component ")
+        put_quoted(component(index).name)
+        put(b": ")
+        put_error(error)
+        put_line(b"")
+
+
+@compiled
+def make_passive(index: u64) -> None:
+    """Let a component whose ``init`` has returned run on the time of its callers."""
+    if component(index).passive == 0:
+        put(b"MONITOR|ERROR: an empty message from component ")
+        put_quoted(component(index).name)
+        put_line(b", which is not passive")
+        return
+    check(sched_context_unbind_object(SLOT_SCHED_CONTEXT + index, SLOT_TCB + index), b"take the time of", index)
+    check(sched_context_bind(SLOT_SCHED_CONTEXT + index, SLOT_NOTIFICATION + index), b"lend time to", index)
+
+
+@compiled
+def stop_component(index: u64, received: Received) -> None:
+    """Tell a fault, and stop the component for good. Its message stays unanswered; suspended, it no longer waits for
+    an answer either, and the reply object is free for the next message.
+    """
+    take(received, index, SLOT_TCB + index)
+    tell_fault()
+    check(tcb_suspend(SLOT_TCB + index), b"stop", index)
+
+
+@compiled
+def remove_initialiser() -> None:
+    """Delete the initialiser, which has handed over its thread and its CNode, and then the authority to do so."""
+    remove(MONITOR_SLOT_INITIALISER_TCB)
+    remove(MONITOR_SLOT_INITIALISER_CNODE)
+    remove(MONITOR_SLOT_OWN_CNODE)
+
+
+@compiled
+def remove(slot: u64) -> None:
+    """Delete a capability of the monitor's own."""
+    error = cnode_delete(MONITOR_SLOT_OWN_CNODE, slot, COMPONENT_CNODE_BITS)
+    if error != Error.NO_ERROR:
+        put(b"MONITOR|ERROR: cannot remove the initialiser: ")
+        put_error(error)
+        put_line(b"")
+
+
+@compiled
+def handle(received: Received) -> None:
+    """One message. The badge says who sent it: a component's index plus one, or nothing for the initialiser."""
+    badge = received.badge
+    label = received.info.label
+    if badge == 0 and label == HANDOVER_LABEL:
+        remove_initialiser()
+    elif badge == 0 or badge > tables().components.count:
+        put(b"MONITOR|ERROR: a message from an unknown sender: badge ")
+        put_hexadecimal(badge)
+        put(b", label ")
+        put_decimal(label)
+        put_line(b"")
+    elif label == Fault.NULL_FAULT:
+        make_passive(badge - 1)
+    else:
+        stop_component(badge - 1, received)
+
+
+@compiled(symbol="_start")
+def start() -> NoReturn:
+    """Receive, for as long as the system runs."""
+    environment.ipc_buffer = at(IpcBuffer, COMPONENT_IPC_BUFFER)
+    while True:
+        handle(recv_message(COMPONENT_INPUT, COMPONENT_REPLY))
+
+
+ROOTS = (start, violation)

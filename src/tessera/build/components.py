@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""From the sources of components to ELF files: C and Python, linked with the same run-time.
+
+``X.elf`` is taken as it is where it exists; else it is made from ``X.c`` or ``X.py`` (system/locate.py). Results are
+kept by content: a source whose text, headers and compiler are the same is not compiled again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
+
+from tessera.abi.configuration import configuration
+from tessera.abi.layout import COMPONENT_IMAGE
+from tessera.build.cache import PACKAGE, cached, digest, source_files
+from tessera.build.dependencies import files_needed
+from tessera.lang.diagnostics import Diagnostic, Location
+from tessera.system.locate import Kind, Program, locate
+from tessera.system.model import ProtectionDomain, System
+
+RUNTIME = PACKAGE / "runtime"
+# What the object code of a component depends on, besides its own sources.
+COMPILER_PARTS = ("lang", "abi", "arch", "ir", "llvm", "runtime")
+
+_UNDEFINED = re.compile(r"undefined symbol: (?P<name>\S+)\n>>> referenced by (?P<file>[^:\n]+):(?P<line>\d+)")
+_UNDEFINED_PLAIN = re.compile(r"undefined symbol: (?P<name>\S+)")
+
+
+@dataclass(frozen=True)
+class Component:
+    """A program image and where it comes from. ``cached``: nothing had to be compiled."""
+
+    name: str
+    elf: Path
+    source: Path
+    kind: Kind
+    cached: bool
+
+
+def build_components(system: System, search_path: Sequence[Path]) -> dict[str, Component]:
+    """The programs of all protection domains, by the name of the domain. Domains may share a program.
+
+    Raises :class:`Diagnostic` or :class:`Diagnostics` for what is missing, and for errors in sources.
+    """
+    programs = {pd.name: locate(pd, search_path) for pd in system.domains()}
+    built: dict[Path, Component] = {}
+    for pd in system.domains():
+        program = programs[pd.name]
+        if program.path not in built:
+            built[program.path] = _build(pd, program, search_path)
+        if program.kind is not Kind.ELF:
+            _check_handlers(pd, system, program, built[program.path].elf)
+    return {name: built[program.path] for name, program in programs.items()}
+
+
+def _build(pd: ProtectionDomain, program: Program, search_path: Sequence[Path]) -> Component:
+    if program.kind is Kind.ELF:
+        return Component(pd.name, program.path, program.path, program.kind, True)
+    key = digest([_options()], [*files_needed(program.path, search_path), *compiler_files()])
+
+    def make(work: Path) -> None:
+        if program.kind is Kind.C:
+            defined = _compile_c(program.path, work, search_path)
+        else:
+            from tessera.build.python_component import compile_component
+
+            defined = compile_component(program.path, work / "component.o", search_path)
+            link_component([start_file(), work / "component.o"], work / "component.elf", program.path)
+        (work / "handlers").write_text("\n".join(sorted(defined)))
+
+    folder, was_there = cached(f"component-{program.path.stem}", key, make)
+    return Component(pd.name, folder / "component.elf", program.path, program.kind, was_there)
+
+
+def compiler_files() -> list[Path]:
+    """The files that decide how a source is compiled."""
+    return [*source_files(*COMPILER_PARTS), *sorted(Path(__file__).parent.glob("*component*.py"))]
+
+
+def _options() -> str:
+    return repr(asdict(configuration))
+
+
+def _compile_c(source: Path, work: Path, search_path: Sequence[Path]) -> set[str]:
+    from tessera.build.toolchain import compile_component_source
+
+    compile_component_source(source, work / "component.o", headers=headers(), include=search_path)
+    link_component([start_file(), work / "component.o", library()], work / "component.elf", source)
+    return defined_symbols(work / "component.o")
+
+
+def headers() -> Path:
+    """The folder of the generated C headers for the profile, board and configuration in use."""
+    from tessera.build.toolchain import prepare_headers
+
+    def make(work: Path) -> None:
+        prepare_headers(work, configuration.profile, configuration.board, debug=configuration.debug)
+
+    return cached("headers", digest([_options()], source_files("lang", "abi")), make)[0]
+
+
+def start_file() -> Path:
+    """The object that every component begins with."""
+    return _runtime_object("start")
+
+
+def library() -> Path:
+    """The run-time for C: the event loop, the debug console, the ring, and what a component leaves out.
+
+    What a component may define itself is weak. Functions that it does not use are left out by the linker.
+    """
+    return _runtime_object("library")
+
+
+def _runtime_object(name: str) -> Path:
+    def make(work: Path) -> None:
+        from tessera.arch.riscv64.target import USER
+        from tessera.llvm.compile import assemble
+
+        if name == "start":
+            assemble(RUNTIME / "start.S", work / "start.o", target=USER)
+        else:
+            _compile_library(work / "library.o")
+
+    return cached(f"runtime-{name}", digest([_options()], compiler_files()), make)[0] / f"{name}.o"
+
+
+def _compile_library(output: Path) -> None:
+    from tessera.build.python_component import compile_roots, functions_with_symbols, symbols_of
+    from tessera.runtime import console, handlers, memory_functions, microkit, ring, violation
+
+    weak = [*functions_with_symbols(handlers), *functions_with_symbols(memory_functions)]
+    # Functions that C has in microkit.h itself: they bring the variables along that the header declares.
+    roots = [microkit.main, violation.violation, microkit.notify, microkit.ppcall, microkit.irq_ack, *weak]
+    roots += [function for module in (console, ring) for function in functions_with_symbols(module)]
+    compile_roots(roots, output, weak=symbols_of(weak))
+
+
+def link_component(objects: Iterable[Path], output: Path, source: Path, *, base: int = COMPONENT_IMAGE) -> Path:
+    """Link a program for user level. Raises :class:`Diagnostic` at the line that uses what nobody defines."""
+    from tessera.llvm.compile import link
+
+    try:
+        return link(objects, RUNTIME / "component.ld", output, symbols={"IMAGE_BASE": base})
+    except Diagnostic as error:
+        raise _link_error(error, source) from None
+
+
+def _link_error(error: Diagnostic, source: Path) -> Diagnostic:
+    found = _UNDEFINED.search(error.why) or _UNDEFINED_PLAIN.search(error.why)
+    if found is None:
+        return Diagnostic("link", Location(str(source)), error.what.removeprefix("ld.lld: error: "), why=error.why)
+    place = found.groupdict()
+    file, line = source, 0
+    if "file" in place and (source.parent / place["file"]).is_file():
+        file, line = source.parent / place["file"], int(place["line"])
+    return Diagnostic(
+        "undefined-symbol",
+        Location(str(file), line),
+        f"'{found['name']}' is used and not defined",
+        why="a component is linked with the run-time alone: there is no C library",
+        fix="define it in the component's own source",
+    )
+
+
+def defined_symbols(item: Path) -> set[str]:
+    """The global symbols that an object file defines."""
+    with item.open("rb") as stream:
+        table = ELFFile(stream).get_section_by_name(".symtab")
+        assert isinstance(table, SymbolTableSection)
+        return {
+            symbol.name
+            for symbol in table.iter_symbols()
+            if symbol["st_info"]["bind"] == "STB_GLOBAL" and symbol["st_shndx"] != "SHN_UNDEF"
+        }
+
+
+def _check_handlers(pd: ProtectionDomain, system: System, program: Program, elf: Path) -> None:
+    """What the description sends to a component must be handled by its program."""
+    defined = set((elf.parent / "handlers").read_text().split())
+    language = {Kind.C: "void notified(microkit_channel ch)", Kind.PYTHON: "def notified(channel: u32) -> None"}
+    for channel in system.channels:
+        for sender, receiver in channel.directions():
+            if receiver.pd != pd.name:
+                continue
+            for allowed, verb, name in ((sender.notify, "notify", "notified"), (sender.pp, "call", "protected")):
+                if allowed and name not in defined:
+                    raise Diagnostic(
+                        "handler-missing",
+                        Location(str(program.path), 1),
+                        f"'{pd.name}' can be {'notified' if verb == 'notify' else 'called'} by '{sender.pd}', "
+                        f"and its program does not define {name}",
+                        why=f"{channel.location} lets '{sender.pd}' {verb} it on channel {receiver.id}",
+                        fix=f"define {language[program.kind].replace('notified', name)}, "
+                        f"or write {'notify' if verb == 'notify' else 'pp'}=\"false\" at the end of '{sender.pd}'",
+                    )
+    if pd.irqs and "notified" not in defined:
+        raise Diagnostic(
+            "handler-missing",
+            Location(str(program.path), 1),
+            f"'{pd.name}' receives interrupts, and its program does not define notified",
+            why=f"{pd.irqs[0].location} gives it the interrupt {pd.irqs[0].irq}",
+            fix=f"define {language[program.kind]}",
+        )

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A component in Python: its module is imported live, and compiled together with the run-time into one object."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from tessera.abi.configuration import configuration
+from tessera.arch.riscv64.target import USER
+from tessera.ir.build import build_program
+from tessera.lang.diagnostics import Diagnostic, Diagnostics, Location
+from tessera.lang.functions import FunctionInfo, info_of
+from tessera.lang.types import UnknownType, type_name
+from tessera.llvm.compile import compile_object
+from tessera.llvm.emit import emit_module
+from tessera.runtime import handlers, microkit, violation
+
+# What the event loop calls. Their signatures are those of the declarations in the run-time.
+HANDLERS = ("init", "notified", "protected", "fault")
+
+
+def load(source: Path, folders: Sequence[Path]) -> ModuleType:
+    """Import a component's module. Raises :class:`Diagnostic` at the line where that fails."""
+    name = f"component_{source.stem}"
+    path = [str(folder.resolve()) for folder in (source.parent, *folders)]
+    specification = importlib.util.spec_from_file_location(name, source)
+    assert specification is not None and specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[name] = module
+    before = list(sys.path)
+    sys.path[:0] = path
+    try:
+        specification.loader.exec_module(module)
+    except (Diagnostic, Diagnostics):
+        raise
+    except SyntaxError as error:
+        place = Location(error.filename or str(source), error.lineno or 0, error.offset or 0)
+        raise Diagnostic("python-syntax", place, f"this is not Python: {error.msg}") from None
+    except Exception as error:
+        raise Diagnostic(
+            "python-import",
+            _place_of(error, source),
+            f"{type(error).__name__}: {error}",
+            why=f"the module {source.name} is imported when it is compiled, and that failed here",
+            fix="correct the source at this place",
+        ) from None
+    finally:
+        sys.path[:] = before
+    return module
+
+
+def _place_of(error: Exception, source: Path) -> Location:
+    """The innermost line of the user's own files."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if Path(frame.filename).resolve().parent == source.resolve().parent]
+    return Location(own[-1].filename, own[-1].lineno or 0) if own else Location(str(source))
+
+
+def handlers_of(module: ModuleType, source: Path) -> dict[str, FunctionInfo]:
+    """The functions for the event loop that a module defines. Raises :class:`Diagnostic` for one that does not fit."""
+    found: dict[str, FunctionInfo] = {}
+    for name in HANDLERS:
+        function = vars(module).get(name)
+        if function is None:
+            continue
+        info = info_of(function)
+        if info is None:
+            raise Diagnostic(
+                "handler-not-compiled",
+                _definition(function, source),
+                f"{name} is not marked as a function of the language",
+                why="the event loop calls it, and only functions that are marked are compiled",
+                fix="write @compiled above it",
+            )
+        _check_signature(name, info, source)
+        found[name] = info
+    return found
+
+
+def _definition(function: Any, source: Path) -> Location:
+    code = getattr(function, "__code__", None)
+    return Location(str(source), code.co_firstlineno if code else 0)
+
+
+def _check_signature(name: str, info: FunctionInfo, source: Path) -> None:
+    declared = info_of(getattr(microkit, name))
+    assert declared is not None
+    wanted = declared.signature()
+    try:
+        given = info.signature()
+    except UnknownType as error:
+        raise Diagnostic("handler-signature", _definition(info.function, source), f"{name}: {error}") from None
+    if (list(given[0].values()), given[1]) == (list(wanted[0].values()), wanted[1]):
+        return
+    parameters = ", ".join(f"{parameter}: {type_name(type_)}" for parameter, type_ in wanted[0].items())
+    raise Diagnostic(
+        "handler-signature",
+        _definition(info.function, source),
+        f"{name} has other parameters or another result than the event loop calls it with",
+        why="the event loop of components in C and in Python is one, and calls both in the same way",
+        fix=f"write def {name}({parameters}) -> {type_name(wanted[1])}:",
+    )
+
+
+def compile_component(source: Path, output: Path, folders: Sequence[Path]) -> set[str]:
+    """Compile a component with the run-time, and return the names of the handlers that it defines.
+
+    Raises :class:`Diagnostic` or :class:`Diagnostics`.
+    """
+    module = load(source, folders)
+    own = handlers_of(module, source)
+    missing = [getattr(handlers, name) for name in HANDLERS if name not in own]
+    exports = {info.name: name for name, info in own.items()}
+    roots = [microkit.main, violation.violation, *missing, *(vars(module)[name] for name in own)]
+    compile_roots(roots, output, exports=exports)
+    return set(own)
+
+
+def compile_roots(
+    roots: Sequence[Any], output: Path, *, exports: dict[str, str] | None = None, weak: Sequence[str] = ()
+) -> None:
+    """Compile functions of the language, with all that they call, for user level."""
+    program = build_program(roots)
+    # A static object that was given a name is known under it outside: to C, to assembly, to the system description.
+    named = [entry.name for entry in program.statics if "." not in entry.name]
+    text = emit_module(
+        program,
+        target="riscv64",
+        checked=configuration.debug,
+        exports=exports,
+        exported_statics=named,
+        weak=weak,
+        code_target=USER,
+    )
+    compile_object(text, output, target=USER, optimise=2)
+
+
+def symbols_of(functions: Sequence[Any]) -> list[str]:
+    """The symbols that functions of the language are exported under."""
+    found = [info_of(function) for function in functions]
+    return [info.symbol for info in found if info is not None]
+
+
+def functions_with_symbols(module: ModuleType) -> list[Any]:
+    """The functions of a module that have a symbol for C."""
+    members = [value for _, value in inspect.getmembers(module) if callable(value)]
+    return [f for f in members if (info := info_of(f)) is not None and info.symbol and info.kind == "compiled"]
