@@ -231,6 +231,11 @@ class TimeWorld(World):
         self.system_call(tcb.registers[registers.CAPABILITY], tcb.registers[registers.MESSAGE_INFO], int(number))
         self.check_time()
 
+    def again_receive(self, reply: Slot) -> None:
+        """The same for a receive with a reply object."""
+        kernel.current.registers[registers.REPLY_CAP] = self.address(reply)
+        self.again()
+
     def call(self, slot: Slot, *words: int, caps: tuple[Slot, ...] = (), label: int = 0) -> None:
         """Call."""
         self.trap(Syscall.CALL, self.address(slot), self.prepare(words, caps, label))
