@@ -70,7 +70,7 @@ def sender() -> ComponentEntry:
 @compiled
 def put_string(offset: u64) -> None:
     """A text of the tables."""
-    put_text_at(fault_tables() + tables().texts + offset)
+    put_text_at(fault_tables() + offset)
 
 
 @compiled

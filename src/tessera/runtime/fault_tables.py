@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the monitor knows of a system, in the form in which the build gives it (build/fault_tables.py).
 
-Tables are at an offset, in bytes, from the start of the header. A text is at an offset from the start of all texts and
-ends with a zero byte; offset 0 is the empty text. Entries of a table that is searched by address are in ascending order
-of their first word.
+Tables and texts are at an offset, in bytes, from the start of the header; a text ends with a zero byte. Entries of a
+table that is searched by address are in ascending order of their first word.
 """
 
 from __future__ import annotations
@@ -35,7 +34,6 @@ CHANNEL_INTERRUPT = 4
 class FaultTables:
     """The start. ``file`` is the name of the system description; ``uses`` are all mappings of memory regions."""
 
-    texts: u64
     file: u64
     components: Table = inline()
     uses: Table = inline()
@@ -76,7 +74,7 @@ class AreaEntry:
 
 @struct
 class ChannelEntry:
-    """A channel or interrupt of one component. ``peer`` is the name of the other end; an interrupt has none."""
+    """A channel or interrupt of one component. ``peer`` is the name of the other end; that of an interrupt is empty."""
 
     number: u64
     flags: u64

@@ -122,9 +122,9 @@ def instruction_fence() -> None:
     """Code that was stored is what this hart fetches from now on, for every program that runs on it."""
 
 
-@intrinsic(assembly="unimp", constraints="~{memory}")
+@intrinsic(assembly="ebreak", constraints="~{memory}")
 def stop() -> None:
-    """Stop this thread with a fault, which its fault handler is told."""
+    """Stop this thread with a breakpoint exception, which its fault handler is told."""
     raise HostError("the program stopped itself")
 
 

@@ -8,7 +8,7 @@ is stopped for good; all others go on.
 A passive component sends an empty message when its ``init`` has returned: its scheduling context is then taken from
 its thread and bound to its notification, so that it runs on the time of its callers from then on.
 
-Read it from ``start`` at the end.
+Read it from ``main`` at the end.
 """
 
 from __future__ import annotations
@@ -124,12 +124,12 @@ def handle(received: Received) -> None:
         stop_component(badge - 1, received)
 
 
-@compiled(symbol="_start")
-def start() -> NoReturn:
+@compiled(symbol="main")
+def main() -> NoReturn:
     """Receive, for as long as the system runs."""
     environment.ipc_buffer = at(IpcBuffer, COMPONENT_IPC_BUFFER)
     while True:
         handle(recv_message(COMPONENT_INPUT, COMPONENT_REPLY))
 
 
-ROOTS = (start, violation)
+ROOTS = (main, violation)
