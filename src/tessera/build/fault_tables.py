@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the monitor knows of a system, as bytes in the layouts of ``runtime.fault_tables``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from tessera.build.layouts import Blob, pack
+from tessera.lang import size_of
+from tessera.runtime import fault_tables as layout
+from tessera.system.elf import LineRow, ProgramImage
+from tessera.system.environment import USER_SPACE
+from tessera.system.faultmap import Area, AreaKind, FaultMap, fault_map
+from tessera.system.model import Permissions, ProtectionDomain, System
+
+AREA_KINDS = {
+    AreaKind.REGION: layout.AREA_REGION,
+    AreaKind.PROGRAM: layout.AREA_PROGRAM,
+    AreaKind.STACK: layout.AREA_STACK,
+    AreaKind.IPC_BUFFER: layout.AREA_IPC_BUFFER,
+    AreaKind.GUARD: layout.AREA_GUARD,
+}
+PERMISSIONS = {
+    Permissions.READ: layout.PERM_READ,
+    Permissions.WRITE: layout.PERM_WRITE,
+    Permissions.EXECUTE: layout.PERM_EXECUTE,
+}
+
+
+def encode_fault_tables(system: System, images: Mapping[str, ProgramImage]) -> bytes:
+    """The tables of a system with these programs, by the name of the domain; others are not looked at."""
+    facts = fault_map(system, images)
+    blob = Blob(int(size_of(layout.FaultTables)))
+    components = [_component(blob, system, facts, pd, images[pd.name]) for pd in system.domains()]
+    uses = _uses(blob, facts)
+    return blob.finish(
+        pack(
+            layout.FaultTables,
+            file=blob.text(system.file),
+            components=blob.table(components),
+            uses=blob.table(uses),
+        )
+    )
+
+
+# The rows
+
+
+def _component(blob: Blob, system: System, facts: FaultMap, pd: ProtectionDomain, image: ProgramImage) -> bytes:
+    known = facts.component(pd.name)
+    return pack(
+        layout.ComponentEntry,
+        name=blob.text(pd.name),
+        line=pd.location.line,
+        passive=int(pd.passive),
+        stack=USER_SPACE.stack_bottom(pd.stack_size),
+        stack_size=pd.stack_size,
+        budget=pd.budget,
+        period=pd.period,
+        areas=blob.table([_area(blob, pd, area) for area in known.areas]),
+        channels=blob.table(_channels(blob, system, pd)),
+        lines=blob.table(
+            [
+                pack(layout.LineEntry, pc=row.pc, file=blob.text(row.file), line=row.line)
+                for row in _code_lines(image, known.lines)
+            ]
+        ),
+        functions=blob.table(_functions(blob, image)),
+    )
+
+
+def _area(blob: Blob, pd: ProtectionDomain, area: Area) -> bytes:
+    is_region = area.kind is AreaKind.REGION
+    line = next(m.location.line for m in pd.maps if m.vaddr == area.start) if is_region else 0
+    perms = sum(bit for permission, bit in PERMISSIONS.items() if permission in area.perms)
+    return pack(
+        layout.AreaEntry,
+        start=area.start,
+        end=area.end,
+        name=blob.text(area.name),
+        line=line,
+        kind=AREA_KINDS[area.kind],
+        perms=perms,
+    )
+
+
+def _channels(blob: Blob, system: System, pd: ProtectionDomain) -> list[bytes]:
+    rows: list[tuple[int, int, str]] = [(irq.id, layout.CHANNEL_INTERRUPT, "") for irq in pd.irqs]
+    for channel in system.channels:
+        for end, other in channel.directions():
+            if end.pd == pd.name:
+                flags = layout.CHANNEL_NOTIFY * end.notify | layout.CHANNEL_CALL * end.pp
+                rows.append((end.id, flags, other.pd))
+    return [
+        pack(layout.ChannelEntry, number=number, flags=flags, peer=blob.text(peer))
+        for number, flags, peer in sorted(rows)
+    ]
+
+
+def _code_lines(image: ProgramImage, lines: Iterable[LineRow]) -> Iterator[LineRow]:
+    """Rows of code that is in the program: a linker leaves those of functions that it left out, at address 0."""
+    code = [(s.vaddr, s.end) for s in image.segments if Permissions.EXECUTE in s.perms]
+    return (row for row in lines if any(start <= row.pc <= end for start, end in code))
+
+
+def _functions(blob: Blob, image: ProgramImage) -> list[bytes]:
+    """Named stretches of code. Of several names for one address, the first in alphabetical order is taken."""
+    code = [(s.vaddr, s.end) for s in image.segments if Permissions.EXECUTE in s.perms]
+    found: dict[int, tuple[int, str]] = {}
+    for symbol in sorted(image.symbols.values(), key=lambda symbol: (symbol.address, symbol.name)):
+        if symbol.size and any(start <= symbol.address < end for start, end in code):
+            found.setdefault(symbol.address, (symbol.address + symbol.size, symbol.name))
+    return [
+        pack(layout.FunctionEntry, start=start, end=end, name=blob.text(name)) for start, (end, name) in found.items()
+    ]
+
+
+def _uses(blob: Blob, facts: FaultMap) -> list[bytes]:
+    numbers = {component.name: component.index for component in facts.components}
+    return [
+        pack(
+            layout.UseEntry,
+            start=use.start,
+            end=use.end,
+            component=numbers[use.component],
+            region=blob.text(use.region),
+        )
+        for use in facts.uses
+    ]
