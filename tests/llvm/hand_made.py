@@ -53,7 +53,7 @@ def function(
     **keywords: Any,
 ) -> Function:
     """A function with this body, or one that returns this expression."""
-    statements = [Return(2, body)] if isinstance(body, Expression) else body
+    statements: list[Statement] = [Return(2, body)] if isinstance(body, Expression) else body
     made = info(name, parameters, result, **keywords)
     return Function(made, "made.py", 1, list(parameters.items()), result, {**parameters, **(names or {})}, statements)
 

@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import llvmlite.binding as llvm
 import pytest
 from elftools.elf.elffile import ELFFile
 
 from tessera.arch.riscv64.target import DATA_LAYOUT, KERNEL, TRIPLE, USER
-from tessera.ir.nodes import Assign, Evaluate, For, If, Program, Return, Store
+from tessera.ir.nodes import Assign, Evaluate, For, If, Program, Return, Store, While
 from tessera.lang import Array, array, struct, u8, u32, u64, u128
 from tessera.lang.diagnostics import Diagnostic
 from tessera.lang.memory import StaticObject
@@ -274,3 +274,27 @@ def test_code_behind_a_jump_is_not_emitted() -> None:
     body = [If(2, make("eq", bool, local("x", u64), constant(u64, 1)), then, []), Return(6, local("x", u64))]
     text = text_of(program(function("f", {"x": u64}, u64, body, {"y": u64})))
     assert "store i64 2" in text and "i64 7" not in text
+
+
+def code_of(path: Path, section: str) -> bytes:
+    with path.open("rb") as stream:
+        return bytes(ELFFile(stream).get_section_by_name(section).data())
+
+
+def test_address_zero_is_an_address_like_any_other(tmp_path: Path) -> None:
+    """In release code a null reference that nobody excluded reads address 0; LLVM may not drop what comes before it."""
+    place = make("field_place", u64, constant(Page, 0), data=LAYOUT.fields["owner"])
+    path = compile_object(text_of(program(function("f", {}, u64, make("load", u64, place)))), tmp_path / "x.o")
+    offset = LAYOUT.fields["owner"].offset
+    assert offset == 4096
+    assert code_of(path, ".text.f") == bytes.fromhex("0565 0861 8280")  # lui a0, 1; ld a0, 0(a0); ret
+    words = make("field_place", LAYOUT.fields["words"].type, constant(Page, 0), data=LAYOUT.fields["words"])
+    first = make("element_place", u64, words, constant(u64, 0))
+    path = compile_object(text_of(program(function("f", {}, u64, make("load", u64, first)))), tmp_path / "x.o")
+    assert code_of(path, ".text.f") == bytes.fromhex("03350000 8280")  # ld a0, 0(zero); ret
+
+
+def test_an_endless_loop_stays(tmp_path: Path) -> None:
+    loop = While(2, constant(bool, 1), [])
+    path = compile_object(text_of(program(function("f", {}, NoReturn, [loop]))), tmp_path / "x.o")
+    assert code_of(path, ".text.f") == bytes.fromhex("01a0")  # j .

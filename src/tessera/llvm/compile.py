@@ -139,7 +139,16 @@ def link(
 
     Raises ``Diagnostic``.
     """
-    arguments = ["ld.lld", "-m", "elf64lriscv", "--gc-sections", "--no-relax", "-z", "max-page-size=4096"]
+    arguments = [
+        "ld.lld",
+        "-m",
+        "elf64lriscv",
+        "--gc-sections",
+        "--no-relax",
+        "--discard-locals",
+        "-z",
+        "max-page-size=4096",
+    ]
     arguments += ["--build-id=none", "--fatal-warnings", "--orphan-handling=error", *flags]
     arguments += [f"--defsym={name}={value:#x}" for name, value in (symbols or {}).items()]
     arguments += ["-T", str(script.absolute()), "-o", str(output.absolute())]

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from tessera.ir.nodes import Expression
+from tessera.ir.values import width_of
 from tessera.lang.functions import FunctionInfo
 from tessera.lang.memory import MEMORY_BASE
 from tessera.lang.structs import alignment_of_stored, size_of_stored
@@ -19,7 +20,7 @@ from tessera.llvm.arithmetic import divide, is_constant, overflowing, shift
 from tessera.llvm.code import Code
 from tessera.llvm.fields import get_bits, require_member, set_bits, tag_of
 from tessera.llvm.intrinsics import call_intrinsic
-from tessera.llvm.types import TEXT_TYPE, is_reference, llvm_type, quoted, width_of
+from tessera.llvm.types import TEXT_TYPE, is_reference, llvm_type, quoted
 
 _WRAPPING = {
     "wrapping_add": "add",

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from tessera.ir.values import width_of
 from tessera.lang.packed import BitField
 from tessera.llvm.code import Code
-from tessera.llvm.types import is_reference, width_of
+from tessera.llvm.types import is_reference
 
 
 def get_bits(code: Code, raw: str, width: int, field: BitField) -> str:

@@ -17,14 +17,14 @@ from typing import Any, NoReturn
 import llvmlite.binding as llvm
 
 from tessera.ir.nodes import Function, Program
-from tessera.ir.values import component_types, from_raw, to_raw
+from tessera.ir.values import component_types, from_raw, to_raw, width_of
 from tessera.lang.functions import FunctionInfo, info_of
 from tessera.lang.memory import MEMORY_BASE, Memory, static_size
 from tessera.lang.types import TEXT
 from tessera.lang.words import Violation
 from tessera.llvm.emit import emit_module
 from tessera.llvm.trampolines import ENTRY_PREFIX, SLOT
-from tessera.llvm.types import scalars_of, width_of
+from tessera.llvm.types import scalars_of
 
 _MAP_FIXED_NOREPLACE = 0x100000
 _MAP_NORESERVE = 0x4000

@@ -6,9 +6,10 @@ from __future__ import annotations
 from typing import Any
 
 from tessera.ir.nodes import Expression
+from tessera.ir.values import width_of
 from tessera.lang.functions import FunctionInfo
 from tessera.llvm.code import Code
-from tessera.llvm.types import is_reference, llvm_type, scalars_of, width_of
+from tessera.llvm.types import is_reference, llvm_type, scalars_of
 
 
 def call_intrinsic(code: Code, node: Expression, info: FunctionInfo, values: list[str]) -> str:

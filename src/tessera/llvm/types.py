@@ -6,8 +6,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, NoReturn
 
-from tessera.ir.values import component_types
-from tessera.lang.types import TEXT, Optional_, is_enum, is_packed, is_struct, is_word, type_name
+from tessera.ir.values import component_types, width_of
+from tessera.lang.types import TEXT, Optional_, is_enum, is_packed, is_struct, is_word
 
 POINTER = "ptr"
 TEXT_TYPE = "{ ptr, i64 }"
@@ -16,22 +16,6 @@ TEXT_TYPE = "{ ptr, i64 }"
 def is_reference(type_: Any) -> bool:
     """Whether this is a reference to a struct, optional or not."""
     return isinstance(type_, Optional_) or is_struct(type_)
-
-
-@cache
-def width_of(type_: Any) -> int:
-    """Bits of a scalar as a value: 1 for bool, 64 for a reference."""
-    if type_ is bool:
-        return 1
-    if is_word(type_):
-        return int(type_.width)
-    if is_enum(type_):
-        return int(type_.__word__.width)
-    if is_packed(type_):
-        return int(type_.__packed__.word.width)
-    if is_reference(type_):
-        return 64
-    raise TypeError(f"{type_name(type_)} is not a scalar")
 
 
 @cache
