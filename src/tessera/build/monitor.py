@@ -1,115 +1,141 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The monitor's program with its tables: the fault map of a system in the binary form of runtime/monitor_tables.py."""
+"""What the monitor knows of a system, as bytes in the layouts of ``runtime.fault_tables``, and its program with them."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
+from pathlib import PurePath
 
 from tessera.build.layouts import Blob, pack
-from tessera.runtime import monitor_tables as tables
-from tessera.system import environment
+from tessera.lang import size_of
+from tessera.runtime import fault_tables as layout
 from tessera.system.elf import LineRow, ProgramImage, Segment
-from tessera.system.faultmap import STACK_GUARD, Area, AreaKind, ComponentMap, FaultMap
-from tessera.system.model import Permissions, System
+from tessera.system.environment import MONITOR_STACK, USER_SPACE
+from tessera.system.faultmap import Area, AreaKind, FaultMap
+from tessera.system.model import Permissions, ProtectionDomain, System
 
-TABLES_VARIABLE = "monitor_tables"
-
-_KINDS = {
-    AreaKind.REGION: tables.Area.REGION,
-    AreaKind.PROGRAM: tables.Area.PROGRAM,
-    AreaKind.STACK: tables.Area.STACK,
-    AreaKind.IPC_BUFFER: tables.Area.IPC_BUFFER,
-    AreaKind.GUARD: tables.Area.GUARD,
+AREA_KINDS = {
+    AreaKind.REGION: layout.AREA_REGION,
+    AreaKind.PROGRAM: layout.AREA_PROGRAM,
+    AreaKind.STACK: layout.AREA_STACK,
+    AreaKind.IPC_BUFFER: layout.AREA_IPC_BUFFER,
+    AreaKind.GUARD: layout.AREA_GUARD,
+}
+PERMISSIONS = {
+    Permissions.READ: layout.PERM_READ,
+    Permissions.WRITE: layout.PERM_WRITE,
+    Permissions.EXECUTE: layout.PERM_EXECUTE,
 }
 
 
-def encode(system: System, faults: FaultMap, images: Mapping[str, ProgramImage]) -> bytes:
-    """The tables for a system; ``images`` are the programs by the name of the domain."""
-    blob = Blob(tables.MonitorTables.__struct__.layout().size)  # type: ignore[attr-defined]
-    stacks = {pd.name: pd.stack_size for pd in system.domains()}
-    numbers = {component.name: component.index for component in faults.components}
-    components = [_component(each, stacks[each.name], images[each.name], blob) for each in faults.components]
-    uses = [
+def with_tables(image: ProgramImage, content: bytes) -> ProgramImage:
+    """The monitor's program with its tables, which are a segment of their own and can only be read."""
+    segment = Segment(layout.TABLES_ADDRESS, len(content), content, Permissions.READ)
+    assert segment.end <= USER_SPACE.stack_bottom(MONITOR_STACK)
+    variable = image.symbols[layout.TABLES_VARIABLE]
+    image = image.with_variable(variable, layout.TABLES_ADDRESS.to_bytes(variable.size, "little"))
+    return replace(image, segments=tuple(sorted([*image.segments, segment], key=lambda each: each.vaddr)))
+
+
+def encode(system: System, facts: FaultMap, images: Mapping[str, ProgramImage]) -> bytes:
+    """The tables of a system; ``images`` are its programs by the name of the domain."""
+    blob = Blob(int(size_of(layout.FaultTables)))
+    components = [_component(blob, system, facts, pd, images[pd.name]) for pd in system.domains()]
+    uses = _uses(blob, facts)
+    return blob.finish(
         pack(
-            tables.UseEntry,
-            component=numbers[use.component],
-            start=use.start,
-            end=use.end,
-            region=blob.text(use.region),
+            layout.FaultTables,
+            file=blob.text(PurePath(system.file).name),
+            components=blob.table(components),
+            uses=blob.table(uses),
         )
-        for use in faults.uses
-    ]
-    head = pack(
-        tables.MonitorTables,
-        system=blob.text(Path(system.file).name),
-        components=blob.table(components),
-        uses=blob.table(uses),
     )
-    return blob.finish(head)
 
 
-def _component(each: ComponentMap, stack_size: int, image: ProgramImage, blob: Blob) -> bytes:
+# The rows
+
+
+def _component(blob: Blob, system: System, facts: FaultMap, pd: ProtectionDomain, image: ProgramImage) -> bytes:
+    known = facts.component(pd.name)
     return pack(
-        tables.ComponentEntry,
-        name=blob.text(each.name),
-        stack_size=stack_size,
-        areas=blob.table([_area(area, blob) for area in each.areas]),
-        lines=blob.table([_line(row, blob) for row in each.lines]),
-        functions=blob.table(
+        layout.ComponentEntry,
+        name=blob.text(pd.name),
+        line=pd.location.line,
+        passive=int(pd.passive),
+        stack=USER_SPACE.stack_bottom(pd.stack_size),
+        stack_size=pd.stack_size,
+        budget=pd.budget,
+        period=pd.period,
+        areas=blob.table([_area(blob, pd, area) for area in known.areas]),
+        channels=blob.table(_channels(blob, system, pd)),
+        lines=blob.table(
             [
-                pack(tables.FunctionEntry, start=start, end=end, name=blob.text(name))
-                for start, end, name in functions_of(image)
+                pack(layout.LineEntry, pc=row.pc, file=blob.text(row.file), line=row.line)
+                for row in _code_lines(image, known.lines)
             ]
         ),
+        functions=blob.table(_functions(blob, image)),
     )
 
 
-def _area(area: Area, blob: Blob) -> bytes:
-    kind = tables.Area.GUARD_BELOW_STACK if area.name == STACK_GUARD else _KINDS[area.kind]
-    allowed = (
-        (Permissions.READ, tables.READ),
-        (Permissions.WRITE, tables.WRITE),
-        (Permissions.EXECUTE, tables.EXECUTE),
-    )
-    permissions = sum(bit for permission, bit in allowed if permission in area.perms)
+def _area(blob: Blob, pd: ProtectionDomain, area: Area) -> bytes:
+    is_region = area.kind is AreaKind.REGION
+    line = next(m.location.line for m in pd.maps if m.vaddr == area.start) if is_region else 0
+    perms = sum(bit for permission, bit in PERMISSIONS.items() if permission in area.perms)
     return pack(
-        tables.AreaEntry,
+        layout.AreaEntry,
         start=area.start,
         end=area.end,
-        kind=kind,
         name=blob.text(area.name),
-        permissions=permissions,
+        line=line,
+        kind=AREA_KINDS[area.kind],
+        perms=perms,
     )
 
 
-def _line(row: LineRow, blob: Blob) -> bytes:
-    return pack(tables.LineEntry, pc=row.pc, file=blob.text(row.file), line=row.line)
+def _channels(blob: Blob, system: System, pd: ProtectionDomain) -> list[bytes]:
+    rows: list[tuple[int, int, str]] = [(irq.id, layout.CHANNEL_INTERRUPT, "") for irq in pd.irqs]
+    for channel in system.channels:
+        for end, other in channel.directions():
+            if end.pd == pd.name:
+                flags = layout.CHANNEL_NOTIFY * end.notify | layout.CHANNEL_CALL * end.pp
+                rows.append((end.id, flags, other.pd))
+    return [
+        pack(layout.ChannelEntry, number=number, flags=flags, peer=blob.text(peer))
+        for number, flags, peer in sorted(rows)
+    ]
 
 
-def functions_of(image: ProgramImage) -> list[tuple[int, int, str]]:
-    """The functions of a program as (start, end, name), in the order of addresses.
+def _code_lines(image: ProgramImage, lines: Iterable[LineRow]) -> Iterator[LineRow]:
+    """Rows of code that is in the program: a linker leaves those of functions that it left out, at address 0."""
+    code = [(s.vaddr, s.end) for s in image.segments if Permissions.EXECUTE in s.perms]
+    return (row for row in lines if any(start <= row.pc <= end for start, end in code))
 
-    Only symbols that stand for code and have a size count. A name of the language is told without its module.
+
+def _functions(blob: Blob, image: ProgramImage) -> list[bytes]:
+    """Named stretches of code; a name of the language is told without its module. Of several names for one address,
+    the first in alphabetical order is taken.
     """
-    found: dict[int, tuple[int, int, str]] = {}
-    code = [segment for segment in image.segments if Permissions.EXECUTE in segment.perms]
-    starts = [segment.vaddr for segment in code]
-    for symbol in image.symbols.values():
-        index = bisect_right(starts, symbol.address) - 1
-        if index >= 0 and symbol.size and symbol.address < code[index].end:
-            name = symbol.name.rsplit(".", 1)[-1]
-            found[symbol.address] = (symbol.address, symbol.address + symbol.size, name)
-    return [found[address] for address in sorted(found)]
+    code = [(s.vaddr, s.end) for s in image.segments if Permissions.EXECUTE in s.perms]
+    found: dict[int, tuple[int, str]] = {}
+    for symbol in sorted(image.symbols.values(), key=lambda symbol: (symbol.address, symbol.name)):
+        if symbol.size and any(start <= symbol.address < end for start, end in code):
+            found.setdefault(symbol.address, (symbol.address + symbol.size, symbol.name.rpartition(".")[2]))
+    return [
+        pack(layout.FunctionEntry, start=start, end=end, name=blob.text(name)) for start, (end, name) in found.items()
+    ]
 
 
-def with_tables(image: ProgramImage, content: bytes) -> ProgramImage:
-    """The monitor's program with the tables in a segment of their own."""
-    segment = Segment(tables.TABLES_ADDRESS, len(content), content, Permissions.READ)
-    symbol = image.symbols[TABLES_VARIABLE]
-    patched = image.with_variable(symbol, tables.TABLES_ADDRESS.to_bytes(symbol.size, "little"))
-    ordered = sorted([*patched.segments, segment], key=lambda each: each.vaddr)
-    assert segment.end <= environment.USER_SPACE.stack_bottom(environment.MONITOR_STACK)
-    return replace(patched, segments=tuple(ordered))
+def _uses(blob: Blob, facts: FaultMap) -> list[bytes]:
+    numbers = {component.name: component.index for component in facts.components}
+    return [
+        pack(
+            layout.UseEntry,
+            start=use.start,
+            end=use.end,
+            component=numbers[use.component],
+            region=blob.text(use.region),
+        )
+        for use in facts.uses
+    ]

@@ -13,9 +13,9 @@ from tessera.runtime.fault_tables import (
     ComponentEntry,
     area_at,
     component,
-    fault_tables,
     function_at,
     line_at,
+    place,
     tables,
 )
 from tessera.runtime.machine import Received
@@ -70,7 +70,7 @@ def sender() -> ComponentEntry:
 @compiled
 def put_string(offset: u64) -> None:
     """A text of the tables."""
-    put_text_at(fault_tables() + offset)
+    put_text_at(place.value + offset)
 
 
 @compiled

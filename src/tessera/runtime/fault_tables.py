@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the monitor knows of a system, in the form in which the build gives it (build/fault_tables.py).
+"""What the monitor knows of a system, in the form in which the build gives it (build/monitor.py).
 
 Tables and texts are at an offset, in bytes, from the start of the header; a text ends with a zero byte. Entries of a
 table that is searched by address are in ascending order of their first word.
@@ -7,9 +7,7 @@ table that is searched by address are in ascending order of their first word.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-from tessera.lang import at, at_or_none, compiled, decreases, extern, inline, size_of, struct, u32, u64
+from tessera.lang import at, at_or_none, compiled, decreases, inline, size_of, static, struct, u32, u64
 from tessera.runtime.spec import Table
 
 # What a part of an address space is for: system.faultmap.AreaKind in the same order.
@@ -111,39 +109,34 @@ class UseEntry:
 
 @struct
 class Key:
-    """The first word of an entry that is searched by address."""
+    """One word: the first of an entry that is searched by address."""
 
     value: u64
 
 
-class HostTables:
-    """Where the tables are when Python itself executes the monitor."""
+# Where the build lays the tables in the monitor's address space, and the variable by which the monitor finds them.
+TABLES_ADDRESS = 0x1000_0000
+TABLES_VARIABLE = "monitor_tables"
 
-    address: ClassVar[int] = 0
-
-
-@extern(symbol="fault_tables")
-def fault_tables() -> u64:
-    """The address of the tables, which the build links to the monitor."""
-    return u64(HostTables.address)
+place: Key = static(Key, name=TABLES_VARIABLE)
 
 
 @compiled
 def tables() -> FaultTables:
     """The start of the tables."""
-    return at(FaultTables, fault_tables())
+    return at(FaultTables, place.value)
 
 
 @compiled
 def component(index: u64) -> ComponentEntry:
     """A component by its place in the system; the index is below their number."""
-    return at(ComponentEntry, fault_tables() + tables().components.offset + index * size_of(ComponentEntry))
+    return at(ComponentEntry, place.value + tables().components.offset + index * size_of(ComponentEntry))
 
 
 @compiled
 def last_up_to(table: Table, size: u64, address: u64) -> u64:
     """Where the last entry begins whose first word is not above an address; 0 if there is none."""
-    first = fault_tables() + table.offset
+    first = place.value + table.offset
     low = u64(0)
     high = table.count
     while low < high:
@@ -192,10 +185,10 @@ def function_at(entry: ComponentEntry, pc: u64) -> FunctionEntry | None:
 @compiled
 def channel_entry(entry: ComponentEntry, index: u64) -> ChannelEntry:
     """A channel by its place in the table; the index is below their number."""
-    return at(ChannelEntry, fault_tables() + entry.channels.offset + index * size_of(ChannelEntry))
+    return at(ChannelEntry, place.value + entry.channels.offset + index * size_of(ChannelEntry))
 
 
 @compiled
 def use_entry(index: u64) -> UseEntry:
     """A mapping of a memory region by its place in the table; the index is below their number."""
-    return at(UseEntry, fault_tables() + tables().uses.offset + index * size_of(UseEntry))
+    return at(UseEntry, place.value + tables().uses.offset + index * size_of(UseEntry))
