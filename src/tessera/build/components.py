@@ -77,6 +77,13 @@ def _build(pd: ProtectionDomain, program: Program, search_path: Sequence[Path]) 
     return Component(pd.name, folder / "component.elf", program.path, program.kind, was_there)
 
 
+def files_of(system: System, search_path: Sequence[Path]) -> list[Path]:
+    """Every file of the user that goes into the programs of a system."""
+    programs = {locate(pd, search_path).path: locate(pd, search_path).kind for pd in system.domains()}
+    files = [[path] if kind is Kind.ELF else files_needed(path, search_path) for path, kind in programs.items()]
+    return [path for group in files for path in group]
+
+
 def compiler_files() -> list[Path]:
     """The files that decide how a source is compiled."""
     return [*source_files(*COMPILER_PARTS), *sorted(Path(__file__).parent.glob("*component*.py"))]

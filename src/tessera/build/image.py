@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""From a system description to an image that boots: the whole build, and the check whether anything has to be done.
+
+An image and its report lie in ``build/<name of the system>/<board>-<config>`` beside the description unless said
+otherwise; everything that was compiled on the way is kept by content (build/cache.py).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from tessera.abi.boards import board as find_board
+from tessera.abi.configuration import configuration
+from tessera.abi.profiles import MICROKIT
+from tessera.build.cache import cached, digest, source_files
+from tessera.build.components import Component, build_components, compiler_files, files_of
+from tessera.build.kernel import KernelBuild, Phases, build_kernel
+from tessera.lang.diagnostics import Diagnostic
+from tessera.system.model import System
+
+Progress = Callable[[str, float], None]
+
+IMAGE_NAME = "image.elf"
+REPORT_NAME = "report.txt"
+STAMP_SUFFIX = ".inputs"
+
+
+@dataclass
+class ImageBuild:
+    """A built system. Phases in seconds; ``cached`` says that nothing had to be done; sizes in bytes."""
+
+    image: Path
+    report: Path
+    kernel: KernelBuild
+    components: dict[str, Path]
+    phases: dict[str, float] = field(default_factory=dict)
+    cached: bool = False
+    warnings: list[Diagnostic] = field(default_factory=list)
+
+
+def build_system(
+    system: Path,
+    board: str,
+    config: str,
+    search_paths: list[Path],
+    output: Path | None = None,
+    report: Path | None = None,
+    progress: Progress | None = None,
+) -> ImageBuild:
+    """Build the image of a system. The folder of ``system`` is searched last.
+
+    Raises :class:`Diagnostic` or :class:`Diagnostics` for every mistake of the user.
+    """
+    from tessera.system.sdf import parse
+
+    phases = Phases(progress)
+    known = find_board(board)
+    folder = system.parent / "build" / system.stem / f"{known.name}-{config}"
+    image = output or folder / IMAGE_NAME
+    told = report or (output.parent / f"{output.stem}-{REPORT_NAME}" if output else folder / REPORT_NAME)
+    search = [*search_paths, system.parent]
+
+    kernel = build_kernel(MICROKIT.name, known.name, config, None, progress)
+    phases.seconds |= {f"kernel: {name}": seconds for name, seconds in kernel.phases.items()}
+    phases.done("kernel")
+    description = parse(system, search_path=search, board=known, profile=MICROKIT)
+    phases.done("description")
+    stamp = image.with_name(image.name + STAMP_SUFFIX)
+    inputs = _inputs(system, description, search, kernel)
+    if _is_current(stamp, inputs, [image, told, told.with_suffix(".json")]):
+        phases.done("check")
+        paths = {name: Path(path) for name, path in json.loads(stamp.read_text())["components"].items()}
+        return ImageBuild(image, told, kernel, paths, phases.seconds, True, list(description.warnings))
+
+    components = build_components(description, search)
+    phases.done("components")
+    _make(description, components, kernel, image, told, phases)
+    paths = {name: component.elf for name, component in components.items()}
+    stamp.write_text(json.dumps({"inputs": inputs, "components": {name: str(path) for name, path in paths.items()}}))
+    return ImageBuild(image, told, kernel, paths, phases.seconds, False, list(description.warnings))
+
+
+def _inputs(system: Path, description: System, search: list[Path], kernel: KernelBuild) -> str:
+    """A digest of everything that the image is made from."""
+    files = [system, kernel.elf, *files_of(description, search)]
+    files += [path for region in description.memory_regions if (path := _prefill(region.prefill_path, search))]
+    texts = [repr(asdict(configuration)), *(str(path) for path in files[2:])]
+    return digest(texts, [*files, *source_files("system", "build"), *compiler_files()])
+
+
+def _prefill(name: str | None, search: list[Path]) -> Path | None:
+    from tessera.system.locate import find
+
+    return find(name, search) if name else None
+
+
+def _is_current(stamp: Path, inputs: str, results: list[Path]) -> bool:
+    if not stamp.is_file() or not all(path.is_file() for path in results):
+        return False
+    try:
+        return bool(json.loads(stamp.read_text())["inputs"] == inputs)
+    except (ValueError, KeyError):
+        return False
+
+
+def root_program(name: str) -> Path:
+    """The initialiser or the monitor as an ELF file, for the configuration in use."""
+
+    def make(work: Path) -> None:
+        from tessera.abi.layout import COMPONENT_IMAGE
+        from tessera.arch.riscv64.target import USER
+        from tessera.build.components import RUNTIME, link_component, start_file
+        from tessera.build.python_component import compile_roots
+        from tessera.llvm.compile import assemble
+        from tessera.runtime import initialiser, monitor, violation
+        from tessera.runtime.spec import INITIALISER_BASE
+
+        is_root = name == "initialiser"
+        roots = [initialiser.main if is_root else monitor.main, violation.violation]
+        compile_roots(roots, work / f"{name}.o")
+        start = start_file()
+        if is_root:
+            start = assemble(RUNTIME / "initialiser_start.S", work / "start.o", target=USER)
+        base = INITIALISER_BASE if is_root else COMPONENT_IMAGE
+        link_component([start, work / f"{name}.o"], work / f"{name}.elf", RUNTIME / f"{name}.py", base=base)
+
+    key = digest([repr(asdict(configuration))], compiler_files())
+    return cached(f"runtime-{name}", key, make)[0] / f"{name}.elf"
+
+
+def _make(
+    system: System,
+    components: dict[str, Component],
+    kernel: KernelBuild,
+    image: Path,
+    told: Path,
+    phases: Phases,
+) -> None:
+    from tessera.build import monitor, spec
+    from tessera.build.boot_image import make_boot_image
+    from tessera.build.plan import plan_image
+    from tessera.system import environment
+    from tessera.system.allocate import allocate
+    from tessera.system.distribute import distribute
+    from tessera.system.elf import read_program
+    from tessera.system.faultmap import fault_map
+    from tessera.system.report import as_text
+    from tessera.system.report import report as system_report
+
+    space = environment.USER_SPACE
+    images = {
+        pd.name: read_program(components[pd.name].elf, space, pd.image_location, pd.program_image)
+        for pd in system.domains()
+    }
+    faults = fault_map(system, images)
+    watcher = read_program(root_program("monitor"), space, system.location, "monitor.elf")
+    images[environment.MONITOR_NAME] = monitor.with_tables(watcher, monitor.encode(system, faults, images))
+    initialiser = root_program("initialiser")
+    phases.done("programs")
+
+    board = configuration.board
+    distribution = distribute(system, images, board=board, profile=MICROKIT)
+    complete = spec.with_kept_cnode(distribution)
+    content = spec.encode(complete)
+    plan = plan_image(kernel.elf, initialiser, len(content), system)
+    slots = len(plan.empty) - spec.WORKING_SLOTS
+    allocation = allocate(complete, system, plan.untypeds, slots=slots, board=board)
+    phases.done("distribution")
+
+    image.parent.mkdir(parents=True, exist_ok=True)
+    work = image.with_name(image.name + ".new")
+    made = make_boot_image(kernel.elf, initialiser, work, board, appended=content, memory_size=MICROKIT.memory_size)
+    phases.done("image")
+    facts = system_report(system, images, distribution, allocation)
+    facts["image"] = {
+        "kernel": {"start": made.kernel_start, "end": made.kernel_end, "text": kernel.text},
+        "initialiser": {"start": made.image_start, "end": made.image_end, "distribution_bytes": len(content)},
+        "programs": {name: {"source": str(each.source), "kind": each.kind.value} for name, each in components.items()},
+    }
+    told.parent.mkdir(parents=True, exist_ok=True)
+    told.write_text(as_text(facts))
+    told.with_suffix(".json").write_text(json.dumps(facts, indent=1))
+    shutil.move(work, image)
+    phases.done("report")
