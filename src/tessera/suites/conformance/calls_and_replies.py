@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Cases of the chapter Message Passing (IPC): Call, reply objects, and passive servers that run on their clients' time."""
+"""Cases of the chapter Message Passing (IPC): Call, reply objects, and passive servers that run on lent time."""
 
 from __future__ import annotations
 
