@@ -27,9 +27,9 @@ ROOT_BITS = 4
 
 @pytest.fixture(scope="module")
 def modules() -> Iterator[list[HostModule]]:
-    """Checked and release code, which look for interrupts after every third step."""
+    """Checked and release code, which look for interrupts after every step."""
     with pytest.MonkeyPatch.context() as patch, identity_window():
-        patch.setattr(scheduler, "PREEMPTION_WORK_UNITS", 3)
+        patch.setattr(scheduler, "PREEMPTION_WORK_UNITS", 1)
         program = build_program([cnode.decode, untyped.decode])
         entries = [f"tessera.kernel.invoke.{name}.decode" for name in ("cnode", "untyped")]
         yield [HostModule(program, checked=c, memory_size=SIZE, entries=entries, optimise=1) for c in (True, False)]
@@ -97,7 +97,7 @@ class Invoker:
         label = self.chance.choice(
             [
                 *(Label(value) for value in range(Label.CNODE_REVOKE, Label.CNODE_ROTATE + 1)),
-                *[Label.CNODE_COPY, Label.CNODE_MINT, Label.CNODE_MOVE],
+                *[Label.CNODE_COPY, Label.CNODE_MINT, Label.CNODE_MOVE, Label.CNODE_DELETE, Label.CNODE_DELETE],
             ]
         )
         fills = label in (Label.CNODE_COPY, Label.CNODE_MINT, Label.CNODE_MOVE, Label.CNODE_MUTATE, Label.CNODE_ROTATE)
@@ -106,8 +106,8 @@ class Invoker:
         cap = invoked.capability
         if not isinstance(cap, CNodeCap):
             return
-        if label == Label.CNODE_DELETE and index == 0 and self.chance.random() < 0.9:
-            # Without the root CNode's own capability there is little left to do.
+        if label in (Label.CNODE_DELETE, Label.CNODE_REVOKE) and index < 3 and self.chance.random() < 0.9:
+            # Without the root CNode's own capability and the memory there is little left to do.
             return
         data = self.chance.choice([0, 1, 1 << 6 | 2, self.chance.getrandbits(64)])
         rights = self.chance.choice([15, 15, self.chance.randrange(16)])
@@ -158,7 +158,7 @@ def test_random_invocations(modules: list[HostModule], seed: int) -> None:
 
 
 def test_the_samples_are_not_all_errors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scheduler, "PREEMPTION_WORK_UNITS", 3)
+    monkeypatch.setattr(scheduler, "PREEMPTION_WORK_UNITS", 1)
     done: dict[tuple[str, Status], int] = {}
     for seed in range(5):
         with invoker(seed, []) as one:
