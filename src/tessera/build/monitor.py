@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the monitor knows of a system, as bytes in the layouts of ``runtime.fault_tables``, and its program with them."""
+"""The monitor's tables, as bytes in the layouts of ``runtime.fault_tables``, and its program with them."""
 
 from __future__ import annotations
 

@@ -58,7 +58,9 @@ def tell_memory_fault() -> None:
     elif needed == PERM_EXECUTE:
         put(b"execution of ")
     else:
-        put(b"access to ")
+        put(b"access (exception code ")
+        put_decimal(fault.word[VmFaultMessage.FSR])
+        put(b") to ")
     put_hexadecimal(address)
     area = area_at(entry, address)
     overflow = has_overflowed(entry, address)
@@ -117,7 +119,7 @@ def has_overflowed(entry: ComponentEntry, address: u64) -> bool:
 def put_area(area: AreaEntry, needed: u32, overflow: bool) -> None:
     """A part of the component's own address space."""
     if area.kind == AREA_GUARD:
-        put(b", which is the ")
+        put(b", which is in the ")
         put_string(area.name)
         if overflow:
             put(b": the stack has overflowed")

@@ -129,19 +129,18 @@ def is_code(entry: ComponentEntry, pc: u64) -> bool:
 
 
 @compiled
-def put_source(entry: ComponentEntry, pc: u64) -> None:
-    """File, line and function of an address of code, as far as they are known, with a space behind each."""
+def put_source(entry: ComponentEntry, pc: u64) -> bool:
+    """File, line and function of an address of code, as far as they are known. False: nothing is."""
     line = line_at(entry, pc)
     if line is not None:
         put_string(u64(line.file))
         put(b":")
         put_decimal(u64(line.line))
-        put(b" ")
     function = function_at(entry, pc)
     if function is not None:
-        put(b"in ")
+        put(b"in " if line is None else b" in ")
         put_string(function.name)
-        put(b" ")
+    return line is not None or function is not None
 
 
 @compiled
@@ -150,10 +149,10 @@ def put_place(pc: u64) -> None:
     entry = sender()
     put(b"; at ")
     if is_code(entry, pc):
-        put_source(entry, pc)
-        put(b"(pc ")
+        known = put_source(entry, pc)
+        put(b" (pc " if known else b"pc ")
         put_hexadecimal(pc)
-        put_line(b")")
+        put_line(b")" if known else b"")
         return
     put(b"pc ")
     put_hexadecimal(pc)
@@ -162,8 +161,8 @@ def put_place(pc: u64) -> None:
     # is that of the next instruction, which may be on another line.
     if fault.registers_known and registers.ra != 0 and is_code(entry, registers.ra - 1):
         put(b"; called from ")
-        put_source(entry, registers.ra - 1)
-        put(b"(return address ")
+        known = put_source(entry, registers.ra - 1)
+        put(b" (return address " if known else b"(return address ")
         put_hexadecimal(registers.ra)
         put(b")")
     put_line(b"")

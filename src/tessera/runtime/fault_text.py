@@ -75,7 +75,16 @@ def tell_fault() -> None:
             put_decimal(fault.length)
             put(b" words:")
             put_words()
-            put_line(b"")
+            put_last_place()
+
+
+@compiled
+def put_last_place() -> None:
+    """Where the component was, for a message that does not say it; and the end of the line."""
+    if fault.registers_known:
+        put_place(registers.pc)
+    else:
+        put_line(b"")
 
 
 # Capabilities
@@ -237,7 +246,9 @@ def tell_exception() -> None:
         case 2:
             put(ILLEGAL_INSTRUCTION)
         case 3:
+            put(b"it stopped itself (")
             put(BREAKPOINT)
+            put(b")")
         case 4:
             put(LOAD_MISALIGNED)
         case 6:
@@ -250,7 +261,7 @@ def tell_exception() -> None:
     put_place(fault.word[UserExceptionMessage.FAULT_IP])
     if number in (2, 3):
         begin_hint()
-        put_line(b"a program that stops itself, as by a failed assertion, ends so too; see what it printed before")
+        put_line(b"a failed assertion or a broken rule of the language ends so; what it printed before says which")
 
 
 @compiled
@@ -265,10 +276,7 @@ def tell_timeout() -> None:
     put(b" us is used up (")
     put_decimal(fault.word[TimeoutMessage.CONSUMED])
     put(b" us since the last report)")
-    if fault.registers_known:
-        put_place(registers.pc)
-    else:
-        put_line(b"")
+    put_last_place()
     begin_hint()
     put(b"its budget= and period= are at ")
     put_description_line(entry.line)

@@ -43,7 +43,6 @@ from tessera.runtime.spec import (
     MONITOR_SLOT_OWN_CNODE,
 )
 from tessera.runtime.threads import sched_context_bind, sched_context_unbind_object, tcb_suspend
-from tessera.runtime.violation import violation
 
 # Slots of the monitor's CNode, each plus the index of a component (system.environment). The monitor has no virtual
 # machines, so that it uses the slots of these for what it has of passive components.
@@ -124,12 +123,15 @@ def handle(received: Received) -> None:
         stop_component(badge - 1, received)
 
 
+@compiled
+def serve() -> None:
+    """Wait for a message, and handle it."""
+    handle(recv_message(COMPONENT_INPUT, COMPONENT_REPLY))
+
+
 @compiled(symbol="main")
 def main() -> NoReturn:
-    """Receive, for as long as the system runs."""
+    """Serve for as long as the system runs."""
     environment.ipc_buffer = at(IpcBuffer, COMPONENT_IPC_BUFFER)
     while True:
-        handle(recv_message(COMPONENT_INPUT, COMPONENT_REPLY))
-
-
-ROOTS = (main, violation)
+        serve()
