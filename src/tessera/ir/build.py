@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-from tessera.ir.build_errors import describe
+from tessera.ir.build_errors import REASONS, describe
 from tessera.ir.build_source import SourceFiles
 from tessera.ir.build_statements import Statements
 from tessera.ir.nodes import Function, Program, Return
@@ -21,7 +21,7 @@ from tessera.lang.diagnostics import Diagnostic, Diagnostics, Location
 from tessera.lang.functions import FunctionInfo, info_of
 from tessera.lang.memory import StaticObject
 from tessera.lang.structs import ArrayOf, static_entry
-from tessera.lang.types import is_packed, is_struct
+from tessera.lang.types import UnknownType, is_packed, is_struct
 
 
 class _FunctionBuilder(Statements):
@@ -158,6 +158,12 @@ class _ProgramBuilder:
         except Diagnostic as error:
             self.errors.append(error)
             return callees
+        except UnknownType as error:
+            code = info.function.__code__
+            why, fix = REASONS["bad-layout"]
+            place = Location(code.co_filename, code.co_firstlineno)
+            self.errors.append(Diagnostic("bad-layout", place, str(error), why=why, fix=fix))
+            return callees
         self.statics.update(builder.statics)
         return callees
 
@@ -215,7 +221,8 @@ def build_program(roots: Iterable[Any]) -> Program:
     """
     infos: list[FunctionInfo] = []
     for root in roots:
-        info = root if isinstance(root, FunctionInfo) else info_of(root)
+        function = root.fget if isinstance(root, property) else root
+        info = function if isinstance(function, FunctionInfo) else info_of(function)
         if info is None:
             raise TypeError(f"{root!r} is not a function of the language; decorate it with @compiled")
         infos.append(info)

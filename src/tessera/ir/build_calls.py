@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from tessera.ir.build_construct import Construction
 from tessera.ir.build_errors import BUILTINS, conversion_advice, describe
 from tessera.ir.build_operators import repeatable
-from tessera.ir.build_scope import Choice, Length, Live, Method, Value
+from tessera.ir.build_scope import Choice, Length, Live, Method, Value, means
 from tessera.ir.build_types import U64, base_of, is_reference
 from tessera.ir.nodes import Expression
 from tessera.lang import contracts, functions, memory, records, structs, words
@@ -319,7 +319,7 @@ class Calls(Construction):
     def _at(self, node: ast.Call) -> Value:
         target, address = self._arguments(node, 2)
         cls = self.class_argument(target, is_struct, "a struct class")
-        optional = self.value(node.func) == Live(structs.at_or_none)
+        optional = means(self.value(node.func), structs.at_or_none)
         operand = self.expression(address, U64)
         type_ = Optional_(cls) if optional else cls
         return self.make(node, "at_or_none" if optional else "at", type_, (operand,))

@@ -121,7 +121,7 @@ class Expressions(Operators):
         if is_packed(cls) and node.attr == "replace":
             return Method(FunctionInfo(cls.replace, "replace", owner=cls), base)
         if found is not None and not node.attr.startswith("__") and node.attr not in self._field_names(cls):
-            return Live(found)
+            return self.live(node, found)
         self._unknown_field(node, cls, [*self._field_names(cls), *dir(cls)])
 
     def _field_names(self, cls: Any) -> list[str]:

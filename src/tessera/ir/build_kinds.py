@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from tessera.ir.build_calls import Calls
 from tessera.ir.build_errors import describe
 from tessera.ir.build_operators import repeatable
-from tessera.ir.build_scope import Flow, Live, Value
+from tessera.ir.build_scope import Flow, Live, Value, means
 from tessera.ir.build_types import base_of, is_reference
 from tessera.ir.nodes import Assign, Expression, Statement, Switch, Unreachable
 from tessera.lang.types import is_enum, is_packed, is_word
@@ -91,7 +91,7 @@ class Kinds(Calls):
         subject = test.args[0]
         if not isinstance(subject, ast.Name) or subject.id not in self.flow.assigned:
             return {}, {}
-        if self.value(test.func) != Live(isinstance) or not is_packed(self.declared.get(subject.id)):
+        if not means(self.value(test.func), isinstance) or not is_packed(self.declared.get(subject.id)):
             return {}, {}
         kinds = self.kinds(test.args[1], self.declared[subject.id])
         return ({subject.id: kinds[0]}, {}) if len(kinds) == 1 else ({}, {})
@@ -136,11 +136,18 @@ class Kinds(Calls):
             patterns = case.pattern.patterns if isinstance(case.pattern, ast.MatchOr) else [case.pattern]
             for pattern in patterns:
                 default = isinstance(pattern, ast.MatchAs) and pattern.pattern is None and pattern.name is None
-                if default or self._pattern_constant(pattern) == Live(subject):
+                if default or self._same_constant(pattern, subject):
                     body = self.block(case.body)
                     self.ended_by_configuration |= not self.flow.live
                     return body
         return []
+
+    def _same_constant(self, pattern: ast.pattern, subject: Any) -> bool:
+        constant = self._pattern_constant(pattern)
+        try:
+            return isinstance(constant, Live) and bool(constant.value == subject)
+        except TypeError as error:
+            self.fail(pattern, "constant", f"{self.text(pattern)} cannot be compared: {error}")
 
     def _pattern_constant(self, pattern: ast.pattern) -> Value:
         if isinstance(pattern, ast.MatchSingleton):

@@ -58,6 +58,11 @@ class Method:
 Value = Live | Choice | Length | Method | Expression
 
 
+def means(value: Value | None, thing: object) -> bool:
+    """Whether a value is this very live object."""
+    return isinstance(value, Live) and value.value is thing
+
+
 @dataclass
 class Flow:
     """What holds at a point of a function; ``live`` is false where no path leads."""

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from tessera.ir.build_assign import Assignments, assigned_names
 from tessera.ir.build_calls import CONTRACTS
 from tessera.ir.build_errors import describe
-from tessera.ir.build_scope import Flow, Length, Live, Value
+from tessera.ir.build_scope import Flow, Length, Live, Value, means
 from tessera.ir.build_types import U64
 from tessera.ir.nodes import (
     Assert,
@@ -149,8 +149,8 @@ class Statements(Assignments):
             self.unsupported(node.target)
         call = node.iter
         target = self.value(call.func) if isinstance(call, ast.Call) else None
-        if not isinstance(call, ast.Call) or target != Live(words.range):
-            builtin = target == Live(range)
+        if not isinstance(call, ast.Call) or not means(target, words.range):
+            builtin = means(target, range)
             self.fail(
                 node.iter,
                 "unsupported",
@@ -268,7 +268,7 @@ class Statements(Assignments):
         if not isinstance(node, ast.With) or len(node.items) != 1:
             return False
         item = node.items[0].context_expr
-        return isinstance(item, (ast.Name, ast.Attribute)) and self.value(item) == Live(contracts.ghost)
+        return isinstance(item, (ast.Name, ast.Attribute)) and means(self.value(item), contracts.ghost)
 
     def _split_contracts(
         self, body: Sequence[ast.stmt], allowed: Sequence[Any]
