@@ -12,7 +12,7 @@ from __future__ import annotations
 from tessera.abi.configuration import configuration
 from tessera.kernel.layout import Refill, SchedContext
 from tessera.kernel.state import kernel
-from tessera.lang import address_of, at, compiled, decreases, ensures, min, requires, size_of, u64
+from tessera.lang import address_of, at, compiled, decreases, ensures, max, min, requires, size_of, u64
 
 # No overrun delays a refill further than this at once, so that times never leave the word.
 LONGEST_DELAY = 1 << 62
@@ -110,7 +110,7 @@ def reconfigure(context: SchedContext, limit: u64, budget: u64, period: u64, spo
     """
     requires(is_active(context) and limit >= 2 and budget >= configuration.min_budget_ticks and budget <= period)
     old = head(context)
-    time = kernel.now if is_ready(context) else old.time
+    time = max(old.time, kernel.now)
     amount = min(old.amount, budget)
     configure(context, limit, budget, period, sporadic, badge)
     first = refill_at(context, 0)
@@ -231,7 +231,8 @@ def unblock(context: SchedContext) -> None:
         return
     kernel.reprogram = True
     first = head(context)
-    first.time = kernel.now
+    # A refill that may be used a little too early keeps its time.
+    first.time = max(first.time, kernel.now)
     while not is_single(context):
         # Each turn drops a refill.
         decreases(context.budget - first.amount)

@@ -334,9 +334,9 @@ def preemption_point() -> bool:
 def move_to_domain(tcb: Tcb, domain: u64) -> None:
     """Assign a thread to a domain. (seL4: setDomain.)"""
     requires(domain < configuration.profile.domains)
+    if tcb is kernel.current or tcb is kernel.candidate:
+        reschedule_required()
     dequeue(tcb)
     tcb.domain = domain
     if is_schedulable(tcb):
-        enqueue(tcb)
-    if tcb is kernel.current:
-        reschedule_required()
+        possible_switch_to(tcb)
