@@ -315,6 +315,11 @@ def to_colour(number: u64) -> Colour:
     return Colour(number)
 
 
+@compiled
+def to_status(number: u64) -> Status:
+    return Status(number)
+
+
 calls: list[int] = []
 
 

@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tessera.ir.build import build_program
-from tessera.ir.nodes import Program
-from tessera.lang import MEMORY_BASE, Memory, Violation, to_word
+from tessera.ir.nodes import Assign, Program, Return, Statement
+from tessera.lang import MEMORY_BASE, Memory, Violation, to_word, u64
 from tessera.lang.functions import FUNCTIONS, info_of
 from tessera.llvm.host import HostMemory, HostModule
-from tests.llvm import sample
+from tests.llvm import hand_made, sample
+from tests.llvm.hand_made import function, local
 
 SIZE = 1 << 16
 TOP = (1 << 64) - 1
@@ -102,8 +103,8 @@ def calls() -> Iterator[tuple[Any, tuple[Any, ...]]]:
         5 | 1 << 43,
         5 | (1 << 43) - 32,
     ):
-        for function in (sample.colour_of, sample.node_of):
-            yield function, (raw,)
+        yield sample.colour_of, (raw,)
+        yield sample.node_of, (raw,)
         for amount in (0, 5, (1 << 20) - 1, 1 << 20, (1 << 32) - 1):
             yield sample.set_amount, (raw, amount)
     for high in (0, 4, 5, (1 << 52) - 4, 1 << 52):
@@ -114,6 +115,7 @@ def calls() -> Iterator[tuple[Any, tuple[Any, ...]]]:
     yield sample.follow, (None,)
     for number in (0, 1, 2, 3, 6, 7, 8, 255, 257, TOP):
         yield sample.to_colour, (number,)
+        yield sample.to_status, (number,)
         yield sample.switch, (number,)
         yield sample.set_byte, (number, number)
     yield sample.set_byte, (3, 256)
@@ -274,3 +276,9 @@ def test_native_code_is_fast(release: HostModule) -> None:
         native.raw(1)
     assert (time.perf_counter() - start) / 2000 < 100e-6
     assert to_word(release.call(sample.make_node, None, 3)) == 5 | 3 << 64
+
+
+def test_names_may_have_any_letters_that_python_allows() -> None:
+    body: list[Statement] = [Assign(2, "größe", local("maß", u64)), Return(3, local("größe", u64))]
+    made = hand_made.program(function("f", {"maß": u64}, u64, body, {"größe": u64}))
+    assert HostModule(made, checked=True).call_raw("made.f", 5) == 5

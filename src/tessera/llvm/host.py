@@ -172,6 +172,10 @@ class NativeFunction:
             ctypes.create_string_buffer(SLOT * max(1, count)) for count in (arguments, len(scalars_of(self.result)))
         ]
         self._arguments, self._results = (ctypes.addressof(buffer) for buffer in self._buffers)
+        self._words = [(ctypes.c_uint64 * (len(buffer) // 8)).from_buffer(buffer) for buffer in self._buffers]
+        # Most functions have words and references only: for them two array accesses are all that is needed.
+        self._simple = all(_is_simple(type_) for type_ in self.parameters)
+        self._mask = (1 << width_of(self.result)) - 1 if _is_simple(self.result) else 0
         self._native = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_uint64, ctypes.c_uint64)(address)
 
     def __call__(self, *values: Any) -> Any:
@@ -181,13 +185,29 @@ class NativeFunction:
 
     def raw(self, *raws: Raw) -> Raw:
         """Call with raw values."""
-        address, keep = self._arguments, []  # type: ignore[var-annotated]
-        for type_, raw in zip(self.parameters, raws, strict=True):
-            address = _write(type_, raw, address, keep)
-        with self.module.memory:
-            if self._native(self._arguments, self._results):
-                self.module._failed()
-        return _read(self.result, self._results)[0]
+        keep: list[Any] = []  # what must outlive the call
+        if self._simple:
+            if len(raws) != len(self.parameters):
+                raise TypeError(f"{len(self.parameters)} arguments are needed, not {len(raws)}")
+            for index, raw in enumerate(raws):
+                self._words[0][2 * index] = raw
+        else:
+            address = self._arguments
+            for type_, raw in zip(self.parameters, raws, strict=True):
+                address = _write(type_, raw, address, keep)
+        if self.module._callbacks:
+            with self.module.memory:
+                failed = self._native(self._arguments, self._results)
+        else:
+            failed = self._native(self._arguments, self._results)
+        if failed:
+            self.module._failed()
+        return self._words[1][0] & self._mask if self._mask else _read(self.result, self._results)[0]
+
+
+def _is_simple(type_: Any) -> bool:
+    scalars = scalars_of(type_)
+    return component_types(type_) is None and len(scalars) == 1 and scalars != ("i128",)
 
 
 def _name_of(function: Any) -> str:

@@ -11,7 +11,7 @@ from tessera.ir.nodes import Function, Statement
 from tessera.llvm.debug import source_path
 from tessera.llvm.expressions import ExpressionEmitter
 from tessera.llvm.module import ModuleContext
-from tessera.llvm.types import llvm_type, quoted
+from tessera.llvm.types import llvm_type, quoted, variable
 
 
 class FunctionEmitter(ExpressionEmitter):
@@ -32,16 +32,16 @@ class FunctionEmitter(ExpressionEmitter):
         function, module = self.function, self.module
         result, types = module.call_parts(function.info)
         assigned = set(_assigned(function.body))
-        names = [f"%a.{quoted(name)}" if not name.isidentifier() else f"%a.{name}" for name, _ in function.parameters]
+        names = [variable("a", name) for name, _ in function.parameters]
         for (name, type_), argument in zip(function.parameters, names, strict=True):
             if name in assigned:
-                self.variables[name] = self.slot(llvm_type(type_), f"%v.{name}")
+                self.variables[name] = self.slot(llvm_type(type_), variable("v", name))
                 self.do(f"store {llvm_type(type_)} {argument}, ptr {self.variables[name]}")
             else:
                 self.values[name] = argument
         for name, type_ in function.locals.items():
             if name not in self.variables and name not in self.values and name in assigned:
-                self.variables[name] = self.slot(llvm_type(type_), f"%v.{name}")
+                self.variables[name] = self.slot(llvm_type(type_), variable("v", name))
         self.statements(function.body)
         if not self.closed:
             self._end()

@@ -66,6 +66,11 @@ def quoted(name: str) -> str:
     return '"' + "".join(c if c.isascii() and c.isprintable() and c not in '"\\' else _escaped(c) for c in name) + '"'
 
 
+def variable(prefix: str, name: str) -> str:
+    """A name of the source as an LLVM value; Python allows letters that LLVM wants quoted."""
+    return f"%{prefix}.{name}" if name.isascii() and name.isidentifier() else f"%{quoted(f'{prefix}.{name}')}"
+
+
 def _escaped(text: str) -> str:
     return "".join(f"\\{byte:02X}" for byte in text.encode())
 
