@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Hardware I/O: interrupts as signals (manual: Interrupts).
 
-An interrupt is masked when it is delivered and unmasked when it is acknowledged, so it is never delivered twice before.
+The controller is told that an interrupt is complete when it is acknowledged, and not before: until then it does not
+let that interrupt through again.
 """
 
 from __future__ import annotations
@@ -30,13 +31,15 @@ def is_active(irq: u64) -> bool:
 def set_state(irq: u64, state: IrqState) -> None:
     """Take an interrupt into use, or out of it."""
     kernel.irq_states[irq] = state
+    # A controller ignores the completion of what is masked, so this order.
+    machine.complete_interrupt(irq)
     machine.mask_interrupt(irq, state == IrqState.INACTIVE)
 
 
 @compiled
 def acknowledge(irq: u64) -> None:
     """The handler is done: let the interrupt through again."""
-    machine.mask_interrupt(irq, False)
+    machine.complete_interrupt(irq)
 
 
 @compiled
@@ -51,9 +54,9 @@ def deliver_pending() -> None:
     irq = machine.claim_interrupt()
     if irq == 0 or irq > configuration.board.last_device_interrupt:
         return
-    machine.mask_interrupt(irq, True)
-    machine.complete_interrupt(irq)
     if kernel.irq_states[irq] != IrqState.SIGNAL:
+        machine.complete_interrupt(irq)
+        machine.mask_interrupt(irq, True)
         return
     cap = irq_slots.slots[irq].capability
     if isinstance(cap, NotificationCap):

@@ -199,12 +199,13 @@ def page_map_needs_tables() -> None:
 @case
 @compiled
 def page_map_occupied() -> None:
-    """At an address that has a page no other one can be mapped (Page Map: DeleteFirst)."""
+    """At an address that has a page no other one can be mapped, nor a larger one where a page table is (Page Map)."""
     address = map_page(make(ObjectType.PAGE), ALL_RIGHTS)
     other = make(ObjectType.PAGE)
     error(b"another page", Error.DELETE_FIRST, page_map(other, VSPACE, address, ALL_RIGHTS, 0))
     mega = make(ObjectType.MEGA_PAGE)
-    error(b"over a page table", Error.DELETE_FIRST, page_map(mega, VSPACE, WINDOW, ALL_RIGHTS, 0))
+    error(b"over a page table", Error.FAILED_LOOKUP, page_map(mega, VSPACE, WINDOW, ALL_RIGHTS, 0))
+    detail(b"bits left behind the table", 2, PAGE_BITS)
 
 
 @case

@@ -149,22 +149,21 @@ def fault_is_repeated() -> None:
 
 @case
 @compiled
-def fault_reply_may_leave_stopped() -> None:
-    """A reply with another label leaves the thread stopped, until it is resumed (Faults: Reply)."""
+def exception_reply_may_leave_stopped() -> None:
+    """A reply to an exception with another label than 0 leaves the thread stopped, until it is resumed
+    (Faults: Reply)."""
     endpoint = make(ObjectType.ENDPOINT)
     reply = make(ObjectType.REPLY)
-    address = window_address()
     worker = spawn_with_handler(0, 100, endpoint)
-    step = add_load(worker, address)
+    step = add_function(worker, probe_address(Probe.ILLEGAL), 1, 0)
     start(worker)
-    take_fault(endpoint, reply, Fault.VM_FAULT, 4)
-    done(b"map", page_map(make(ObjectType.PAGE), VSPACE, address, ALL_RIGHTS, 0))
-    send(reply, MessageInfo(label=1), 0, 0, 0, 0)
+    fault = take_fault(endpoint, reply, Fault.USER_EXCEPTION, 4)
+    send(reply, MessageInfo(label=1, length=2), fault.word0 + 4, fault.word1, 0, 0)
     settle()
     false(b"stopped", step.done)
     done(b"resume", tcb_resume(worker.tcb))
     settle()
-    true(b"resumed", step.done)
+    true(b"resumed where the reply said", step.done)
 
 
 @case

@@ -102,6 +102,9 @@ def interrupt_waits_for_acknowledgement() -> None:
     done(b"connect", irq_handler_set_notification(handler, mint(notification, ALL_RIGHTS, 1)))
     enable_serial_interrupt(True)
     equal(b"first", 1, signalled(notification))
+    # The line falls and rises again.
+    enable_serial_interrupt(False)
+    enable_serial_interrupt(True)
     equal(b"not before the acknowledgement", 0, signalled(notification))
     done(b"acknowledge", irq_handler_ack(handler))
     equal(b"again", 1, signalled(notification))

@@ -192,7 +192,6 @@ def notification_lends_time() -> None:
     notification = make(ObjectType.NOTIFICATION)
     worker = spawn(0, 100)
     step = add_call(worker, Syscall.WAIT, notification, 0)
-    again = add_call(worker, Syscall.WAIT, notification, 0)
     start(worker)
     settle()
     done(b"unbind", sched_context_unbind(worker.context))

@@ -19,7 +19,7 @@ from tessera.suites.guest.workers import Worker, add_call, set_message_label, se
 
 COPIES_BITS = 13
 COPIES = 1 << COPIES_BITS
-PERIOD = 500  # microseconds
+PERIOD = 100  # microseconds
 
 
 @compiled
@@ -34,7 +34,7 @@ def make_copies(source: u64) -> u64:
 @compiled
 def periodic(number: u64) -> Worker:
     """A worker of high priority that takes a step in each of its periods."""
-    worker = spawn_with_budget(number, 200, 50, PERIOD, 0)
+    worker = spawn_with_budget(number, 200, 25, PERIOD, 0)
     for _turn in range(u64(10)):
         add_call(worker, Syscall.YIELD, 0, 0)
     return worker
