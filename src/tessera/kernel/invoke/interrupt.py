@@ -63,8 +63,7 @@ def decode_handler(label: u64, cap: IrqHandlerCap) -> Status:
         case InvocationLabel.IRQ_HANDLER_SET_NOTIFICATION:
             return set_notification(cap.irq)
         case InvocationLabel.IRQ_HANDLER_CLEAR:
-            deletion.delete_one(irq_slots.slots[cap.irq])
-            return Status.OK
+            return deletion.delete_one(irq_slots.slots[cap.irq])
         case _:
             return fail(Error.ILLEGAL_OPERATION)
 
@@ -82,6 +81,8 @@ def set_notification(irq: u64) -> Status:
         return invalid_capability(1)
 
     slot = irq_slots.slots[irq]
-    deletion.delete_one(slot)
+    status = deletion.delete_one(slot)
+    if status != Status.OK:
+        return status
     derivation.insert(cap, source, slot)
     return Status.OK
