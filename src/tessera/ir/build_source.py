@@ -49,10 +49,14 @@ def _read(file: str) -> dict[tuple[int, str], ast.AST]:
     if not lines:
         return {}
     found: dict[tuple[int, str], ast.AST] = {}
-    for node in ast.walk(ast.parse("".join(lines), file)):
+    # Only statements are searched: expressions hold no function that could be compiled.
+    waiting: list[ast.AST] = [ast.parse("".join(lines), file)]
+    while waiting:
+        node = waiting.pop()
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
             found[first, node.name] = node
-        elif isinstance(node, ast.Lambda):
-            found[node.lineno, "<lambda>"] = node
+        for block in ("body", "orelse", "finalbody", "handlers"):
+            part = getattr(node, block, ())
+            waiting.extend(part if isinstance(part, list) else ())
     return found
