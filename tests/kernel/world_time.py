@@ -13,7 +13,16 @@ from tessera.abi.messages import MessageInfo
 from tessera.abi.objects import PAGE_BITS, ObjectType
 from tessera.abi.syscalls import Syscall
 from tessera.arch import machine, registers
-from tessera.kernel import budget, derivation, entry, schedcontext, scheduler, scheduling_invariants, waiting_invariants
+from tessera.kernel import (
+    budget,
+    deletion,
+    derivation,
+    entry,
+    schedcontext,
+    scheduler,
+    scheduling_invariants,
+    waiting_invariants,
+)
 from tessera.kernel.capability import (
     Capability,
     DomainCap,
@@ -74,6 +83,8 @@ class TimeWorld(World):
         self.endpoints: list[Endpoint] = []
         self.notifications: list[Notification] = []
         self.replies: list[Reply] = []
+        # The frames of the threads' IPC buffers, by the slot of the thread.
+        self.frames: dict[Slot, Slot] = {}
         self.checking = True
 
     def __enter__(self) -> TimeWorld:
@@ -145,7 +156,8 @@ class TimeWorld(World):
         tcb.maximum_priority = PRIORITIES - 1
         derivation.insert(self.root_cap, self.root_slot, tcb.cspace_root)
         frame = FrameCap(base=self.carve(PAGE_BITS), size=FrameSize.PAGE, can_read=True, can_write=True)
-        tcb.ipc_buffer_frame.capability = frame
+        self.frames[slot] = self.original(frame)
+        derivation.insert(frame, self.frames[slot], tcb.ipc_buffer_frame)
         tcb.ipc_buffer = BUFFER_ADDRESS
         if context is not None:
             schedcontext.bind_tcb(self.of(context, SchedContextCap).context, tcb)
@@ -182,6 +194,11 @@ class TimeWorld(World):
         schedcontext.unbind_tcb(self.of(context, SchedContextCap).context)
         self.leave()
         return server
+
+    def take_away(self, slot: Slot) -> None:
+        """Delete a capability without anybody having asked for it."""
+        deletion.delete(slot)
+        self.leave()
 
     def context_of(self, slot: Slot) -> SchedContext | None:
         """The scheduling context of a thread."""
