@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The stubs against the table: each invocation of abi.invocations has one, with the same arguments in the same order."""
+"""The stubs against the table: each invocation of abi.invocations has one, with its arguments in the same order."""
 
 from __future__ import annotations
 
