@@ -42,16 +42,16 @@ def run(
     profile: str = "sel4test",
     config: str = "debug",
     *,
-    names: Iterable[str] | None = None,
+    chosen: Iterable[Case] | None = None,
     stream: TextIO | None = None,
     timeout: float = TIMEOUT,
     progress: Progress | None = None,
 ) -> Results:
-    """Run all cases, or those with the given names, in one boot of the kernel.
+    """Run all cases, or the chosen ones, in one boot of the kernel.
 
     A case that printed no verdict has failed. Raises :class:`Diagnostic` if something cannot be built or booted.
     """
-    chosen = list(CASES.values()) if names is None else [CASES[name] for name in names]
+    chosen = list(CASES.values()) if chosen is None else list(chosen)
     selection.cases = tuple((case.name.encode(), case.function) for case in chosen)
     image = build_suite(
         "conformance",
@@ -72,7 +72,7 @@ def read_verdicts(console: str, chosen: Iterable[Case]) -> dict[str, Result]:
     """The verdict on each case, from the lines that the root task printed."""
     differences: list[str] = []
     verdicts: dict[str, Result] = {}
-    begun: set[str] = set()
+    running = ""
     for line in console.splitlines():
         kind, _, rest = line.partition("|")
         if kind == "DIFF":
@@ -82,13 +82,15 @@ def read_verdicts(console: str, chosen: Iterable[Case]) -> dict[str, Result]:
             verdict, _, name = rest.partition("|")
             if verdict == "BEGIN":
                 differences = []
-                begun.add(name)
+                running = name
             else:
                 verdicts[name] = Result(name, verdict == "PASS", tuple(differences))
     for case in chosen:
         if case.name not in verdicts:
-            why = "the run ended in the middle of it" if case.name in begun else "the run ended before it"
-            verdicts[case.name] = Result(case.name, False, (why, *differences))
+            told = ("the run ended in the middle of it", *differences)
+            verdicts[case.name] = Result(
+                case.name, False, told if case.name == running else ("the run ended before it",)
+            )
     return verdicts
 
 
