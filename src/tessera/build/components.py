@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -42,17 +43,30 @@ class Component:
     cached: bool
 
 
-def build_components(system: System, search_path: Sequence[Path]) -> dict[str, Component]:
+def build_components(system: System, search_path: Sequence[Path], pool: Executor) -> dict[str, Component]:
     """The programs of all protection domains, by the name of the domain. Domains may share a program.
 
-    Raises :class:`Diagnostic` or :class:`Diagnostics` for what is missing, and for errors in sources.
+    What is compiled by another program runs in ``pool`` meanwhile. Raises :class:`Diagnostic` or
+    :class:`Diagnostics` for what is missing, and for errors in sources.
     """
     programs = {pd.name: locate(pd, search_path) for pd in system.domains()}
+    owners = {programs[pd.name].path: pd for pd in reversed(system.domains())}
+    if any(program.kind is Kind.C for program in programs.values()):
+        headers()
+        library()
+    pending = {
+        program.path: pool.submit(_build, owners[program.path], program, search_path)
+        for program in {program.path: program for program in programs.values()}.values()
+        if program.kind is Kind.C
+    }
     built: dict[Path, Component] = {}
     for pd in system.domains():
         program = programs[pd.name]
-        if program.path not in built:
+        if program.path not in built and program.path not in pending:
             built[program.path] = _build(pd, program, search_path)
+    built |= {path: future.result() for path, future in pending.items()}
+    for pd in system.domains():
+        program = programs[pd.name]
         if program.kind is not Kind.ELF:
             _check_handlers(pd, system, program, built[program.path].elf)
     return {name: built[program.path] for name, program in programs.items()}

@@ -8,17 +8,17 @@ otherwise; everything that was compiled on the way is kept by content (build/cac
 from __future__ import annotations
 
 import json
-import shutil
+import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from tessera.abi.boards import board as find_board
 from tessera.abi.configuration import configuration
 from tessera.abi.profiles import MICROKIT
 from tessera.build.cache import cached, digest, source_files
 from tessera.build.components import Component, build_components, compiler_files, files_of
-from tessera.build.kernel import KernelBuild, Phases, build_kernel
+from tessera.build.kernel import KernelBuild, Phases, build_kernel, select
 from tessera.lang.diagnostics import Diagnostic
 from tessera.system.model import System
 
@@ -58,38 +58,47 @@ def build_system(
     from tessera.system.sdf import parse
 
     phases = Phases(progress)
-    known = find_board(board)
+    select(MICROKIT.name, board, config)
+    known = configuration.board
     folder = system.parent / "build" / system.stem / f"{known.name}-{config}"
     image = output or folder / IMAGE_NAME
     told = report or (output.parent / f"{output.stem}-{REPORT_NAME}" if output else folder / REPORT_NAME)
     search = [*search_paths, system.parent]
 
-    kernel = build_kernel(MICROKIT.name, known.name, config, None, progress)
-    phases.seconds |= {f"kernel: {name}": seconds for name, seconds in kernel.phases.items()}
-    phases.done("kernel")
+    def make_kernel() -> KernelBuild:
+        return build_kernel(MICROKIT.name, known.name, config, None, progress)
+
     description = parse(system, search_path=search, board=known, profile=MICROKIT)
     phases.done("description")
     stamp = image.with_name(image.name + STAMP_SUFFIX)
-    inputs = _inputs(system, description, search, kernel)
+    inputs = _inputs(system, description, search)
+    warnings = list(description.warnings)
     if _is_current(stamp, inputs, [image, told, told.with_suffix(".json")]):
-        phases.done("check")
         paths = {name: Path(path) for name, path in json.loads(stamp.read_text())["components"].items()}
-        return ImageBuild(image, told, kernel, paths, phases.seconds, True, list(description.warnings))
+        phases.done("check")
+        return ImageBuild(image, told, make_kernel(), paths, phases.seconds, True, warnings)
 
-    components = build_components(description, search)
-    phases.done("components")
-    _make(description, components, kernel, image, told, phases)
+    # The kernel is compiled by a program of its own, so that it takes no time from what is done here meanwhile.
+    with ThreadPoolExecutor() as pool:
+        pending = pool.submit(make_kernel)
+        components = build_components(description, search, pool)
+        phases.done("components")
+        roots = {name: root_program(name) for name in ("initialiser", "monitor")}
+        phases.done("initialiser and monitor")
+        kernel = pending.result()
+    phases.done("kernel")
+    _make(description, components, roots, kernel, image, told, phases)
     paths = {name: component.elf for name, component in components.items()}
     stamp.write_text(json.dumps({"inputs": inputs, "components": {name: str(path) for name, path in paths.items()}}))
-    return ImageBuild(image, told, kernel, paths, phases.seconds, False, list(description.warnings))
+    return ImageBuild(image, told, kernel, paths, phases.seconds, False, warnings)
 
 
-def _inputs(system: Path, description: System, search: list[Path], kernel: KernelBuild) -> str:
+def _inputs(system: Path, description: System, search: list[Path]) -> str:
     """A digest of everything that the image is made from."""
-    files = [system, kernel.elf, *files_of(description, search)]
+    files = [system, *files_of(description, search)]
     files += [path for region in description.memory_regions if (path := _prefill(region.prefill_path, search))]
-    texts = [repr(asdict(configuration)), *(str(path) for path in files[2:])]
-    return digest(texts, [*files, *source_files("system", "build"), *compiler_files()])
+    texts = [repr(asdict(configuration)), *(str(path) for path in files[1:])]
+    return digest(texts, [*files, *source_files("kernel", "system", "build"), *compiler_files()])
 
 
 def _prefill(name: str | None, search: list[Path]) -> Path | None:
@@ -135,6 +144,7 @@ def root_program(name: str) -> Path:
 def _make(
     system: System,
     components: dict[str, Component],
+    roots: dict[str, Path],
     kernel: KernelBuild,
     image: Path,
     told: Path,
@@ -157,10 +167,9 @@ def _make(
         for pd in system.domains()
     }
     faults = fault_map(system, images)
-    watcher = read_program(root_program("monitor"), space, system.location, "monitor.elf")
+    watcher = read_program(roots["monitor"], space, system.location, "monitor.elf")
     images[environment.MONITOR_NAME] = monitor.with_tables(watcher, monitor.encode(system, faults, images))
-    initialiser = root_program("initialiser")
-    phases.done("programs")
+    initialiser = roots["initialiser"]
 
     board = configuration.board
     distribution = distribute(system, images, board=board, profile=MICROKIT)
@@ -172,8 +181,10 @@ def _make(
     phases.done("distribution")
 
     image.parent.mkdir(parents=True, exist_ok=True)
-    work = image.with_name(image.name + ".new")
-    made = make_boot_image(kernel.elf, initialiser, work, board, appended=content, memory_size=MICROKIT.memory_size)
+    with tempfile.TemporaryDirectory(dir=image.parent, prefix=".new-") as folder:
+        work = Path(folder) / image.name
+        made = make_boot_image(kernel.elf, initialiser, work, board, appended=content, memory_size=MICROKIT.memory_size)
+        work.replace(image)
     phases.done("image")
     facts = system_report(system, images, distribution, allocation)
     facts["image"] = {
@@ -184,5 +195,4 @@ def _make(
     told.parent.mkdir(parents=True, exist_ok=True)
     told.write_text(as_text(facts))
     told.with_suffix(".json").write_text(json.dumps(facts, indent=1))
-    shutil.move(work, image)
     phases.done("report")

@@ -48,10 +48,8 @@ class Phases:
             self._progress(name, self.seconds[name])
 
 
-def build_kernel(
-    profile: str, board: str, config: str, output: Path | None = None, progress: Progress | None = None
-) -> KernelBuild:
-    """Build the kernel, or take it from the cache. Raises :class:`Diagnostic` for unknown names and bad sources."""
+def select(profile: str, board: str, config: str) -> None:
+    """Choose what is built from now on. Raises :class:`Diagnostic` for unknown names."""
     if config not in CONFIGURATIONS:
         raise Diagnostic(
             "unknown-config",
@@ -62,6 +60,13 @@ def build_kernel(
     configuration.profile = find_profile(profile)
     configuration.board = find_board(board)
     configuration.debug = config == "debug"
+
+
+def build_kernel(
+    profile: str, board: str, config: str, output: Path | None = None, progress: Progress | None = None
+) -> KernelBuild:
+    """Build the kernel, or take it from the cache. Raises :class:`Diagnostic` for unknown names and bad sources."""
+    select(profile, board, config)
     phases = Phases(progress)
     key = digest(
         [repr(asdict(configuration)), config],
