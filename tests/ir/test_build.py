@@ -156,6 +156,30 @@ def f(value: u64) -> u64:
     assert not any(isinstance(statement, If) for statement in [result])
 
 
+def test_a_method_may_choose_how_it_is_inlined() -> None:
+    module = module_of(
+        "tests_build_methods",
+        """
+@struct
+class Box:
+    value: u64
+    @compiled(inline="always")
+    def read(self) -> u64:
+        return self.value
+    @property
+    @compiled(inline="never")
+    def twice(self) -> u64:
+        return self.read() * 2
+@compiled
+def both(box: Box) -> u64:
+    return box.twice + box.read()
+""",
+    )
+    program = build_program([module.both])
+    chosen = {name.rpartition(".")[2]: function.info.inline for name, function in program.functions.items()}
+    assert chosen == {"both": "", "twice": "never", "read": "always"}
+
+
 def test_errors_of_several_functions_come_in_the_order_of_the_file() -> None:
     module = module_of(
         "tests_build_errors",

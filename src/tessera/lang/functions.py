@@ -123,11 +123,15 @@ def extern(*, symbol: str) -> Callable[[F], F]:
 def compile_methods(cls: Any) -> None:
     """Mark every plain method of a struct or packed class as compiled."""
     for name, value in list(cls.__dict__.items()):
-        if inspect.isfunction(value) and not name.startswith("__"):
-            setattr(cls, name, _wrap(FunctionInfo(value, "compiled", owner=cls)))
-        elif isinstance(value, property) and value.fget is not None:
-            info = FunctionInfo(value.fget, "compiled", owner=cls)
-            setattr(cls, name, property(_wrap(info)))
+        function = value.fget if isinstance(value, property) else value
+        if not inspect.isfunction(function) or name.startswith("__"):
+            continue
+        info = info_of(function)
+        if info is not None:
+            info.owner = cls  # Marked by hand, to choose how it is inlined.
+            continue
+        wrapped = _wrap(FunctionInfo(function, "compiled", owner=cls))
+        setattr(cls, name, property(wrapped) if isinstance(value, property) else wrapped)
 
 
 def invariant(function: F) -> F:
