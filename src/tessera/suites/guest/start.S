@@ -119,6 +119,19 @@ probe_kept_registers:
     addi    sp, sp, 128
     ret
 
+/* Faults between two readings of the instruction counter, which go to a0. The breakpoint is the second instruction. */
+    .p2align 3
+probe_measured_fault:
+    .option push
+    .option norvc
+    rdinstret t5
+    ebreak
+    rdinstret t6
+    .option pop
+    sd      t5, 0(a0)
+    sd      t6, 8(a0)
+    ret
+
 /* void tessera_violation(const char *text): a broken rule of the language in the suite itself. The serial port and the
    test device are where guest/console.py has them; exit code 3. */
     .globl tessera_violation
@@ -140,7 +153,7 @@ tessera_violation:
     .p2align 3
 probes:
     .quad   worker_start, probe_load, probe_store, probe_illegal, probe_breakpoint, probe_unknown_call
-    .quad   probe_thread_pointer, probe_set_float, probe_get_float, probe_kept_registers
+    .quad   probe_thread_pointer, probe_set_float, probe_get_float, probe_kept_registers, probe_measured_fault
 
     .section .bss.stack, "aw", @nobits
     .p2align 4

@@ -22,6 +22,8 @@ from tessera.lang import (
     extern,
     from_word,
     inline,
+    intrinsic,
+    record,
     static,
     struct,
     to_word,
@@ -31,7 +33,7 @@ from tessera.lang import (
 from tessera.runtime.machine import read_time, system_call_send
 from tessera.runtime.sel4 import signal, wait
 
-STEPS = 12
+STEPS = 18
 WORKERS = 6
 WORKER_BYTES = 8192
 
@@ -43,6 +45,7 @@ class Action(IntEnum):
     CALL_KERNEL = 0
     CALL_FUNCTION = 1
     SPIN = 2
+    MEASURE = 3
 
 
 class Probe(IntEnum):
@@ -58,6 +61,7 @@ class Probe(IntEnum):
     SET_FLOAT = 7
     GET_FLOAT = 8
     KEPT_REGISTERS = 9
+    MEASURED_FAULT = 10
 
 
 @extern(symbol="probe_address")
@@ -70,6 +74,41 @@ def probe_address(number: u64) -> u64:
 def call_address(function: u64, first: u64, second: u64) -> u64:
     """Call code at any address."""
     return u64(0)
+
+
+@record
+class Measured:
+    """What came back of a measured system call, and the instructions counted just before and just after it."""
+
+    badge: u64
+    info: MessageInfo
+    word0: u64
+    word1: u64
+    word2: u64
+    word3: u64
+    before: u64
+    after: u64
+
+
+@intrinsic(
+    assembly="rdinstret x30\n\tecall\n\trdinstret x31",
+    constraints="={x10},={x11},={x12},={x13},={x14},={x15},={x30},={x31},"
+    "{x10},{x11},{x12},{x13},{x14},{x15},{x17},{x16},{x5},~{memory}",
+)
+def measured_system_call(
+    cap: u64,
+    info: MessageInfo,
+    word0: u64,
+    word1: u64,
+    word2: u64,
+    word3: u64,
+    number: Syscall,
+    reply: u64,
+    destination: u64,
+) -> Measured:
+    """A system call between two readings of the instruction counter."""
+    received = system_call_send(cap, info, word0, word1, word2, word3, number, reply, destination)
+    return Measured(received.badge, received.info, received.word0, received.word1, received.word2, received.word3, 0, 0)
 
 
 @struct
@@ -91,6 +130,9 @@ class Step:
     result: u64
     result_info: MessageInfo
     results: Array[u64] = array(4)
+    # Of a measured call: the instructions counted just before it and just after it, in this thread.
+    before: u64
+    after: u64
 
 
 @struct
@@ -164,6 +206,21 @@ def perform(step: Step) -> None:
             step.results[3] = received.word3
         case Action.CALL_FUNCTION:
             step.result = call_address(step.cap, step.words[0], step.words[1])
+        case Action.MEASURE:
+            measured = measured_system_call(
+                step.cap,
+                step.info,
+                step.words[0],
+                step.words[1],
+                step.words[2],
+                step.words[3],
+                step.number,
+                step.reply,
+                step.destination,
+            )
+            step.before = measured.before
+            step.after = measured.after
+            step.result_info = measured.info
         case Action.SPIN:
             start = read_time()
             while read_time() - start < step.words[0]:
@@ -254,6 +311,14 @@ def add_load(worker: Worker, address: u64) -> Step:
 def add_store(worker: Worker, address: u64, value: u64) -> Step:
     """A store of a word."""
     return add_function(worker, probe_address(Probe.STORE), address, value)
+
+
+@compiled
+def add_measured(worker: Worker, number: Syscall, cap: u64, length: u64) -> Step:
+    """A system call that is measured."""
+    step = add_call(worker, number, cap, length)
+    step.action = Action.MEASURE
+    return step
 
 
 @compiled
