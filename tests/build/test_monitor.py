@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 from tessera.abi.configuration import configuration
 from tessera.abi.faults import Fault
@@ -53,14 +54,43 @@ int main(void)
 """
 
 
+LIBRARY = """\
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE int load(volatile int *place)
+{
+    return *place;
+}
+"""
+
+CALLER = """\
+#include "include/library.h"
+
+INLINE int step(volatile int *place)
+{
+    int first = load(place);
+    return first + 1;
+}
+
+int main(void)
+{
+    return step((int *)0x4000000) + load((int *)0x4000004);
+}
+"""
+
+
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TESSERA_CACHE", str(tmp_path / "cache"))
 
 
 def compiled_intruder(folder: Path) -> ProgramImage:
+    return compiled_source(folder, PEEK)
+
+
+def compiled_source(folder: Path, text: str) -> ProgramImage:
     source = folder / "intruder.c"
-    source.write_text(PEEK)
+    source.write_text(text)
     item = compile_c(source, folder / "intruder.o", target=USER)
     elf = link_component([start_file(), item], folder / "intruder.elf", source)
     return read_program(elf, env.USER_SPACE, Location("test.system", 1, 1))
@@ -83,6 +113,18 @@ def test_a_fault_in_a_c_program_is_told_with_its_line(tmp_path: Path) -> None:
         assert "; at start.S:" in told
 
 
+def test_a_fault_in_the_library_is_told_with_the_users_line(tmp_path: Path) -> None:
+    """The compiler puts ``load`` into ``step``, and both into ``main``."""
+    (tmp_path / "include").mkdir()
+    (tmp_path / "include" / "library.h").write_text(LIBRARY)
+    program = compiled_source(tmp_path, CALLER)
+    loads = [call.start for call in program.inlined if call.function == "load"]
+    assert {program.line_of(pc).file for pc in loads} == {"include/library.h"}  # type: ignore[union-attr]
+    with monitor_of(SYSTEM, {**images(SYSTEM), "intruder": program}) as kernel:
+        told = {kernel.deliver(2, Fault.VM_FAULT, pc, 0, 0, 13).partition("; ")[2].partition(" (")[0] for pc in loads}
+    assert told == {"at intruder.c:5 in step", "at intruder.c:11 in main"}
+
+
 @pytest.mark.parametrize("debug", [True, False], ids=["debug", "release"])
 def test_the_program_calls_nothing_that_is_not_there(
     tmp_path: Path, debug: bool, monkeypatch: pytest.MonkeyPatch
@@ -90,7 +132,9 @@ def test_the_program_calls_nothing_that_is_not_there(
     monkeypatch.setattr(configuration, "debug", debug)
     compile_roots([monitor.main, violation.violation], tmp_path / "monitor.o")
     with (tmp_path / "monitor.o").open("rb") as stream:
-        symbols = list(ELFFile(stream).get_section_by_name(".symtab").iter_symbols())
+        table = ELFFile(stream).get_section_by_name(".symtab")
+        assert isinstance(table, SymbolTableSection)
+        symbols = list(table.iter_symbols())
     assert [s.name for s in symbols if s.name and s["st_shndx"] == "SHN_UNDEF"] == []
     assert "main" in {s.name for s in symbols}
 

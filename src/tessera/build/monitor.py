@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import PurePath
 
 from tessera.build.layouts import Blob, pack
+from tessera.build.places import Place, code_of, places_of
 from tessera.lang import size_of
 from tessera.runtime import fault_tables as layout
-from tessera.system.elf import LineRow, ProgramImage, Segment
+from tessera.system.elf import ProgramImage, Segment
 from tessera.system.environment import MONITOR_STACK, USER_SPACE
 from tessera.system.faultmap import Area, AreaKind, FaultMap
 from tessera.system.model import Permissions, ProtectionDomain, System
@@ -69,12 +70,7 @@ def _component(blob: Blob, system: System, facts: FaultMap, pd: ProtectionDomain
         period=pd.period,
         areas=blob.table([_area(blob, pd, area) for area in known.areas]),
         channels=blob.table(_channels(blob, system, pd)),
-        lines=blob.table(
-            [
-                pack(layout.LineEntry, pc=row.pc, file=blob.text(row.file), line=row.line)
-                for row in _code_lines(image, known.lines)
-            ]
-        ),
+        lines=blob.table([_line(blob, place) for place in places_of(image)]),
         functions=blob.table(_functions(blob, image)),
     )
 
@@ -94,6 +90,11 @@ def _area(blob: Blob, pd: ProtectionDomain, area: Area) -> bytes:
     )
 
 
+def _line(blob: Blob, place: Place) -> bytes:
+    function = blob.text(place.function) if place.function else 0
+    return pack(layout.LineEntry, pc=place.pc, file=blob.text(place.file), line=place.line, function=function)
+
+
 def _channels(blob: Blob, system: System, pd: ProtectionDomain) -> list[bytes]:
     rows: list[tuple[int, int, str]] = [(irq.id, layout.CHANNEL_INTERRUPT, "") for irq in pd.irqs]
     for channel in system.channels:
@@ -107,17 +108,11 @@ def _channels(blob: Blob, system: System, pd: ProtectionDomain) -> list[bytes]:
     ]
 
 
-def _code_lines(image: ProgramImage, lines: Iterable[LineRow]) -> Iterator[LineRow]:
-    """Rows of code that is in the program: a linker leaves those of functions that it left out, at address 0."""
-    code = [(s.vaddr, s.end) for s in image.segments if Permissions.EXECUTE in s.perms]
-    return (row for row in lines if any(start <= row.pc <= end for start, end in code))
-
-
 def _functions(blob: Blob, image: ProgramImage) -> list[bytes]:
     """Named stretches of code; a name of the language is told without its module. Of several names for one address,
     the first in alphabetical order is taken.
     """
-    code = [(s.vaddr, s.end) for s in image.segments if Permissions.EXECUTE in s.perms]
+    code = code_of(image)
     found: dict[int, tuple[int, str]] = {}
     for symbol in sorted(image.symbols.values(), key=lambda symbol: (symbol.address, symbol.name)):
         if symbol.size and any(start <= symbol.address < end for start, end in code):

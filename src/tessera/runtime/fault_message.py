@@ -131,16 +131,21 @@ def is_code(entry: ComponentEntry, pc: u64) -> bool:
 @compiled
 def put_source(entry: ComponentEntry, pc: u64) -> bool:
     """File, line and function of an address of code, as far as they are known. False: nothing is."""
+    name = u64(0)
+    function = function_at(entry, pc)
+    if function is not None:
+        name = function.name
     line = line_at(entry, pc)
     if line is not None:
         put_string(u64(line.file))
         put(b":")
         put_decimal(u64(line.line))
-    function = function_at(entry, pc)
-    if function is not None:
+        if line.function != 0:
+            name = u64(line.function)
+    if name != 0:
         put(b"in " if line is None else b" in ")
-        put_string(function.name)
-    return line is not None or function is not None
+        put_string(name)
+    return line is not None or name != 0
 
 
 @compiled

@@ -81,11 +81,15 @@ class ChannelEntry:
 
 @struct
 class LineEntry:
-    """From ``pc`` up to the next entry, the code is from ``line`` of ``file``; line 0 ends a stretch of code."""
+    """From ``pc`` up to the next entry, the code is from ``line`` of ``file``; line 0 ends a stretch of code.
+
+    ``function`` is named where it is another than the one that the symbols have there, or else is 0.
+    """
 
     pc: u64
     file: u32
     line: u32
+    function: u32
 
 
 @struct

@@ -16,6 +16,7 @@ from elftools.elf.sections import SymbolTableSection
 from tessera.lang.diagnostics import Diagnostic, Location
 from tessera.system.collect import did_you_mean
 from tessera.system.environment import AddressSpace
+from tessera.system.inlined import InlinedCall, inlined_calls
 from tessera.system.model import Permissions
 
 
@@ -60,6 +61,7 @@ class ProgramImage:
     segments: tuple[Segment, ...]
     symbols: Mapping[str, Symbol] = field(repr=False)
     lines: tuple[LineRow, ...] = field(repr=False, default=())
+    inlined: tuple[InlinedCall, ...] = field(repr=False, default=())
 
     def line_of(self, pc: int) -> LineRow | None:
         """The source line of an address, or None where it is unknown."""
@@ -107,7 +109,8 @@ def read_program(path: Path, space: AddressSpace, location: Location, shown_as: 
                     fix="link the program with an entry symbol: ENTRY(_start) in the link script, or -e _start",
                 )
             symbols = {symbol.name: symbol for symbol in _symbols(elf)}
-            return ProgramImage(file, entry, segments, symbols, tuple(_lines(elf)))
+            inlined = tuple(inlined_calls(elf, _file_name))
+            return ProgramImage(file, entry, segments, symbols, tuple(_lines(elf)), inlined)
     except OSError as error:
         raise Diagnostic("file-unreadable", location, f"cannot read '{file}': {error.strerror}") from None
     except ELFError as error:
