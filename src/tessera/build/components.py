@@ -201,30 +201,41 @@ def defined_symbols(item: Path) -> set[str]:
         }
 
 
+# How a component declares what the event loop calls.
+DECLARATIONS = {
+    (Kind.C, "notified"): "void notified(microkit_channel ch)",
+    (Kind.C, "protected"): "microkit_msginfo protected(microkit_channel ch, microkit_msginfo msginfo)",
+    (Kind.PYTHON, "notified"): "def notified(channel: u32) -> None",
+    (Kind.PYTHON, "protected"): "def protected(channel: u32, info: MessageInfo) -> MessageInfo",
+}
+
+
 def _check_handlers(pd: ProtectionDomain, system: System, program: Program, elf: Path) -> None:
     """What the description sends to a component must be handled by its program."""
     defined = set((elf.parent / "handlers").read_text().split())
-    language = {Kind.C: "void notified(microkit_channel ch)", Kind.PYTHON: "def notified(channel: u32) -> None"}
+    place = Location(str(program.path), 1)
     for channel in system.channels:
         for sender, receiver in channel.directions():
             if receiver.pd != pd.name:
                 continue
-            for allowed, verb, name in ((sender.notify, "notify", "notified"), (sender.pp, "call", "protected")):
+            for allowed, does, attribute, name in (
+                (sender.notify, "notify", "notify", "notified"),
+                (sender.pp, "call", "pp", "protected"),
+            ):
                 if allowed and name not in defined:
                     raise Diagnostic(
                         "handler-missing",
-                        Location(str(program.path), 1),
-                        f"'{pd.name}' can be {'notified' if verb == 'notify' else 'called'} by '{sender.pd}', "
-                        f"and its program does not define {name}",
-                        why=f"{channel.location} lets '{sender.pd}' {verb} it on channel {receiver.id}",
-                        fix=f"define {language[program.kind].replace('notified', name)}, "
-                        f"or write {'notify' if verb == 'notify' else 'pp'}=\"false\" at the end of '{sender.pd}'",
+                        place,
+                        f"'{sender.pd}' may {does} '{pd.name}', whose program does not define {name}",
+                        why=f"it is channel {receiver.id} of '{pd.name}', declared at {channel.location}",
+                        fix=f"define {DECLARATIONS[program.kind, name]}, "
+                        f"or write {attribute}=\"false\" at the end of '{sender.pd}'",
                     )
     if pd.irqs and "notified" not in defined:
         raise Diagnostic(
             "handler-missing",
-            Location(str(program.path), 1),
+            place,
             f"'{pd.name}' receives interrupts, and its program does not define notified",
             why=f"{pd.irqs[0].location} gives it the interrupt {pd.irqs[0].irq}",
-            fix=f"define {language[program.kind]}",
+            fix=f"define {DECLARATIONS[program.kind, 'notified']}",
         )

@@ -42,7 +42,13 @@ def load(source: Path, folders: Sequence[Path]) -> ModuleType:
         raise
     except SyntaxError as error:
         place = Location(error.filename or str(source), error.lineno or 0, error.offset or 0)
-        raise Diagnostic("python-syntax", place, f"this is not Python: {error.msg}") from None
+        raise Diagnostic(
+            "python-syntax",
+            place,
+            f"this is not Python: {error.msg}",
+            why="a component in Python is an ordinary Python module",
+            fix="correct the source at this place",
+        ) from None
     except Exception as error:
         raise Diagnostic(
             "python-import",

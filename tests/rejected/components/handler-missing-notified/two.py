@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: BSD-2-Clause
+from tessera.lang import compiled
+
+
+@compiled
+def init() -> None:
+    return

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: BSD-2-Clause
+import nothing_of_this_name
