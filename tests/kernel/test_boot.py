@@ -62,7 +62,7 @@ def start(image_bytes: int, tree_bytes: int) -> BootPlan:
     )
 
 
-@pytest.mark.parametrize(("image_bytes", "tree_bytes"), [(0x3000, 0), (0x1000, 100), (0x5000, 4421), (0x4_0000, 0)])
+@pytest.mark.parametrize("image_bytes, tree_bytes", [(0x3000, 0), (0x1000, 100), (0x5000, 4421), (0x4_0000, 0)])
 def test_boot_is_what_the_plan_says(small_machine: Memory, image_bytes: int, tree_bytes: int) -> None:
     plan = start(image_bytes, tree_bytes)
     info: BootInfo = boot_slots.root_task.info

@@ -65,6 +65,41 @@ def identity_window() -> Iterator[None]:
         configuration.physical_window = before
 
 
+def reachable_slots(root: Slot, root_bits: int) -> list[Slot]:
+    """All slots, the root CNode's first: of CNodes and threads that a capability leads to, and of interrupts."""
+    found: dict[int, Slot] = {}
+    nodes: list[tuple[Slot, int]] = [(root, 1 << root_bits), (irq_slots.slots[0], IRQ_SLOTS)]
+    seen: set[int] = set()
+    while nodes:
+        first, count = nodes.pop(0)
+        if int(address_of(first)) in seen:
+            continue
+        seen.add(int(address_of(first)))
+        for index in range(count):
+            slot = slot_at(first, index)
+            found[int(address_of(slot))] = slot
+            cap = slot.capability
+            if isinstance(cap, CNodeCap) or (isinstance(cap, ZombieCap) and not cap.is_thread):
+                nodes.append((cap.slots, 1 << int(cap.radix)))
+            elif isinstance(cap, ThreadCap):
+                nodes.append((cap.tcb.cspace_root, THREAD_SLOTS))
+            elif isinstance(cap, ZombieCap):
+                nodes.append((cap.slots, THREAD_SLOTS))
+    return list(found.values())
+
+
+def check_capabilities(slots: list[Slot]) -> None:
+    """All invariants of capabilities, for all slots and all pairs of slots in use."""
+    for slot in slots:
+        for one in ONE_SLOT:
+            assert one(slot), f"{one.__name__}({slot}: {slot.capability})"
+    used = [slot for slot in slots if not isinstance(slot.capability, NullCap)]
+    for a in used:
+        for b in used:
+            for two in TWO_SLOTS:
+                assert two(a, b), f"{two.__name__}({a}: {a.capability}, {b}: {b.capability})"
+
+
 class World:
     """A state with a root CNode of ``2**root_bits`` slots; use as a context manager. ``size`` in bytes.
 
@@ -169,38 +204,12 @@ class World:
         return self.original(IrqControlCap())
 
     def slots(self) -> list[Slot]:
-        """All slots, the root CNode's first: of CNodes and threads that a capability leads to, and of interrupts."""
-        found: dict[int, Slot] = {}
-        nodes: list[tuple[Slot, int]] = [(self.root, 1 << self.root_bits), (irq_slots.slots[0], IRQ_SLOTS)]
-        seen: set[int] = set()
-        while nodes:
-            first, count = nodes.pop(0)
-            if int(address_of(first)) in seen:
-                continue
-            seen.add(int(address_of(first)))
-            for index in range(count):
-                slot = slot_at(first, index)
-                found[int(address_of(slot))] = slot
-                cap = slot.capability
-                if isinstance(cap, CNodeCap) or (isinstance(cap, ZombieCap) and not cap.is_thread):
-                    nodes.append((cap.slots, 1 << int(cap.radix)))
-                elif isinstance(cap, ThreadCap):
-                    nodes.append((cap.tcb.cspace_root, THREAD_SLOTS))
-                elif isinstance(cap, ZombieCap):
-                    nodes.append((cap.slots, THREAD_SLOTS))
-        return list(found.values())
+        """All slots, the root CNode's first."""
+        return reachable_slots(self.root, self.root_bits)
 
     def check(self) -> None:
-        """All invariants of capabilities, for all slots and all pairs of slots in use."""
-        slots = self.slots()
-        for slot in slots:
-            for one in ONE_SLOT:
-                assert one(slot), f"{one.__name__}({slot}: {slot.capability})"
-        used = [slot for slot in slots if not isinstance(slot.capability, NullCap)]
-        for a in used:
-            for b in used:
-                for two in TWO_SLOTS:
-                    assert two(a, b), f"{two.__name__}({a}: {a.capability}, {b}: {b.capability})"
+        """All invariants of capabilities."""
+        check_capabilities(self.slots())
 
     def arguments(self, words: Sequence[int], extra: Sequence[Slot] = ()) -> None:
         """Make these the message words and passed capabilities of the current request."""

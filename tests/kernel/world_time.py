@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +64,20 @@ def invariants_of(*modules: Any) -> list[FunctionInfo]:
 
 
 INVARIANTS = invariants_of(scheduling_invariants, waiting_invariants)
+
+
+def check_objects(objects: Mapping[type[Any], Collection[Any]]) -> None:
+    """All invariants of scheduling and waiting, for all objects of each kind."""
+    for info in INVARIANTS:
+        kinds = list(info.signature()[0].values())
+        if not kinds:
+            assert info.function(), info.name
+        elif len(kinds) == 1:
+            for item in objects[kinds[0]]:
+                assert info.function(item), f"{info.name}({item})"
+        else:
+            for priority in {int(tcb.priority) for tcb in objects[Tcb]} | {0, 255}:
+                assert info.function(kernel.current_domain, u64(priority)), info.name
 
 
 @dataclass
@@ -335,16 +350,7 @@ class TimeWorld(World):
             Notification: self.notifications,
             Reply: self.replies,
         }
-        for info in INVARIANTS:
-            kinds = list(info.signature()[0].values())
-            if not kinds:
-                assert info.function(), info.name
-            elif len(kinds) == 1:
-                for item in objects[kinds[0]]:
-                    assert info.function(item), f"{info.name}({item})"
-            else:
-                for priority in {int(tcb.priority) for tcb in self.tcbs} | {0, 255}:
-                    assert info.function(kernel.current_domain, u64(priority)), info.name
+        check_objects(objects)
 
     def ready(self, slot: Slot) -> bool:
         """Whether a thread is in a ready queue."""
