@@ -87,6 +87,8 @@ class Chaos:
     def step(self) -> None:
         """Time goes on, and whoever runs does something."""
         self.pass_time()
+        # A device's interrupt that nobody takes; preemption points see it.
+        machine.Model.pending = self.chance.choice([0, 0, machine.EXTERNAL_PENDING])
         if kernel.current is kernel.idle:
             # The manager waits for its time.
             self.world.advance(2000 * US)

@@ -10,7 +10,7 @@ import pytest
 from tessera.abi.labels import InvocationLabel as Label
 from tessera.abi.objects import ObjectType
 from tessera.arch import machine
-from tessera.kernel import deletion, ipc, schedcontext
+from tessera.kernel import blocking, deletion, ipc, schedcontext
 from tessera.kernel.capability import EndpointCap, ReplyCap
 from tessera.kernel.layout import EndpointState, Reply, Slot, ThreadState
 from tessera.kernel.request import Status
@@ -298,6 +298,59 @@ def test_cancelling_many_is_preempted_and_goes_on(world: TimeWorld) -> None:
     assert ipc.cancel_all(cap.endpoint) == Status.OK
     world.leave()
     assert all(world.tcb(thread).state != ThreadState.BLOCKED_ON_SEND for thread in threads)
+
+
+def test_cancelling_by_badge_goes_on_where_it_was_preempted(world: TimeWorld) -> None:
+    endpoint, threads = waiting_senders(world, 9)
+    manager = world.active(90)
+    world.run(manager)
+    target = world.copy(endpoint, badge=2)
+    first = world.tcb(threads[4])
+    machine.Model.pending = machine.EXTERNAL_PENDING
+    kernel.work_units = 96
+    arguments = (world.address(target), 64)
+    world.call(world.root_slot, *arguments, label=int(Label.CNODE_CANCEL_BADGED_SENDS))
+    # Four were looked at, and the thread repeats its call.
+    assert kernel.cancel_next is first and kernel.cancel_by is world.tcb(manager)
+    assert sum(world.tcb(thread).state == ThreadState.BLOCKED_ON_SEND for thread in threads) == 7
+    machine.Model.pending = 0
+    for thread in threads[1:4:2]:
+        world.call(thread, label=int(Label.TCB_SUSPEND))
+    # The next one leaves meanwhile.
+    blocking.cancel_ipc(first)
+    assert kernel.cancel_next is world.tcb(threads[5])
+    world.run(manager)
+    world.again()
+    for thread in threads[5::2]:
+        world.call(thread, label=int(Label.TCB_SUSPEND))
+    waiting = [world.tcb(thread).state == ThreadState.BLOCKED_ON_SEND for thread in threads]
+    assert waiting == [True, False, True, False, False, False, True, False, True]
+    assert kernel.cancel_next is None
+
+
+def test_a_cancellation_that_another_thread_ended_begins_anew(world: TimeWorld) -> None:
+    endpoint, threads = waiting_senders(world, 6)
+    manager, other = world.active(90), world.active(80)
+    world.run(manager)
+    target = world.copy(endpoint, badge=1)
+    machine.Model.pending = machine.EXTERNAL_PENDING
+    kernel.work_units = 97
+    arguments = (world.address(target), 64)
+    world.call(world.root_slot, *arguments, label=int(Label.CNODE_CANCEL_BADGED_SENDS))
+    machine.Model.pending = 0
+    assert kernel.cancel_next is world.tcb(threads[3])
+    for thread in threads[0:4:2]:
+        world.call(thread, label=int(Label.TCB_SUSPEND))
+    world.run(manager)
+    world.call(manager, label=int(Label.TCB_SUSPEND))
+    assert kernel.cancel_next is None and kernel.cancel_by is None
+    # A sender that comes to the head of the queue meanwhile is not forgotten.
+    late = world.active(150)
+    world.run(late)
+    world.send(target, 9)
+    world.run(other)
+    world.call(world.root_slot, *arguments, label=int(Label.CNODE_CANCEL_BADGED_SENDS))
+    assert world.tcb(late).state == ThreadState.RUNNING
 
 
 def test_changing_a_priority_moves_a_waiting_thread(world: TimeWorld) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from tessera.kernel import queue, reply, scheduler
 from tessera.kernel.layout import FaultKind, Tcb, ThreadState
+from tessera.kernel.state import kernel
 from tessera.lang import compiled
 
 
@@ -48,3 +49,11 @@ def cancel_ipc(tcb: Tcb) -> None:
             reply.abandon(tcb)
         case _:
             pass
+
+
+@compiled
+def forget_cancellation(tcb: Tcb) -> None:
+    """A thread that another one stops, or sends elsewhere, may not repeat the call that was preempted."""
+    if kernel.cancel_by is tcb:
+        kernel.cancel_by = None
+        kernel.cancel_next = None

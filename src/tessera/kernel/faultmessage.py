@@ -12,7 +12,7 @@ from tessera.abi.errors import LookupFailure
 from tessera.abi.faults import TIMEOUT_REPLY_REGISTERS, UNKNOWN_SYSCALL_REGISTERS, USER_EXCEPTION_REGISTERS
 from tessera.abi.messages import MAX_MESSAGE_LENGTH
 from tessera.arch import registers
-from tessera.kernel import message, schedcontext
+from tessera.kernel import blocking, message, schedcontext
 from tessera.kernel.layout import FAULT_PC, FaultKind, IpcBuffer, Tcb
 from tessera.lang import compiled, min, range, u64
 
@@ -100,6 +100,7 @@ def write(sender: Tcb, receiver: Tcb, buffer: IpcBuffer | None) -> u64:
 @compiled
 def set_registers(handler: Tcb, tcb: Tcb, table: bytes) -> None:
     """The answer's words become registers of the thread, as many as it has and the table allows."""
+    blocking.forget_cancellation(tcb)
     buffer = message.buffer_of(handler, False)
     length = message.room(buffer, min(message.sent_info(handler).length, MAX_MESSAGE_LENGTH))
     for index in range(min(length, u64(len(table)))):

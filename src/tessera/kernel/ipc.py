@@ -8,6 +8,7 @@ from tessera.kernel import blocking, budget, notification, queue, reply, schedco
 from tessera.kernel.capability import EndpointCap
 from tessera.kernel.layout import Endpoint, EndpointState, FaultKind, NotificationState, Reply, Tcb, ThreadState
 from tessera.kernel.request import Status
+from tessera.kernel.state import kernel
 from tessera.kernel.transfer import transfer
 from tessera.lang import compiled, u64
 
@@ -162,21 +163,29 @@ def cancel_all(endpoint: Endpoint) -> Status:
 
 @compiled
 def cancel_badged(endpoint: Endpoint, badge: u64) -> Status:
-    """No thread waits any more to send with this badge. PREEMPTED when it has to go on later.
+    """No thread that waits to send with this badge does so any more. PREEMPTED when it has to go on later.
 
-    (seL4: cancelBadgedSends.)
+    It goes on where it stopped, so it ends however often it is preempted. (seL4: cancelBadgedSends.)
     """
     if endpoint.end.state != EndpointState.SENDING:
         return Status.OK
     tcb = endpoint.head
-    # Each turn goes one thread further. A call that starts again passes those that it kept once more.
+    begun = kernel.cancel_next
+    if begun is not None and kernel.cancel_by is kernel.current:
+        if begun.blocked_endpoint is endpoint and kernel.cancel_badge == badge:
+            tcb = begun
+    kernel.cancel_next = None
+    # Each turn goes one thread further.
     while tcb is not None:
         following = tcb.wait_next
         if tcb.blocked_badge == badge:
             restart_waiting(endpoint, tcb)
-            if following is not None and scheduler.preemption_point():
-                scheduler.reschedule_required()
-                return Status.PREEMPTED
         tcb = following
+        if tcb is not None and scheduler.preemption_point():
+            kernel.cancel_by = kernel.current
+            kernel.cancel_next = tcb
+            kernel.cancel_badge = badge
+            scheduler.reschedule_required()
+            return Status.PREEMPTED
     scheduler.reschedule_required()
     return Status.OK

@@ -105,12 +105,28 @@ def remove_ready(tcb: Tcb) -> None:
 
 
 @compiled
+def highest_word(summary: u64) -> u64:
+    """The number of the highest of four bits that is set. There must be one."""
+    requires(summary != 0 and summary < 1 << 4)
+    if summary & 0b1100 == 0:
+        return summary >> 1
+    return 2 + (summary >> 3)
+
+
+@compiled
 def highest_priority(domain: u64) -> u64:
     """The highest priority with a ready thread. There must be one."""
     queues = kernel.domains[domain]
-    assert queues.summary != 0
-    word = 63 - count_leading_zeros(queues.summary)
+    word = highest_word(queues.summary)
     return (word << 6) + 63 - count_leading_zeros(queues.occupied[word])
+
+
+@compiled
+def has_ready_above(domain: u64, priority: u64) -> bool:
+    """Whether a thread of a higher priority is ready: the bitmaps have bits above those of ``priority``."""
+    queues = kernel.domains[domain]
+    word = priority >> 6
+    return (queues.summary >> word) >> 1 != 0 or (queues.occupied[word] >> (priority & 63)) >> 1 != 0
 
 
 @compiled
@@ -223,6 +239,8 @@ def wait_at_endpoint(endpoint: Endpoint, tcb: Tcb, state: EndpointState) -> None
 @compiled
 def leave_endpoint(endpoint: Endpoint, tcb: Tcb) -> None:
     """Take a thread out of an endpoint's queue; without any the endpoint is idle."""
+    if kernel.cancel_next is tcb:
+        kernel.cancel_next = tcb.wait_next
     queue = remove_waiting(Waiting(endpoint.head, endpoint.end.tail), tcb)
     endpoint.head = queue.head
     if queue.head is None:

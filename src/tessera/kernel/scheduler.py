@@ -232,20 +232,15 @@ def choose_thread() -> None:
 
 
 @compiled
-def is_highest(tcb: Tcb) -> bool:
-    """Whether no ready thread of the current domain has a higher priority."""
-    domain = kernel.current_domain
-    return not queue.has_ready(domain) or tcb.priority >= queue.highest_priority(domain)
-
-
-@compiled
 def consider_candidate(candidate: Tcb, was_running: bool) -> None:
     """Switch to the candidate unless another thread comes first. ``was_running``: the current one is ready now.
 
     A candidate that is above the current thread is above all others, for the current one was chosen before them.
     """
     current = kernel.current
-    if (current is kernel.idle or candidate.priority < current.priority) and not is_highest(candidate):
+    if (current is kernel.idle or candidate.priority < current.priority) and queue.has_ready_above(
+        kernel.current_domain, candidate.priority
+    ):
         enqueue(candidate)
         choose_thread()
     elif was_running and candidate.priority == current.priority:

@@ -84,6 +84,10 @@ class KernelState:
     domain_time: u64
     # Steps of a long operation since the last look for pending interrupts.
     work_units: u64
+    # A preempted cancellation of sends with a badge: who does it, and the waiting thread that it goes on with.
+    cancel_by: Tcb | None
+    cancel_next: Tcb | None
+    cancel_badge: u64
     # The thread whose FPU registers are in the hardware.
     fpu_owner: Tcb | None
     fpu_on: bool

@@ -25,6 +25,7 @@ def suspend(tcb: Tcb) -> None:
     """Stop a thread and cancel what it waits for."""
     if tcb is kernel.candidate:
         scheduler.reschedule_required()
+    blocking.forget_cancellation(tcb)
     blocking.cancel_ipc(tcb)
     if tcb.state == ThreadState.RUNNING:
         # A running thread has nothing to repeat: if it is restarted, it goes on.
@@ -67,6 +68,8 @@ def move_in_endpoint_queue(tcb: Tcb, state: EndpointState) -> None:
     """After a change of priority: to the place in the endpoint's queue that it means."""
     endpoint = tcb.blocked_endpoint
     assert endpoint is not None
+    # It may move ahead of where a preempted cancellation would go on.
+    kernel.cancel_next = None
     queue.leave_endpoint(endpoint, tcb)
     queue.wait_at_endpoint(endpoint, tcb, state)
 
