@@ -30,9 +30,10 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True)
 class SuiteImage:
-    """A suite that can be booted: ``layout`` says where everything lies."""
+    """A suite that can be booted: ``layout`` says where everything lies. Sizes in bytes."""
 
     kernel: Path
+    kernel_text: int
     root_task: Path
     layout: BootImage
     memory_size: int
@@ -79,7 +80,7 @@ def build_suite(
     memory_size = configuration.profile.memory_size
     output = cache_folder() / f"suite-{name}" / f"{profile}-{config}.elf"
     layout = make_boot_image(kernel.elf, root_task, output, configuration.board, memory_size=memory_size)
-    return SuiteImage(kernel.elf, root_task, layout, memory_size)
+    return SuiteImage(kernel.elf, kernel.text, root_task, layout, memory_size)
 
 
 class _Copy(io.StringIO):

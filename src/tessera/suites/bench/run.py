@@ -29,16 +29,26 @@ class Measurement:
         return self.instructions / self.operation.fast if self.operation.fast else None
 
 
+@dataclass(frozen=True)
+class Benchmarks:
+    """All measurements of one kernel; ``kernel_text`` is its code and constants, in bytes."""
+
+    profile: str
+    config: str
+    kernel_text: int
+    measurements: list[Measurement]
+
+
 def run(
     config: str = "release", *, stream: TextIO | None = None, timeout: float = TIMEOUT, progress: Progress | None = None
-) -> list[Measurement]:
+) -> Benchmarks:
     """Measure all operations on a kernel of this configuration.
 
     Raises :class:`Diagnostic` if something cannot be built or booted, or if the run did not come to its end.
     """
     image = build_suite("bench", [main.main], profile=PROFILE, config=config, checked=False, progress=progress)
     code, console = boot_suite(image, timeout=timeout, stream=stream)
-    return read_measurements(code, console)
+    return Benchmarks(PROFILE, config, image.kernel_text, read_measurements(code, console))
 
 
 def read_measurements(code: int, console: str) -> list[Measurement]:
