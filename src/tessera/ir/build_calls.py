@@ -10,7 +10,7 @@ from enum import IntEnum
 from typing import Any, NoReturn
 
 from tessera.ir.build_construct import Construction
-from tessera.ir.build_errors import BUILTINS, conversion_advice, describe
+from tessera.ir.build_errors import BUILTINS, close_match, conversion_advice, count_of, describe
 from tessera.ir.build_operators import repeatable
 from tessera.ir.build_scope import Choice, Length, Live, Method, Value, means
 from tessera.ir.build_types import U64, base_of, is_reference
@@ -262,13 +262,19 @@ class Calls(Construction):
         constants = [value.value for value in values if isinstance(value, Live)]
         if len(constants) != len(values):
             return None
+        if target in (structs.size_of, structs.offset_of) and not is_struct(constants[0]):
+            self.fail(node, "arguments", f"{self.text(node.args[0])} is not a struct class")
         try:
             return Live(target(*constants))
         except Violation:
             return None
         except UnknownType as error:
             self.fail(node, "bad-layout", str(error))
-        except (TypeError, AttributeError, KeyError, ValueError) as error:
+        except KeyError:
+            names = constants[0].__struct__.layout().fields
+            fix = close_match(str(constants[1]), names)
+            self.fail(node, "unknown-field", f"{constants[0].__name__} has no field {constants[1]!r}", fix=fix)
+        except (TypeError, AttributeError, ValueError) as error:
             if target in _SAME_WORD and all(isinstance(constant, int) for constant in constants):
                 self.settle(Live(constants[0]), node.args[0])
             self.fail(node, "constant", f"{self.text(node)} cannot be computed: {error}")
@@ -280,7 +286,7 @@ class Calls(Construction):
     def _arguments(self, node: ast.Call, count: int) -> list[ast.expr]:
         if len(node.args) != count or node.keywords:
             given = len(node.args) + len(node.keywords)
-            self.fail(node, "arguments", f"{self.text(node.func)} takes {count} arguments, not {given}")
+            self.fail(node, "arguments", f"{self.text(node.func)} takes {count_of(count)}, not {given}")
         return node.args
 
     def _operation(self, node: ast.Call, entry: Any) -> Value:

@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tessera.ir.build_errors import close_match
+from tessera.ir.build_errors import close_match, count_of
 from tessera.ir.build_expressions import Expressions
 from tessera.ir.build_scope import Live, Value
 from tessera.ir.nodes import OPERATIONS, Expression
@@ -45,7 +45,7 @@ class Construction(Expressions):
     def match_arguments(self, node: ast.Call, names: Sequence[str], what: str) -> list[tuple[str, ast.expr]]:
         """Arguments in the order they are written, with the parameters that they are for."""
         if len(node.args) > len(names):
-            self.fail(node, "arguments", f"{what} takes {len(names)} arguments, not {len(node.args)}")
+            self.fail(node, "arguments", f"{what} takes {count_of(len(names))}, not {len(node.args)}")
         found = list(zip(names, node.args, strict=False))
         for keyword in node.keywords:
             name = str(keyword.arg)

@@ -113,6 +113,11 @@ def describe(type_: Any) -> str:
     return "NoReturn" if getattr(type_, "__name__", "") == "NoReturn" else type_name(type_)
 
 
+def count_of(arguments: int) -> str:
+    """A number of arguments."""
+    return "1 argument" if arguments == 1 else f"{arguments} arguments"
+
+
 def close_match(name: str, candidates: Iterable[str]) -> str:
     """A sentence that suggests the nearest name, or an empty string."""
     found = difflib.get_close_matches(name, [c for c in candidates if not c.startswith("__")], 1)

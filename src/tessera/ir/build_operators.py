@@ -86,7 +86,7 @@ class Operators(Conversions):
     ) -> Value:
         """An arithmetic operation; between constants it is computed here."""
         if type(op) not in BINARY:
-            self.unsupported(op)
+            self.fail(node, "unsupported", "the operator @ is not part of the language")
         name, function = BINARY[type(op)]
         if isinstance(left, Live) and isinstance(right, Live):
             try:
@@ -279,24 +279,24 @@ class Operators(Conversions):
     def _bool_operation(self, node: ast.BoolOp) -> Value:
         conjunction = isinstance(node.op, ast.And)
         result: Expression | None = None
+        last = Live(conjunction)
         outer = self.flow
         for item in node.values:
             value = self.value(item)
-            if isinstance(value, Live):
-                decides = self.truth(item, value.value) is not conjunction
-                if not decides:
-                    continue
-                if result is None:
-                    self.flow = outer
-                    return Live(not conjunction)
-            test = self.condition(item, Live(not conjunction) if isinstance(value, Live) else value)
+            decides = isinstance(value, Live) and self.truth(item, value.value) is not conjunction
+            if isinstance(value, Live) and result is None:
+                last = value
+                if decides:
+                    break
+                continue
+            test = self.condition(item, value)
             name = "and_then" if conjunction else "or_else"
             result = test if result is None else self.make(node, name, bool, (result, test))
-            if isinstance(value, Live):
+            if decides:
                 break  # What follows is never evaluated, in any run.
             self.flow = self.flow.with_facts(self.facts(item)[0 if conjunction else 1])
         self.flow = outer
-        return Live(conjunction) if result is None else result
+        return last if result is None else result
 
     def _if_expression(self, node: ast.IfExp) -> Value:
         test = self.value(node.test)
@@ -311,8 +311,10 @@ class Operators(Conversions):
         otherwise = self.value(node.orelse)
         self.flow = outer
         own_then, own_otherwise = self.own_type(then), self.own_type(otherwise)
-        for none, own in ((then, own_otherwise), (otherwise, own_then)):
-            if isinstance(none, Live) and none.value is None and is_reference(own):
+        for none, own, part in ((then, own_otherwise, node.body), (otherwise, own_then, node.orelse)):
+            if isinstance(none, Live) and none.value is None and own is not None:
+                if not is_reference(own):
+                    self.fail(part, "type-mismatch", f"the other side is {describe(own)}, which is never None")
                 own_then = own_otherwise = Optional_(target_of(own))
         if own_then is not None and own_otherwise is not None:
             joined = join_types(own_then, own_otherwise)

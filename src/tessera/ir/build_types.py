@@ -165,13 +165,20 @@ class Conversions(Scope):
             fix = f"write b{value!r}"
         elif isinstance(value, int) and type_ is bool:
             fix = "write True or False"
-        kind = f"the {type(value).__name__} {value!r}" if isinstance(value, (int, float, str)) else self._kind(value)
-        self.fail(node, "type-mismatch", f"{self.text(node)} is {kind}, but {wanted} is wanted here", fix=fix)
+        self.fail(
+            node, "type-mismatch", f"{self.text(node)} is {self._kind(value)}, but {wanted} is wanted here", fix=fix
+        )
 
     @staticmethod
     def _kind(value: Any) -> str:
         if value is None:
-            return "None"
+            return "no object"
+        if isinstance(value, IntEnum):
+            return f"a member of {type(value).__name__}"
+        if isinstance(value, (int, float)):
+            return "a plain number"
+        if isinstance(value, str):
+            return "a string"
         if isinstance(value, type):
             return f"the class {value.__name__}"
         if callable(value):
