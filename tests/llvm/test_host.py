@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 
 from tessera.ir.build import build_program
 from tessera.ir.nodes import Assign, Program, Return, Statement
-from tessera.lang import MEMORY_BASE, Memory, Violation, to_word, u64
+from tessera.ir.values import from_raw, to_raw
+from tessera.lang import MEMORY_BASE, Memory, Violation, at, to_word, u64
 from tessera.lang.functions import FUNCTIONS, info_of
+from tessera.lang.types import Optional_
 from tessera.llvm.host import HostMemory, HostModule
 from tests.llvm import hand_made, sample
-from tests.llvm.hand_made import function, local
+from tests.llvm.hand_made import function, local, make
 
 SIZE = 1 << 16
 TOP = (1 << 64) - 1
@@ -68,7 +70,11 @@ class Pair:
         """Call both; they must agree on the result and on all of memory."""
         with self.memory:
             expected = outcome(function, *values)
-        found = outcome(self.native.call, function, *values)
+        native = self.native.function(function)
+        raws = [to_raw(type_, value) for type_, value in zip(native.parameters, values, strict=True)]
+        found = outcome(native.raw, *raws)
+        if not isinstance(found, str):
+            found = from_raw(native.result, found)
         assert found == expected and type(found) is type(expected)
         assert bytes(self.native.memory.data) == bytes(self.memory.data)
         return found
@@ -113,6 +119,7 @@ def calls() -> Iterator[tuple[Any, tuple[Any, ...]]]:
         yield sample.through, (address,)
         yield sample.maybe, (address,)
     yield sample.follow, (None,)
+    yield sample.follow, (at(sample.Node, MEMORY_BASE + SIZE - 8),)
     for number in (0, 1, 2, 3, 6, 7, 8, 255, 257, TOP):
         yield sample.to_colour, (number,)
         yield sample.to_status, (number,)
@@ -282,3 +289,13 @@ def test_names_may_have_any_letters_that_python_allows() -> None:
     body: list[Statement] = [Assign(2, "größe", local("maß", u64)), Return(3, local("größe", u64))]
     made = hand_made.program(function("f", {"maß": u64}, u64, body, {"größe": u64}))
     assert HostModule(made, checked=True).call_raw("made.f", 5) == 5
+
+
+def test_a_field_of_an_optional_reference_is_refused_when_it_is_none() -> None:
+    field = sample.Node.__struct__.layout().fields["count"]  # type: ignore[attr-defined]
+    optional = Optional_(sample.Node)
+    place = make("field_place", u64, local("node", optional), data=field)
+    bad = hand_made.program(function("f", {"node": optional}, u64, make("load", u64, place)))
+    with pytest.raises(Violation) as caught:
+        HostModule(bad, checked=True).call_raw("made.f", 0)
+    assert caught.value.rule == "null"

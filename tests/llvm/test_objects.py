@@ -82,6 +82,13 @@ def test_objects_call_no_library(tmp_path: Path, level: int | str, target: Any) 
     assert undefined_symbols(checked) == {"tessera_violation"}
 
 
+def test_functions_themselves_refuse_to_become_calls_of_a_library(tmp_path: Path) -> None:
+    """Also where the compiler is told that there is a library."""
+    text = text_of(program(clear()), exported_statics={"page"})
+    path = compile_object(text, tmp_path / "x.o", flags=["-fhosted", "-fbuiltin"])
+    assert undefined_symbols(path) == set()
+
+
 def test_the_data_layout_is_the_one_of_llvm() -> None:
     llvm.initialize_all_targets()
     machine = llvm.Target.from_triple(TRIPLE).create_target_machine(features="+m,+a,+c", abiname="lp64")
