@@ -182,6 +182,12 @@ def divide(a: u64, b: u64) -> tuple[u64, u64, bool]:
     return a // b, a % b, a % b == 0
 
 @compiled
+def halves(a: u64) -> tuple[u64, u8]:
+    if a == 0:
+        return 1, 2
+    return (a, 1) if a % 2 == 1 else (a // 2, 0)
+
+@compiled
 def unpacked(a: u64, b: u64) -> u64:
     quotient, _, exact = divide(a, b)
     _ = divide(b, a + 1)
@@ -361,6 +367,7 @@ def test_results_of_several_parts(module: Any, readers: Everywhere) -> None:
     assert gives(readers, module.use_nested, 3) == 306
     assert gives(readers, module.divide, 17, 5) == (3, 2, 0)
     assert gives(readers, module.divide, 1, 0) == ("breaks", "divide")
+    assert [gives(readers, module.halves, value) for value in (0, 7, 8)] == [(1, 2), (7, 1), (4, 0)]
     assert gives(readers, module.unpacked, 3, 15) == 7 + 15 - 3
 
 

@@ -74,7 +74,9 @@ class Assignments(Kinds):
     def _unpack(self, node: ast.Assign, target: ast.Tuple | ast.List) -> list[Statement]:
         for part in target.elts:
             if not isinstance(part, (ast.Name, ast.Attribute, ast.Subscript)):
-                self.unsupported(part)
+                self.fail(
+                    part, "unsupported", f"{self.text(part)} is unpacked into", fix="unpack into names, one level deep"
+                )
         found: list[Statement] = []
         parts: list[Expression] = []
         if isinstance(node.value, ast.Tuple):

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from tessera.ir.build_errors import close_match, describe
 from tessera.ir.build_operators import Operators
-from tessera.ir.build_scope import Live, Method, Value
+from tessera.ir.build_scope import Live, Method, Parts, Value
 from tessera.ir.build_types import U64, is_reference, target_of
 from tessera.ir.nodes import Expression
 from tessera.lang.functions import FunctionInfo, info_of
@@ -220,5 +220,7 @@ class Expressions(Operators):
         values = [self.value(item) for item in node.elts]
         if all(isinstance(item, Live) for item in values):
             return Live(tuple(item.value for item in values if isinstance(item, Live)))
+        if any(self.own_type(item) is None for item in values):
+            return Parts(tuple(values), tuple(node.elts))
         items = tuple(self.settle(item, part) for item, part in zip(values, node.elts, strict=True))
         return self.make(node, "aggregate", TupleType(tuple(item.type for item in items)), items)

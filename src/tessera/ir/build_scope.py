@@ -48,6 +48,14 @@ class Length:
 
 
 @dataclass(frozen=True)
+class Parts:
+    """``(a, 0)``: a tuple in which a constant without width waits for the context to give it one."""
+
+    values: tuple[Value, ...]
+    nodes: tuple[ast.expr, ...]
+
+
+@dataclass(frozen=True)
 class Method:
     """A method with the object that it is called on."""
 
@@ -55,7 +63,7 @@ class Method:
     receiver: Expression
 
 
-Value = Live | Choice | Length | Method | Expression
+Value = Live | Choice | Length | Parts | Method | Expression
 
 
 def means(value: Value | None, thing: object) -> bool:

@@ -146,7 +146,7 @@ class Statements(Assignments):
             if isinstance(over, Live) and isinstance(over.value, (tuple, list)):
                 return self._over_constants(node, over.value)
         if not isinstance(node.target, ast.Name):
-            self.unsupported(node.target)
+            self.fail(node.target, "unsupported", "the index of a loop is a name", fix="write for i in range(n):")
         call = node.iter
         target = self.value(call.func) if isinstance(call, ast.Call) else None
         if not isinstance(call, ast.Call) or not means(target, words.range):

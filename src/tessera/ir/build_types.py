@@ -12,7 +12,7 @@ from enum import IntEnum
 from typing import Any, NoReturn
 
 from tessera.ir.build_errors import conversion_advice, describe
-from tessera.ir.build_scope import Choice, Length, Live, Method, Scope, Value
+from tessera.ir.build_scope import Choice, Length, Live, Method, Parts, Scope, Value
 from tessera.ir.nodes import Expression
 from tessera.lang.types import (
     TEXT,
@@ -76,6 +76,11 @@ class Conversions(Scope):
             return self.make(node, "select", type_, (value.condition, then, otherwise))
         if isinstance(value, Length):
             value = value.expression
+        if isinstance(value, Parts):
+            if not isinstance(type_, TupleType) or len(type_.items) != len(value.values):
+                self.fail(node, "type-mismatch", f"{self.text(node)} is a tuple, but {describe(type_)} is wanted here")
+            parts = zip(value.values, type_.items, value.nodes, strict=True)
+            return self.make(node, "aggregate", type_, tuple(self.coerce(*part) for part in parts))
         if isinstance(value, Method):
             self.fail(node, "not-a-value", f"{self.text(node)} is a method", fix=f"call it: {self.text(node)}()")
         have = value.type
@@ -208,6 +213,9 @@ class Conversions(Scope):
             return self._constant(value.value, type_, node)
         if isinstance(value, Method):
             return self.coerce(value, None, node)
+        if isinstance(value, Parts):
+            for part, part_node in zip(value.values, value.nodes, strict=True):
+                self.settle(part, part_node)
         if isinstance(value, Live) and not isinstance(value.value, int):
             constant = value.value
             if constant is None:
