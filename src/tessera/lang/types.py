@@ -22,7 +22,7 @@ NAMED: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
-class Optional_:
+class Optional_:  # noqa: N801 - the underscore tells it from typing.Optional
     """A reference to ``target`` or ``None``."""
 
     target: Any
