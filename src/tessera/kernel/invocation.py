@@ -118,7 +118,9 @@ def invoke(thread: Tcb, slot: Slot, cap: Capability, sending: Sending, info: Mes
             answer.do_reply(thread, cap.reply, cap.can_grant)
             return Status.OK
         case _:
-            if sending.first_phase:
+            # A thread that sends and receives in one call must not change between the two what it runs on; anything
+            # else may be invoked on the way, as an interrupt is acknowledged.
+            if sending.first_phase and isinstance(cap, (ThreadCap, SchedContextCap, SchedControlCap)):
                 return invalid_capability(0)
             return decode(slot, cap, info.label, request.length)
 
@@ -198,5 +200,3 @@ def handle(thread: Tcb, address: u64, info_word: u64, sending: Sending) -> bool:
             reply_with_results(thread)
         scheduler.set_thread_state(thread, ThreadState.RUNNING)
     return True
-
-
