@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Systems that cannot be built because of a component's source, and the exact message that a person gets.
 
-Each folder of tests/rejected/components has a system, its sources and ``message.err``. The name of a folder begins with the
+Each folder of tests/rejected/components has a system, its sources and ``message.err``. The name begins with the
 rule that is broken. Setting TESSERA_UPDATE_GOLDENS=1 writes the messages anew; look at the difference first.
 """
 
