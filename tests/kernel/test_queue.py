@@ -65,6 +65,11 @@ def test_ready_queues_are_lists(steps: list[tuple[int, int, bool]]) -> None:
                 assert queue.highest_priority(0) == max(used)
 
 
+@given(st.integers(1, (1 << 64) - 1))
+def test_the_highest_bit(word: int) -> None:
+    assert queue.highest_bit(u64(word)) == word.bit_length() - 1
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, COUNT - 1), st.integers(0, 4))))
 def test_the_release_queue_is_sorted_by_time(steps: list[tuple[int, int]]) -> None:

@@ -19,7 +19,7 @@ from tessera.kernel.layout import (
     Tcb,
 )
 from tessera.kernel.state import ReadyQueue, kernel
-from tessera.lang import compiled, count_leading_zeros, record, requires, u64
+from tessera.lang import compiled, record, requires, u64
 
 
 @compiled
@@ -105,20 +105,41 @@ def remove_ready(tcb: Tcb) -> None:
 
 
 @compiled
-def highest_word(summary: u64) -> u64:
+def highest_bit(word: u64) -> u64:
+    """The number of the highest bit that is set. There must be one. The hardware cannot count zeros at once."""
+    requires(word != 0)
+    found = u64(0)
+    rest = word
+    if rest >> 32 != 0:
+        found = u64(32)
+        rest = rest >> 32
+    if rest >> 16 != 0:
+        found += 16
+        rest = rest >> 16
+    if rest >> 8 != 0:
+        found += 8
+        rest = rest >> 8
+    if rest >> 4 != 0:
+        found += 4
+        rest = rest >> 4
+    return found + highest_of_four(rest)
+
+
+@compiled
+def highest_of_four(bits: u64) -> u64:
     """The number of the highest of four bits that is set. There must be one."""
-    requires(summary != 0 and summary < 1 << 4)
-    if summary & 0b1100 == 0:
-        return summary >> 1
-    return 2 + (summary >> 3)
+    requires(bits != 0 and bits < 1 << 4)
+    if bits & 0b1100 == 0:
+        return bits >> 1
+    return 2 + (bits >> 3)
 
 
 @compiled
 def highest_priority(domain: u64) -> u64:
     """The highest priority with a ready thread. There must be one."""
     queues = kernel.domains[domain]
-    word = highest_word(queues.summary)
-    return (word << 6) + 63 - count_leading_zeros(queues.occupied[word])
+    word = highest_of_four(queues.summary)
+    return (word << 6) + highest_bit(queues.occupied[word])
 
 
 @compiled

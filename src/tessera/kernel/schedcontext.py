@@ -41,7 +41,7 @@ def unbind_tcb(context: SchedContext) -> None:
     tcb = context.tcb
     if tcb is None:
         return
-    if tcb is kernel.current or tcb is kernel.candidate:
+    if tcb is kernel.candidate:
         scheduler.reschedule_required()
     scheduler.leave_queues(tcb)
     tcb.scheduling_context = None
@@ -56,7 +56,7 @@ def donate(context: SchedContext, to: Tcb) -> None:
     if giver is not None:
         scheduler.leave_queues(giver)
         giver.scheduling_context = None
-        if giver is kernel.current or giver is kernel.candidate:
+        if giver is kernel.candidate:
             scheduler.reschedule_required()
     context.tcb = to
     to.scheduling_context = context
@@ -113,8 +113,6 @@ def return_to_notification(tcb: Tcb, notification: Notification) -> None:
     if context is not None and tcb.scheduling_context is context:
         tcb.scheduling_context = None
         context.tcb = None
-        if tcb is kernel.current:
-            scheduler.reschedule_required()
 
 
 @compiled

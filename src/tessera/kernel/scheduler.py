@@ -131,14 +131,8 @@ def possible_switch_to(tcb: Tcb) -> None:
 
 @compiled
 def set_thread_state(tcb: Tcb, state: ThreadState) -> None:
-    """Change what a thread is doing; if the current one cannot go on, another is chosen."""
+    """Change what a thread is doing. Whether the current one can go on is looked at when the kernel is left."""
     tcb.state = state
-    if (
-        tcb is kernel.current
-        and kernel.action == SchedulerAction.RESUME_CURRENT
-        and state not in (ThreadState.RUNNING, ThreadState.RESTART)
-    ):
-        reschedule_required()
 
 
 @compiled
@@ -301,7 +295,7 @@ def schedule() -> None:
     if is_domain_expired():
         kernel.reprogram = True
         reschedule_required()
-    if kernel.action != SchedulerAction.RESUME_CURRENT:
+    if kernel.action != SchedulerAction.RESUME_CURRENT or not is_schedulable(kernel.current):
         change_thread()
     switch_context()
     if kernel.reprogram:

@@ -38,7 +38,10 @@ class DomainQueues:
 
 @word(u64)
 class SchedulerAction(IntEnum):
-    """What to do before the kernel is left: go on with the current thread, switch to ``candidate``, or choose anew."""
+    """What to do before the kernel is left.
+
+    Go on with the current thread if it still can, switch to ``candidate`` unless others come first, or choose anew.
+    """
 
     RESUME_CURRENT = 0
     SWITCH_TO_CANDIDATE = 1
