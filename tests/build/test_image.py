@@ -89,6 +89,19 @@ def test_an_edited_source_is_built_again(repository: Path, tmp_path: Path) -> No
     assert any("Hi there, world!" in line for line in run(built)[1])
 
 
+def test_a_prebuilt_program_is_taken_as_it_is(repository: Path, tmp_path: Path) -> None:
+    system = repository / "examples" / "greeter" / "greeter.system"
+    built = build_system(system, BOARD, "debug", [], tmp_path / "first.elf")
+    folder = tmp_path / "prebuilt"
+    folder.mkdir()
+    for name, elf in built.components.items():
+        shutil.copyfile(elf, folder / f"{name}.elf")
+    again = build_system(system, BOARD, "debug", [folder], tmp_path / "second.elf")
+    assert set(again.components.values()) == {folder / f"{name}.elf" for name in built.components}
+    assert again.image.read_bytes() == built.image.read_bytes()
+    assert run(again)[0] == 0
+
+
 def test_a_release_system_runs_without_a_console(repository: Path, tmp_path: Path) -> None:
     system = repository / "examples" / "greeter" / "greeter.system"
     built = build_system(system, BOARD, "release", [], tmp_path / "greeter.elf")

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The bootable image: kernel, root task and loader in one ELF file.
 
-QEMU enters an ELF kernel at its lowest address, so the loader comes first and copies the rest into place. The root task's image is contiguous in physical memory, right behind the kernel, as the load contract has it; data may
-be appended to it, which the root task finds at the first page boundary behind its own end.
+QEMU enters an ELF kernel at its lowest address, so the loader comes first and copies the rest into place. The root
+task's image is contiguous in physical memory, right behind the kernel, as the load contract has it; data may be
+appended to it, which the root task finds at the first page boundary behind its own end.
 """
 
 from __future__ import annotations

@@ -19,7 +19,6 @@ from tessera.abi.profiles import MICROKIT
 from tessera.build.cache import cached, digest, source_files
 from tessera.build.components import Component, build_components, compiler_files, files_of
 from tessera.build.kernel import KernelBuild, Phases, build_kernel, select
-from tessera.lang.diagnostics import Diagnostic
 from tessera.system.model import System
 
 Progress = Callable[[str, float], None]
@@ -31,7 +30,7 @@ STAMP_SUFFIX = ".inputs"
 
 @dataclass
 class ImageBuild:
-    """A built system. Phases in seconds; ``cached`` says that nothing had to be done; sizes in bytes."""
+    """A built system. Phases in seconds; ``cached`` says that nothing had to be done; ``warnings`` as they are told."""
 
     image: Path
     report: Path
@@ -39,7 +38,7 @@ class ImageBuild:
     components: dict[str, Path]
     phases: dict[str, float] = field(default_factory=dict)
     cached: bool = False
-    warnings: list[Diagnostic] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 def build_system(
@@ -72,7 +71,7 @@ def build_system(
     phases.done("description")
     stamp = image.with_name(image.name + STAMP_SUFFIX)
     inputs = _inputs(system, description, search)
-    warnings = list(description.warnings)
+    warnings = [str(warning).replace(": error: ", ": warning: ", 1) for warning in description.warnings]
     if _is_current(stamp, inputs, [image, told, told.with_suffix(".json")]):
         paths = {name: Path(path) for name, path in json.loads(stamp.read_text())["components"].items()}
         phases.done("check")
