@@ -259,7 +259,11 @@ def page_table_errors() -> None:
     error(b"all are there", Error.DELETE_FIRST, page_table_map(third, VSPACE, ELSEWHERE, 0))
     error(b"kernel address", Error.INVALID_ARGUMENT, page_table_map(third, VSPACE, 0xFFFF_FFFF_8020_0000, 0))
     error(b"no space", Error.INVALID_CAPABILITY, page_table_map(third, CNODE, ELSEWHERE, 0))
-    error(b"unmap a root", Error.REVOKE_FIRST, page_table_unmap(VSPACE))
+    error(b"unmap a root", Error.REVOKE_FIRST, page_table_unmap(make_space()))
+    twin = copy(first, ALL_RIGHTS)
+    error(b"unmap one of two", Error.REVOKE_FIRST, page_table_unmap(twin))
+    done(b"delete it", delete(twin))
+    done(b"unmap the only one", page_table_unmap(first))
 
 
 @case

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tessera.abi.capabilities import ALL_RIGHTS, RIGHT_READ, RIGHT_WRITE
+from tessera.abi.capabilities import ALL_RIGHTS, RIGHT_GRANT_REPLY, RIGHT_READ, RIGHT_WRITE
 from tessera.abi.messages import MessageInfo
 from tessera.abi.objects import ObjectType
 from tessera.abi.syscalls import Syscall
@@ -142,6 +142,41 @@ def call_without_grant() -> None:
     send(reply, MessageInfo(), 0, 0, 0, 0)
     settle()
     false(b"the client is not answered", step.done)
+
+
+@case
+@compiled
+def call_without_grant_to_waiting_server() -> None:
+    """The same holds if the server waits first (Capability Rights)."""
+    endpoint = make(ObjectType.ENDPOINT)
+    reply = make(ObjectType.REPLY)
+    server = spawn(0, 120)
+    received = add_receive(server, Syscall.RECV, endpoint, reply)
+    add_call(server, Syscall.SEND, reply, 0)
+    start(server)
+    client = spawn(1, 100)
+    step = add_call(client, Syscall.CALL, copy(endpoint, RIGHT_READ | RIGHT_WRITE), 0)
+    start(client)
+    settle()
+    true(b"the message arrives", received.done)
+    false(b"the client is not answered", step.done)
+
+
+@case
+@compiled
+def call_with_grant_reply() -> None:
+    """A call needs the grant-reply right only (Capability Rights)."""
+    endpoint = make(ObjectType.ENDPOINT)
+    reply = make(ObjectType.REPLY)
+    server = spawn(0, 120)
+    add_receive(server, Syscall.RECV, endpoint, reply)
+    add_call(server, Syscall.SEND, reply, 0)
+    start(server)
+    client = spawn(1, 100)
+    step = add_call(client, Syscall.CALL, copy(endpoint, RIGHT_WRITE | RIGHT_GRANT_REPLY), 0)
+    start(client)
+    settle()
+    true(b"answered", step.done)
 
 
 @case

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from tessera.abi.capabilities import ALL_RIGHTS, RIGHT_READ, RIGHT_WRITE
+from tessera.abi.messages import MessageInfo
 from tessera.abi.objects import ObjectType
 from tessera.abi.syscalls import Syscall
 from tessera.lang import compiled, u64
-from tessera.runtime.sel4 import environment, nb_wait, set_receive_path, signal
+from tessera.runtime.sel4 import environment, nb_recv, nb_wait, send, set_cap, set_receive_path, signal
 from tessera.suites.conformance.catalogue import case
 from tessera.suites.guest.objects import CNODE, DEPTH, copy, make, mint, occupied, revoke, take_slot
 from tessera.suites.guest.report import done, equal, false, true
@@ -140,3 +141,69 @@ def transfer_into_occupied_slot() -> None:
     equal(b"capabilities", 0, received.info.extra_caps)
     settle()
     true(b"sender", step.done)
+
+
+@compiled
+def send_to_waiting(endpoint: u64, cap: u64, slot: u64) -> Step:
+    """Let a worker wait with a slot for a capability, and another one send it; what the waiting one received."""
+    receiver = spawn(0, 100)
+    receiver.buffer.receive_cnode = CNODE
+    receiver.buffer.receive_index = slot
+    receiver.buffer.receive_depth = DEPTH
+    step = add_call(receiver, Syscall.WAIT, endpoint, 0)
+    start(receiver)
+    settle()
+    sender = spawn(1, 50)
+    sender.buffer.caps[0] = cap
+    set_message_caps(add_call(sender, Syscall.SEND, endpoint, 0), 1)
+    start(sender)
+    settle()
+    true(b"received", step.done)
+    return step
+
+
+@case
+@compiled
+def transfer_to_waiting_receiver() -> None:
+    """A capability also arrives at a receiver that was there first (Capability Transfer)."""
+    notification = make(ObjectType.NOTIFICATION)
+    slot = take_slot()
+    step = send_to_waiting(make(ObjectType.ENDPOINT), notification, slot)
+    equal(b"capabilities", 1, step.result_info.extra_caps)
+    true(b"the slot is filled", occupied(slot))
+
+
+@case
+@compiled
+def transfer_to_waiting_receiver_needs_grant() -> None:
+    """Without the grant right a waiting receiver gets no capability either (Capability Transfer; Rights)."""
+    notification = make(ObjectType.NOTIFICATION)
+    slot = take_slot()
+    weak = copy(make(ObjectType.ENDPOINT), RIGHT_READ | RIGHT_WRITE)
+    step = send_to_waiting(weak, notification, slot)
+    equal(b"capabilities", 0, step.result_info.extra_caps)
+    false(b"the slot is empty", occupied(slot))
+
+
+@case
+@compiled
+def transfer_in_a_reply() -> None:
+    """A reply carries capabilities if the receiver's endpoint capability had the grant right (Capability Rights)."""
+    endpoint = make(ObjectType.ENDPOINT)
+    notification = make(ObjectType.NOTIFICATION)
+    slot = take_slot()
+    client = spawn(0, 100)
+    client.buffer.receive_cnode = CNODE
+    client.buffer.receive_index = slot
+    client.buffer.receive_depth = DEPTH
+    step = add_call(client, Syscall.CALL, endpoint, 0)
+    start(client)
+    settle()
+    reply = make(ObjectType.REPLY)
+    nb_recv(endpoint, reply)
+    set_cap(0, notification)
+    send(reply, MessageInfo(extra_caps=1), 0, 0, 0, 0)
+    settle()
+    true(b"answered", step.done)
+    equal(b"capabilities", 1, step.result_info.extra_caps)
+    true(b"the slot is filled", occupied(slot))

@@ -29,9 +29,9 @@ from tessera.runtime.threads import (
 )
 from tessera.suites.conformance.catalogue import case
 from tessera.suites.guest.objects import CNODE, ROOT_TCB, delete, guest, make, make_sized
-from tessera.suites.guest.report import detail, done, equal, error, false, true
+from tessera.suites.guest.report import detail, differ, done, equal, error, false, true
 from tessera.suites.guest.threads import PLENTY, make_time, prepare_here, set_running, spawn, start
-from tessera.suites.guest.workers import Worker, add_call, add_spin, set_message_label, settle
+from tessera.suites.guest.workers import Step, Worker, add_call, add_spin, set_message_label, settle
 
 TICKS = 10  # in a microsecond
 MILLISECOND = 1000
@@ -75,6 +75,48 @@ def budget_is_enforced() -> None:
     pass_time(25 * MILLISECOND)
     settle()
     true(b"it goes on in its next period", busy_step.done)
+
+
+@case
+@compiled
+def time_comes_back_a_period_after_its_use() -> None:
+    """Used time is available again one period after it was, so no window as long as the period holds more than the
+    budget (Scheduling Contexts: Sporadic Servers)."""
+    notification = make(ObjectType.NOTIFICATION)
+    # Half of 2 ms is used at the start and half from 5 ms on, so half comes back at 10 ms and half at 15 ms. The
+    # watcher counts the time used until 14 ms and from there to 19 ms.
+    busy = spawn_with_budget(0, 100, 2 * MILLISECOND, 10 * MILLISECOND, 0)
+    add_spin(busy, 1 * MILLISECOND * TICKS)
+    add_call(busy, Syscall.WAIT, notification, 0)
+    add_spin(busy, 30 * MILLISECOND * TICKS)
+    watcher = spawn(1, 50)
+    add_spin(watcher, 4 * MILLISECOND * TICKS)
+    add_call(watcher, Syscall.SEND, notification, 0)
+    add_spin(watcher, 8 * MILLISECOND * TICKS)
+    first_half = add_consumed(watcher, busy.context)
+    add_spin(watcher, 5 * MILLISECOND * TICKS)
+    second_half = add_consumed(watcher, busy.context)
+    start(busy)
+    start(watcher)
+    settle()
+    true(b"both queries", first_half.done and second_half.done)
+    about(b"until 14 ms", 3 * MILLISECOND, first_half.results[0])
+    about(b"from 14 to 19 ms", 1 * MILLISECOND, second_half.results[0])
+
+
+@compiled
+def add_consumed(worker: Worker, context: u64) -> Step:
+    """A query of the time used."""
+    step = add_call(worker, Syscall.CALL, context, 0)
+    set_message_label(step, u64(InvocationLabel.SCHED_CONTEXT_CONSUMED))
+    return step
+
+
+@compiled
+def about(what: bytes, expected: u64, got: u64) -> None:
+    """Require a time in microseconds, give or take what the kernel itself needs."""
+    if got + 100 < expected or got > expected + 100:
+        differ(what, expected, got)
 
 
 @case
