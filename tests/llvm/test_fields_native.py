@@ -12,7 +12,7 @@ import pytest
 
 from tessera.lang import Memory, Violation, at_or_none, struct, u8, u16, u32, u64, u128, word
 from tessera.lang.packed import BitField, Packed, packed
-from tessera.lang.types import Optional_
+from tessera.lang.types import OptionalReference
 from tessera.llvm.host import HostModule
 from tessera.llvm.types import width_of
 from tests.llvm.hand_made import WORDS, Case, cases, constant, edges, function, local, make, program
@@ -53,14 +53,14 @@ class P128(Packed):
 
 def fields() -> Iterator[tuple[Any, BitField]]:
     """Fields at both ends and in the middle, as wide as they can be and narrow, shifted and signed or not."""
-    types = (bool, u8, u16, u32, u64, u128, Sparse, Optional_(Thing), Thing)
+    types = (bool, u8, u16, u32, u64, u128, Sparse, OptionalReference(Thing), Thing)
     for class_, type_ in itertools.product((P8, P32, P64, P128), types):
         total, own = class_.__packed__.word.width, width_of(type_)  # type: ignore[attr-defined]
         for low, width in {(0, 1), (0, total), (3, min(total - 3, own)), (total - 2, 2), (total // 2, total // 2)}:
             for shift, signed in ((0, False), (3, False), (2, True), (0, True)):
                 if type_ is bool and (width > 1 or shift or signed):
                     continue
-                if isinstance(type_, Optional_) or type_ in (Thing, Sparse) or width <= own:
+                if isinstance(type_, OptionalReference) or type_ in (Thing, Sparse) or width <= own:
                     yield class_, BitField(f"f{low}_{width}_{shift}_{signed}", type_, low, width, shift, signed)
 
 
@@ -88,7 +88,7 @@ def values_of(type_: Any) -> list[Any]:
         return [False, True]
     if type_ is Sparse:
         return list(Sparse)
-    if isinstance(type_, Optional_) or type_ is Thing:
+    if isinstance(type_, OptionalReference) or type_ is Thing:
         numbers = [8, 64, 1 << 38, (1 << 39) - 8, (1 << 64) - 8, (1 << 64) - (1 << 20), 0x20_0000_0000, 3]
         return [at_or_none(Thing, n) for n in numbers] + ([None] if type_ is not Thing else [])
     return [type_(n) for n in edges(width_of(type_))]

@@ -17,7 +17,7 @@ from tessera.ir.nodes import Assign, Program, Return, Statement
 from tessera.ir.values import from_raw, to_raw
 from tessera.lang import MEMORY_BASE, Memory, Violation, at, to_word, u64
 from tessera.lang.functions import FUNCTIONS, info_of
-from tessera.lang.types import Optional_
+from tessera.lang.types import OptionalReference
 from tessera.llvm.host import HostMemory, HostModule
 from tests.llvm import hand_made, sample
 from tests.llvm.hand_made import function, local, make
@@ -293,7 +293,7 @@ def test_names_may_have_any_letters_that_python_allows() -> None:
 
 def test_a_field_of_an_optional_reference_is_refused_when_it_is_none() -> None:
     field = sample.Node.__struct__.layout().fields["count"]  # type: ignore[attr-defined]
-    optional = Optional_(sample.Node)
+    optional = OptionalReference(sample.Node)
     place = make("field_place", u64, local("node", optional), data=field)
     bad = hand_made.program(function("f", {"node": optional}, u64, make("load", u64, place)))
     with pytest.raises(Violation) as caught:

@@ -20,8 +20,8 @@ from tessera.ir.nodes import Function, Program, Return
 from tessera.lang.diagnostics import Diagnostic, Diagnostics, Location
 from tessera.lang.functions import FunctionInfo, info_of
 from tessera.lang.memory import StaticObject
-from tessera.lang.structs import ArrayOf, static_entry
-from tessera.lang.types import UnknownType, is_packed, is_struct
+from tessera.lang.structs import static_entry
+from tessera.lang.types import ArrayOf, UnknownType, is_packed, is_struct
 
 
 class _FunctionBuilder(Statements):

@@ -21,7 +21,7 @@ from tessera.lang.packed import PackedInfo, from_word, to_word
 from tessera.lang.types import (
     TEXT,
     ArrayType,
-    Optional_,
+    OptionalReference,
     UnknownType,
     is_enum,
     is_packed,
@@ -327,7 +327,7 @@ class Calls(Construction):
         cls = self.class_argument(target, is_struct, "a struct class")
         optional = means(self.value(node.func), structs.at_or_none)
         operand = self.expression(address, U64)
-        type_ = Optional_(cls) if optional else cls
+        type_ = OptionalReference(cls) if optional else cls
         return self.make(node, "at_or_none" if optional else "at", type_, (operand,))
 
     def _address_of(self, node: ast.Call) -> Value:

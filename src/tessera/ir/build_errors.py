@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tessera.lang.types import (
-    Optional_,
+    OptionalReference,
     is_enum,
     is_packed,
     is_struct,
@@ -136,7 +136,7 @@ def conversion_advice(have: Any, want: Any, text: str) -> str:
             return f"write {wanted}({text})"
         if is_packed(have):
             return f"write to_word({text})"
-        if is_struct(have) or isinstance(have, Optional_):
+        if is_struct(have) or isinstance(have, OptionalReference):
             return f"write address_of({text})"
     if want is bool and is_word(have):
         return f"write {text} != 0"
@@ -147,7 +147,7 @@ def conversion_advice(have: Any, want: Any, text: str) -> str:
             return f"write from_word({wanted}, {text})"
         if is_struct(want):
             return f"write at({wanted}, {text})"
-        if isinstance(want, Optional_):
+        if isinstance(want, OptionalReference):
             return f"write at_or_none({describe(want.target)}, {text})"
     if is_packed(have) and is_packed(want) and have.__packed__.base is want.__packed__.base:
         return f"test a local name first: `if isinstance(name, {wanted})`, or match over its kinds"

@@ -14,7 +14,7 @@ from tessera.ir.build_errors import conversion_advice, describe
 from tessera.ir.build_scope import Choice, Length, Live, Value
 from tessera.ir.build_types import U64, Conversions, is_reference, join_types, target_of
 from tessera.ir.nodes import Expression
-from tessera.lang.types import Optional_, is_enum, is_packed, is_word
+from tessera.lang.types import OptionalReference, is_enum, is_packed, is_word
 from tessera.lang.words import Violation, Word
 
 BINARY: dict[type[ast.operator], tuple[str, Callable[[Any, Any], Any]]] = {
@@ -315,7 +315,7 @@ class Operators(Conversions):
             if isinstance(none, Live) and none.value is None and own is not None:
                 if not is_reference(own):
                     self.fail(part, "type-mismatch", f"the other side is {describe(own)}, which is never None")
-                own_then = own_otherwise = Optional_(target_of(own))
+                own_then = own_otherwise = OptionalReference(target_of(own))
         if own_then is not None and own_otherwise is not None:
             joined = join_types(own_then, own_otherwise)
             if joined is not None:

@@ -17,7 +17,7 @@ from tessera.ir.nodes import Expression
 from tessera.lang.types import (
     TEXT,
     ArrayType,
-    Optional_,
+    OptionalReference,
     TupleType,
     is_enum,
     is_packed,
@@ -37,12 +37,12 @@ def base_of(type_: Any) -> Any:
 
 def is_reference(type_: Any) -> bool:
     """Whether values of the type are references."""
-    return is_struct(type_) or isinstance(type_, Optional_)
+    return is_struct(type_) or isinstance(type_, OptionalReference)
 
 
 def target_of(type_: Any) -> Any:
     """The struct that a reference type refers to."""
-    return type_.target if isinstance(type_, Optional_) else type_
+    return type_.target if isinstance(type_, OptionalReference) else type_
 
 
 def constant_type(value: Any) -> Any:
@@ -60,7 +60,7 @@ def join_types(first: Any, second: Any) -> Any:
     if is_packed(first) and is_packed(second) and base_of(first) is base_of(second):
         return base_of(first)
     if is_reference(first) and is_reference(second) and target_of(first) is target_of(second):
-        return Optional_(target_of(first))
+        return OptionalReference(target_of(first))
     return None
 
 
@@ -86,9 +86,9 @@ class Conversions(Scope):
         have = value.type
         if have == type_:
             return value
-        if isinstance(type_, Optional_) and have is type_.target:
+        if isinstance(type_, OptionalReference) and have is type_.target:
             return value
-        if isinstance(have, Optional_) and have.target is type_:
+        if isinstance(have, OptionalReference) and have.target is type_:
             return self.make(node, "present", type_, (value,))
         if is_packed(type_) and is_packed(have) and type_ is base_of(have):
             return value
@@ -132,7 +132,7 @@ class Conversions(Scope):
         if is_word(type_) and isinstance(value, int) and not isinstance(value, (bool, Word)):
             self.check_range(int(value), type_, node)
             return self.make(node, "constant", type_, data=int(value))
-        if value is None and isinstance(type_, Optional_):
+        if value is None and isinstance(type_, OptionalReference):
             return self.make(node, "constant", type_, data=0)
         if value is None and is_struct(type_):
             self.fail(
@@ -253,7 +253,7 @@ class Conversions(Scope):
 
     def _for(self, value: Value, type_: Any, node: ast.AST) -> Expression:
         if isinstance(value, Live) and value.value is None and is_struct(type_):
-            type_ = Optional_(type_)
+            type_ = OptionalReference(type_)
         return self.coerce(value, type_, node)
 
     def own_type(self, value: Value) -> Any:

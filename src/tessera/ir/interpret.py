@@ -18,7 +18,7 @@ from tessera.ir.values import field_number, from_raw, mask_of, signed, tag_of, t
 from tessera.lang.functions import FunctionInfo, info_of
 from tessera.lang.memory import MEMORY_BASE, Memory
 from tessera.lang.structs import size_of_stored
-from tessera.lang.types import Optional_, is_enum, is_struct
+from tessera.lang.types import OptionalReference, is_enum, is_struct
 from tessera.lang.words import RULES, Violation
 
 Raw = Any
@@ -260,7 +260,7 @@ class _Here:
         return address
 
     def field_place(self, address: int) -> int:
-        if isinstance(self.node.operands[0].type, Optional_):
+        if isinstance(self.node.operands[0].type, OptionalReference):
             self.present(address)
         return int(address + self.node.data.offset & mask_of(int))
 

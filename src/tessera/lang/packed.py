@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar, dataclass_transform
 
+from tessera.lang.functions import compile_methods
 from tessera.lang.structs import from_stored, to_stored
-from tessera.lang.types import NAMED, Optional_, UnknownType, is_enum, is_struct, is_word, resolve, type_name
+from tessera.lang.types import NAMED, OptionalReference, UnknownType, is_enum, is_struct, is_word, resolve, type_name
 from tessera.lang.words import Violation, word_type
 
 S = TypeVar("S")
@@ -72,7 +73,7 @@ class PackedInfo:
                 except UnknownType as error:
                     raise UnknownType(f"field {self.cls.__name__}.{name}: {error}") from None
                 if not (type_ is bool or is_word(type_) or is_enum(type_) or is_struct(type_)) and not isinstance(
-                    type_, Optional_
+                    type_, OptionalReference
                 ):
                     raise UnknownType(f"field {self.cls.__name__}.{name}: {type_name(type_)} cannot be packed")
                 if spec.low + spec.width > self.word.width:
@@ -174,8 +175,6 @@ def _immutable(self: Any, name: str, value: Any) -> None:
 
 
 def _prepare(cls: Any, word: Any, base: Any, tag: str | None, tag_value: int | None) -> None:
-    from tessera.lang.functions import compile_methods
-
     own = inspect.get_annotations(cls)
     cls.__annotations__ = own
     cls.__bits__ = {name: cls.__dict__[name] for name in own if isinstance(cls.__dict__.get(name), _Bits)}

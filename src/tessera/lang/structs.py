@@ -14,11 +14,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
+from tessera.lang.functions import compile_methods
 from tessera.lang.memory import MEMORY_BASE, StaticObject, memory, reserve_static
 from tessera.lang.types import (
     NAMED,
+    ArrayOf,
     ArrayType,
-    Optional_,
+    OptionalReference,
     UnknownType,
     coerce,
     is_enum,
@@ -32,13 +34,6 @@ from tessera.lang.words import Violation, word_type
 
 T = TypeVar("T")
 S = TypeVar("S")
-
-
-class ArrayOf:
-    """The annotation ``Array[T]``; the length comes from ``array(n)``."""
-
-    def __init__(self, element: Any) -> None:
-        self.element = element
 
 
 class Array(Generic[T]):
@@ -179,7 +174,7 @@ def size_of_stored(type_: Any) -> int:
         return 1
     if is_enum(type_):
         return size_of_stored(type_.__word__)
-    if isinstance(type_, Optional_) or is_struct(type_):
+    if isinstance(type_, OptionalReference) or is_struct(type_):
         return 8
     if is_packed(type_):
         return size_of_stored(type_.__packed__.word)
@@ -220,7 +215,7 @@ def from_stored(type_: Any, raw: int) -> Any:
             return type_(raw)
         except ValueError:
             raise Violation("enum", f"{raw} in {type_name(type_)}") from None
-    if isinstance(type_, Optional_):
+    if isinstance(type_, OptionalReference):
         return reference(type_.target, raw) if raw else None
     if is_struct(type_):
         if raw == 0:
@@ -234,7 +229,7 @@ def to_stored(type_: Any, value: Any) -> int:
     value = coerce(type_, value)
     if value is None:
         return 0
-    if isinstance(type_, Optional_) or is_struct(type_):
+    if isinstance(type_, OptionalReference) or is_struct(type_):
         return int(value._address)
     if is_packed(type_):
         return int(value._raw)
@@ -309,8 +304,6 @@ def struct(cls: Any = None, *, size: int | None = None, alignment: int | None = 
     """Make a class a struct of the language. ``size`` (bytes) pads to a fixed size and refuses more."""
 
     def make(target: Any) -> Any:
-        from tessera.lang.functions import compile_methods
-
         annotations = inspect.get_annotations(target)
         target.__annotations__ = annotations
         target.__specs__ = {n: target.__dict__[n] for n in annotations if isinstance(target.__dict__.get(n), _Spec)}

@@ -2,7 +2,7 @@
 """What an annotation of the language means: one resolver for fields, parameters, results and locals.
 
 A resolved type is one of: a :class:`Word` class, ``bool``, an ``IntEnum`` class with a storage word, a struct class
-(a reference to it), :class:`Optional_` (a reference that may be ``None``), a packed class, a record class,
+(a reference to it), :class:`OptionalReference` (a reference that may be ``None``), a packed class, a record class,
 :class:`TupleType`, :class:`ArrayType`, :data:`TEXT` (bytes) or ``None`` (no result).
 """
 
@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NoReturn
 
-from tessera.lang.words import Violation, Word
+from tessera.lang.words import Violation, Word, word_type
 
 # Struct, packed and record classes by name: modules refer to each other's types without importing in a circle.
 NAMED: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
-class Optional_:  # noqa: N801 - the underscore tells it from typing.Optional
+class OptionalReference:
     """A reference to ``target`` or ``None``."""
 
     target: Any
@@ -46,12 +46,17 @@ class ArrayType:
     length: int
 
 
+class ArrayOf:
+    """The annotation ``Array[T]``; the length comes from ``array(n)``."""
+
+    def __init__(self, element: Any) -> None:
+        self.element = element
+
+
 class Text(bytes):
     """A constant byte string: ``len`` and indexing give words."""
 
     def __getitem__(self, index: Any) -> Any:
-        from tessera.lang.words import word_type
-
         if not 0 <= int(index) < bytes.__len__(self):
             raise Violation("index", f"{int(index)} of {bytes.__len__(self)}")
         return word_type(8)(bytes.__getitem__(self, int(index)))
@@ -126,8 +131,6 @@ def resolve(annotation: Any, module: str) -> Any:
 
 def canonical(annotation: Any) -> Any:
     """The resolved form of an evaluated annotation."""
-    from tessera.lang.structs import Array, ArrayOf
-
     if annotation is None or annotation is type(None):
         return None
     if annotation is NoReturn:
@@ -141,13 +144,13 @@ def canonical(annotation: Any) -> Any:
     if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
         members = [item for item in typing.get_args(annotation) if item is not type(None)]
         if len(members) == 1 and is_struct(members[0]):
-            return Optional_(members[0])
+            return OptionalReference(members[0])
         if members and all(is_packed(item) for item in members):
             return members[0].__packed__.base
         raise UnknownType(f"only `Struct | None` may be a union, not {annotation}")
     if typing.get_origin(annotation) is tuple:
         return TupleType(tuple(canonical(item) for item in typing.get_args(annotation)))
-    if isinstance(annotation, ArrayOf) or annotation is Array:
+    if isinstance(annotation, ArrayOf):
         return annotation
     if annotation is int:
         raise UnknownType("int has no width; use u8, u16, u32, u64 or u128")
@@ -168,7 +171,7 @@ def coerce(type_: Any, value: Any) -> Any:
     elif type_ is bool:
         if isinstance(value, bool):
             return value
-    elif isinstance(type_, Optional_):
+    elif isinstance(type_, OptionalReference):
         if value is None or isinstance(value, type_.target):
             return value
     elif isinstance(type_, TupleType):

@@ -15,7 +15,7 @@ from tessera.ir.values import width_of
 from tessera.lang.functions import FunctionInfo
 from tessera.lang.memory import MEMORY_BASE
 from tessera.lang.structs import alignment_of_stored, size_of_stored
-from tessera.lang.types import Optional_, is_enum, is_packed, is_struct
+from tessera.lang.types import OptionalReference, is_enum, is_packed, is_struct
 from tessera.llvm.arithmetic import divide, is_constant, overflowing, shift
 from tessera.llvm.code import Code
 from tessera.llvm.fields import get_bits, require_member, set_bits, tag_of
@@ -183,7 +183,7 @@ class ExpressionEmitter(Code):
     def _field_place(self, node: Expression) -> str:
         base = self.expression(node.operands[0])
         self.at_line(node.line)
-        if self.checked and isinstance(node.operands[0].type, Optional_):
+        if self.checked and isinstance(node.operands[0].type, OptionalReference):
             self.require_present(base)
         if node.data.offset == 0:
             return base

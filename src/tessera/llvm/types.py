@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, NoReturn
 
 from tessera.ir.values import component_types, width_of
-from tessera.lang.types import TEXT, Optional_, is_enum, is_packed, is_struct, is_word
+from tessera.lang.types import TEXT, OptionalReference, is_enum, is_packed, is_struct, is_word
 
 POINTER = "ptr"
 TEXT_TYPE = "{ ptr, i64 }"
@@ -15,7 +15,7 @@ TEXT_TYPE = "{ ptr, i64 }"
 
 def is_reference(type_: Any) -> bool:
     """Whether this is a reference to a struct, optional or not."""
-    return isinstance(type_, Optional_) or is_struct(type_)
+    return isinstance(type_, OptionalReference) or is_struct(type_)
 
 
 @cache
