@@ -92,6 +92,25 @@ def revoke_badged() -> None:
 
 @case
 @compiled
+def same_badge_minted_twice() -> None:
+    """Two capabilities that were minted with the same badge are no relatives, nor are their copies, even after the
+    one in between is gone (Capability Derivation Tree)."""
+    endpoint = make(ObjectType.ENDPOINT)
+    first = mint(endpoint, ALL_RIGHTS, 1)
+    first_copy = copy(first, ALL_RIGHTS)
+    second = mint(endpoint, ALL_RIGHTS, 1)
+    done(b"revoke the second", revoke(second))
+    true(b"the first", occupied(first))
+    done(b"delete the first", delete(first))
+    done(b"revoke the second", revoke(second))
+    true(b"the copy of the first", occupied(first_copy))
+    done(b"revoke the original", revoke(endpoint))
+    false(b"the copy of the first", occupied(first_copy))
+    false(b"the second", occupied(second))
+
+
+@case
+@compiled
 def revoke_copy_leaves_siblings() -> None:
     """A copy is a leaf: what is copied from it is its sibling, and revoking it deletes nothing
     (Capability Derivation Tree)."""
