@@ -70,14 +70,11 @@ BY_NAME = {part.name: part for part in PARTS}
 
 @dataclass(frozen=True)
 class Import:
-    """One imported module of one file; ``on_load`` says whether loading the file performs the import.
-
-    Imports inside functions and for the type checker alone are not performed on loading.
-    """
+    """One imported module of one file; ``at_run_time`` is false if it is for the type checker alone."""
 
     module: str
     line: int
-    on_load: bool = True
+    at_run_time: bool = True
 
 
 def declared_order_errors(parts: tuple[Part, ...] = PARTS) -> list[str]:
@@ -106,8 +103,7 @@ def imports_of(source: str, module: str, is_package: bool) -> Iterator[Import]:
     deferred = {
         line
         for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        or (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test))
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
         for statement in node.body
         for line in range(statement.lineno, (statement.end_lineno or statement.lineno) + 1)
     }
@@ -176,14 +172,14 @@ def _covers(allowed: str, imported: str) -> bool:
 
 
 def cycle_errors(root: Path) -> list[str]:
-    """Import cycles between files below ``root``, as far as loading them goes round in a circle."""
+    """Import cycles between files below ``root``; an import inside a function counts as any other."""
     files = {module_name(path, root)[0]: path for path in sorted(root.rglob("*.py"))}
     graph: dict[str, set[str]] = {}
     for module, path in files.items():
         needed = graph.setdefault(module, set())
         for item in imports_of(path.read_text(encoding="utf-8"), module, path.name == "__init__.py"):
             named = item.module if item.module in files else item.module.rpartition(".")[0]
-            if named in files and named != module and item.on_load:
+            if named in files and named != module and item.at_run_time:
                 needed.add(named)
     try:
         graphlib.TopologicalSorter(graph).prepare()
