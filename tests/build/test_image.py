@@ -163,3 +163,31 @@ def test_every_fault_is_told_in_the_users_words_and_the_others_go_on(tmp_path: P
     for name, expected in parts.items():
         for part in expected:
             assert part in told[name], told[name]
+
+
+def rolling_sum(content: bytes, size: int) -> int:
+    """What reader.c computes."""
+    total = 0
+    for byte in content.ljust(size, b"\0"):
+        total = (total * 31 + byte) & 0xFFFF_FFFF
+    return total
+
+
+def test_memory_has_its_contents_before_anybody_runs(tmp_path: Path) -> None:
+    small = bytes(range(1, 250)) * 20
+    large = bytes(0x1003) + b"in the first page" * 3 + bytes(0x1F_FFF0) + b"in both large pages"
+    (tmp_path / "small.bin").write_bytes(small)
+    (tmp_path / "large.bin").write_bytes(large)
+    folders = [SYSTEMS, tmp_path]
+    built = build_system(SYSTEMS / "prefill" / "prefill.system", BOARD, "debug", folders, tmp_path / "prefill.elf")
+    result, lines = run(built)
+    assert result == 0, lines
+    assert lines == [
+        f"small {rolling_sum(small, 0x3000)}",
+        f"large {rolling_sum(large, 0x40_0000)}",
+        f"{len(large)} bytes",
+    ]
+    # Other contents, another image.
+    (tmp_path / "small.bin").write_bytes(small[1:])
+    again = build_system(SYSTEMS / "prefill" / "prefill.system", BOARD, "debug", folders, tmp_path / "prefill.elf")
+    assert not again.cached

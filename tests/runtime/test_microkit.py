@@ -12,9 +12,11 @@ from tessera.abi.capabilities import (
     BASE_IRQ_HANDLER,
     BASE_OUTPUT_ENDPOINT,
     BASE_OUTPUT_NOTIFICATION,
+    COMPONENT_CNODE_BITS,
     COMPONENT_INPUT,
     COMPONENT_MONITOR_ENDPOINT,
     COMPONENT_REPLY,
+    MAX_CHANNELS,
 )
 from tessera.abi.labels import InvocationLabel
 from tessera.abi.messages import IpcBuffer, MessageInfo
@@ -166,4 +168,5 @@ def test_an_undeclared_channel_stops_the_component_by_a_fault_that_names_it(
     microkit.pps.value = ~(1 << 7) & (1 << 64) - 1
     monkeypatch.setattr(microkit, "init", lambda: microkit.ppcall(u32(channel), MessageInfo()))
     asked = run().asked
-    assert asked == [(Syscall.RECV, BASE_OUTPUT_ENDPOINT + channel, 0, (), COMPONENT_REPLY, 0)]
+    slot = BASE_OUTPUT_ENDPOINT + channel if channel < MAX_CHANNELS else (1 << COMPONENT_CNODE_BITS) + channel
+    assert asked == [(Syscall.RECV, slot, 0, (), COMPONENT_REPLY, 0)]

@@ -18,6 +18,7 @@ from tessera.abi.capabilities import (
     BASE_IRQ_HANDLER,
     BASE_OUTPUT_ENDPOINT,
     BASE_OUTPUT_NOTIFICATION,
+    COMPONENT_CNODE_BITS,
     COMPONENT_INPUT,
     COMPONENT_MONITOR_ENDPOINT,
     COMPONENT_NAME_BYTES,
@@ -65,6 +66,7 @@ __all__ = [
 
 CHANNEL_MASK = 63
 COUNT_LIMIT = 64
+OUTSIDE = 1 << COMPONENT_CNODE_BITS
 
 
 @struct
@@ -151,10 +153,12 @@ def declared(mask: u64, channel: u32, slot: u64) -> u64:
     """The slot of a channel. If the system description does not declare the channel, the component stops here:
     receiving from its empty slot is a fault that tells the monitor which channel it was.
     """
-    if channel >= MAX_CHANNELS or (mask >> u64(channel)) & 1 == 0:
-        while True:
-            recv(slot + u64(channel), COMPONENT_REPLY)
-    return slot + u64(channel)
+    if channel < MAX_CHANNELS and (mask >> u64(channel)) & 1 != 0:
+        return slot + u64(channel)
+    # A number that no channel can have would lead to a slot of something else, so it is moved out of the CNode.
+    empty = slot + u64(channel) if channel < MAX_CHANNELS else OUTSIDE + u64(channel)
+    while True:
+        recv(empty, COMPONENT_REPLY)
 
 
 @compiled
