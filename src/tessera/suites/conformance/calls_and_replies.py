@@ -181,6 +181,31 @@ def call_with_grant_reply() -> None:
 
 @case
 @compiled
+def reply_object_in_use_is_taken() -> None:
+    """Receiving with a reply object that still has a caller takes it from that caller, who is not answered
+    (Reply Objects)."""
+    endpoint = make(ObjectType.ENDPOINT)
+    reply = make(ObjectType.REPLY)
+    first = spawn(0, 100)
+    first_step = add_call(first, Syscall.CALL, endpoint, 0)
+    second = spawn(1, 90)
+    second_step = add_call(second, Syscall.CALL, endpoint, 0)
+    start(first)
+    start(second)
+    settle()
+    nb_recv(endpoint, reply)
+    nb_recv(endpoint, reply)
+    send(reply, MessageInfo(length=1), 5, 0, 0, 0)
+    settle()
+    equal(b"the second caller", 5, second_step.results[0])
+    false(b"the first caller", first_step.done)
+    send(reply, MessageInfo(), 0, 0, 0, 0)
+    settle()
+    false(b"the first caller is not answered later", first_step.done)
+
+
+@case
+@compiled
 def deleted_reply_object() -> None:
     """If its reply object is deleted, a caller is not answered (Reply Objects)."""
     endpoint = make(ObjectType.ENDPOINT)

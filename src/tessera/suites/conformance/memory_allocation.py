@@ -23,6 +23,7 @@ from tessera.suites.conformance.catalogue import case
 from tessera.suites.guest.objects import (
     CNODE,
     DEPTH,
+    copy,
     delete,
     guest,
     make,
@@ -319,6 +320,21 @@ def untyped_with_children_cannot_be_copied() -> None:
     result = cnode_copy(CNODE, target, DEPTH, CNODE, untyped, DEPTH, ALL_RIGHTS)
     error(b"copy", Error.REVOKE_FIRST, result)
     false(b"nothing was copied", occupied(target))
+
+
+@case
+@compiled
+def copied_untyped_hands_out_memory_once() -> None:
+    """Of two capabilities to the same untyped memory one has all of it, so that nothing is made twice
+    (Capability Derivation Tree)."""
+    untyped = make_sized(ObjectType.UNTYPED, PAGE_BITS)
+    other = copy(untyped, ALL_RIGHTS)
+    slot = take_slots(2)
+    error(b"the source", Error.NOT_ENOUGH_MEMORY, retype(untyped, ObjectType.ENDPOINT, 0, slot, 1))
+    done(b"the copy", retype(other, ObjectType.PAGE, 0, slot, 1))
+    done(b"revoke", revoke(untyped))
+    false(b"the copy is gone", occupied(other))
+    done(b"the source", retype(untyped, ObjectType.PAGE, 0, slot, 1))
 
 
 @case

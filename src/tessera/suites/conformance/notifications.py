@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from tessera.abi.capabilities import ALL_RIGHTS, RIGHT_READ, RIGHT_WRITE
 from tessera.abi.errors import Error
+from tessera.abi.faults import Fault
 from tessera.abi.messages import MessageInfo
 from tessera.abi.objects import ObjectType
 from tessera.abi.syscalls import Syscall
-from tessera.lang import compiled
-from tessera.runtime.sel4 import nb_send, nb_wait, signal, wait
+from tessera.lang import compiled, u64
+from tessera.runtime.sel4 import nb_recv, nb_send, nb_wait, signal, wait
 from tessera.runtime.threads import (
     sched_context_bind,
     sched_context_unbind,
@@ -19,7 +20,7 @@ from tessera.runtime.threads import (
 from tessera.suites.conformance.catalogue import case
 from tessera.suites.guest.objects import copy, delete, make, mint
 from tessera.suites.guest.report import done, equal, error, false, true
-from tessera.suites.guest.threads import spawn, start
+from tessera.suites.guest.threads import spawn, spawn_with_handler, start
 from tessera.suites.guest.workers import add_call, add_receive, settle
 
 
@@ -145,6 +146,25 @@ def bound_notification_is_seen_first() -> None:
     settle()
     true(b"done", step.done)
     equal(b"badge", 0x20, step.result)
+
+
+@case
+@compiled
+def bound_notification_is_its_threads_alone() -> None:
+    """Only the bound thread can wait for a bound notification (Notifications: Binding)."""
+    endpoint = make(ObjectType.ENDPOINT)
+    notification = make(ObjectType.NOTIFICATION)
+    done(b"bind", tcb_bind_notification(make(ObjectType.TCB), notification))
+    worker = spawn_with_handler(0, 100, endpoint)
+    step = add_call(worker, Syscall.WAIT, notification, 0)
+    start(worker)
+    settle()
+    signal(notification)
+    settle()
+    false(b"another thread", step.done)
+    fault = nb_recv(endpoint, make(ObjectType.REPLY))
+    equal(b"a fault", u64(Fault.CAP_FAULT), fault.info.label)
+    equal(b"in the receiving phase", 1, fault.word2)
 
 
 @case

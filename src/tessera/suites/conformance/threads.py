@@ -176,6 +176,26 @@ def priority_change_takes_effect() -> None:
 
 @case
 @compiled
+def priority_change_moves_in_a_queue() -> None:
+    """A thread whose priority changes while it waits is served according to the new one (TCB SetPriority;
+    Endpoints)."""
+    endpoint = make(ObjectType.ENDPOINT)
+    first = spawn(0, 50)
+    first_step = add_call(first, Syscall.WAIT, endpoint, 0)
+    second = spawn(1, 60)
+    second_step = add_call(second, Syscall.WAIT, endpoint, 0)
+    start(first)
+    start(second)
+    settle()
+    done(b"raise", tcb_set_priority(first.tcb, ROOT_TCB, 70))
+    nb_send(endpoint, MessageInfo(), 0, 0, 0, 0)
+    settle()
+    true(b"the raised one", first_step.done)
+    false(b"the other one", second_step.done)
+
+
+@case
+@compiled
 def priority_is_limited() -> None:
     """No priority above the authority's maximum controlled priority can be given (TCB SetPriority: RangeError)."""
     authority = make(ObjectType.TCB)
