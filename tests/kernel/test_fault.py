@@ -21,6 +21,7 @@ from tessera.abi.faults import (
 from tessera.abi.labels import InvocationLabel as Label
 from tessera.abi.syscalls import Syscall
 from tessera.arch import machine, registers
+from tessera.kernel import fault
 from tessera.kernel.layout import FAULT_PC, NEXT_PC, FaultKind, Slot, ThreadState
 from tessera.kernel.state import kernel
 from tests.kernel.world_time import US, TimeWorld
@@ -123,6 +124,13 @@ def test_a_user_exception(world: TimeWorld) -> None:
     world.reply_receive(handled.endpoint, handled.reply, PC + 8, 0x8000, 99, 98)
     assert int(handled.tcb.registers[NEXT_PC]) == PC + 8
     assert int(handled.tcb.registers[registers.STACK_POINTER]) == 0x8000
+
+
+def test_a_user_exception_has_a_code(world: TimeWorld) -> None:
+    handled = Handled(world)
+    fault.user_exception(handled.tcb, 3, 8)
+    world.leave()
+    assert told(world, handled)[1][2:] == [3, 8]
 
 
 @pytest.mark.parametrize(

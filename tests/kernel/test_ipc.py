@@ -9,11 +9,9 @@ import pytest
 
 from tessera.abi.labels import InvocationLabel as Label
 from tessera.abi.objects import ObjectType
-from tessera.arch import machine
-from tessera.kernel import blocking, deletion, ipc, schedcontext
+from tessera.kernel import deletion, schedcontext
 from tessera.kernel.capability import EndpointCap, ReplyCap
-from tessera.kernel.layout import EndpointState, Reply, Slot, ThreadState
-from tessera.kernel.request import Status
+from tessera.kernel.layout import EndpointState, Reply, SchedContext, Slot, ThreadState
 from tessera.kernel.state import kernel
 from tests.kernel.world_time import TimeWorld
 
@@ -167,6 +165,58 @@ def stack_of_calls(world: TimeWorld, depth: int) -> tuple[Slot, list[Slot], list
     return client, servers, replies, endpoints
 
 
+def test_a_call_that_waits_is_a_call_all_the_same(world: TimeWorld) -> None:
+    endpoint, reply = world.new_endpoint(), world.new_reply()
+    client, sender, server = world.active(100), world.active(90), world.active(80)
+    world.run(client)
+    world.call(endpoint, 1)
+    world.run(sender)
+    world.send(endpoint, 2)
+    world.run(server)
+    world.receive(endpoint, reply)
+    assert world.words(world.tcb(server)) == [1]
+    assert world.tcb(client).state == ThreadState.BLOCKED_ON_REPLY
+    world.reply_receive(endpoint, reply, 3)
+    # The client went on, and the sender's message, which needs no answer, was received.
+    assert world.is_current(client) and world.words(world.tcb(client)) == [3]
+    assert world.words(world.tcb(server)) == [2] and reply_of(reply).caller is None
+    assert world.tcb(sender).state == ThreadState.RUNNING
+
+
+def test_a_passive_server_takes_a_waiting_call_with_its_time(world: TimeWorld) -> None:
+    endpoint, reply = world.new_endpoint(), world.new_reply()
+    server = world.passive_server(endpoint, reply)
+    first, second = world.active(100), world.active(90)
+    own = [world.context_of(first), world.context_of(second)]
+    world.run(first)
+    world.call(endpoint, 1)
+    schedule_away_current(world, server)
+    world.run(second)
+    world.call(endpoint, 2)
+    assert world.tcb(second).state == ThreadState.BLOCKED_ON_SEND
+    give_time(world, server, own[0])
+    world.reply_receive(endpoint, reply)
+    assert world.is_current(server)
+    assert world.context_of(server) is own[1] and world.context_of(first) is own[0]
+    assert world.tcb(second).state == ThreadState.BLOCKED_ON_REPLY
+
+
+def schedule_away_current(world: TimeWorld, slot: Slot) -> None:
+    """Take the time of a thread away, with the call stack that it came along left as it is."""
+    context = world.context_of(slot)
+    assert context is not None
+    schedcontext.unbind_tcb(context)
+    world.leave()
+
+
+def give_time(world: TimeWorld, slot: Slot, context: SchedContext | None) -> None:
+    """Give it back."""
+    assert context is not None
+    schedcontext.bind_tcb(context, world.tcb(slot))
+    world.leave()
+    assert world.is_current(slot)
+
+
 def test_time_goes_down_a_chain_of_servers_and_back(world: TimeWorld) -> None:
     client, servers, replies, endpoints = stack_of_calls(world, 4)
     context = world.context_of(servers[-1])
@@ -239,128 +289,6 @@ def test_deleting_an_offered_reply_object_stops_the_receiver(world: TimeWorld) -
     world.leave()
     assert world.tcb(server).state == ThreadState.INACTIVE and world.tcb(server).reply is None
     assert world.is_current(other)
-
-
-def waiting_senders(world: TimeWorld, count: int) -> tuple[Slot, list[Slot]]:
-    """An endpoint with that many threads that wait to send, with badges 1 and 2 in turn."""
-    endpoint = world.new_endpoint()
-    badged = [world.copy(endpoint, badge=badge) for badge in (1, 2)]
-    threads = []
-    for i in range(count):
-        thread = world.active(100)
-        world.run(thread)
-        world.send(badged[i % 2], i)
-        threads.append(thread)
-    return endpoint, threads
-
-
-def test_deleting_an_endpoint_lets_its_threads_start_again(world: TimeWorld) -> None:
-    endpoint, threads = waiting_senders(world, 4)
-    deletion.revoke(endpoint)
-    deletion.delete(endpoint)
-    world.endpoints.clear()
-    world.leave()
-    states = [world.tcb(thread).state for thread in threads]
-    assert states.count(ThreadState.RUNNING) == 1 and states.count(ThreadState.RESTART) == 3
-
-
-def test_cancelling_by_badge_touches_no_other(world: TimeWorld) -> None:
-    endpoint, threads = waiting_senders(world, 5)
-    worker = world.active(50)
-    del worker
-    target = world.copy(endpoint, badge=2)
-    cap = target.capability
-    assert isinstance(cap, EndpointCap)
-    assert ipc.cancel_badged(cap.endpoint, 2) == Status.OK
-    world.leave()
-    states = [world.tcb(thread).state for thread in threads]
-    waiting = [state == ThreadState.BLOCKED_ON_SEND for state in states]
-    assert waiting == [True, False, True, False, True]
-
-
-def test_cancelling_many_is_preempted_and_goes_on(world: TimeWorld) -> None:
-    world.checking = False
-    endpoint = world.new_endpoint()
-    cap = endpoint.capability
-    assert isinstance(cap, EndpointCap)
-    threads = [world.active(100) for _ in range(7)]
-    for thread in threads:
-        world.run(thread)
-        world.send(endpoint, 1)
-    machine.Model.pending = machine.EXTERNAL_PENDING
-    kernel.work_units = 97
-    assert ipc.cancel_all(cap.endpoint) == Status.PREEMPTED
-    left = [thread for thread in threads if world.tcb(thread).state == ThreadState.BLOCKED_ON_SEND]
-    assert len(left) == 4
-    machine.Model.pending = 0
-    world.checking = True
-    world.leave()
-    assert ipc.cancel_all(cap.endpoint) == Status.OK
-    world.leave()
-    assert all(world.tcb(thread).state != ThreadState.BLOCKED_ON_SEND for thread in threads)
-
-
-def test_cancelling_by_badge_goes_on_where_it_was_preempted(world: TimeWorld) -> None:
-    endpoint, threads = waiting_senders(world, 9)
-    manager = world.active(90)
-    world.run(manager)
-    target = world.copy(endpoint, badge=2)
-    first = world.tcb(threads[4])
-    machine.Model.pending = machine.EXTERNAL_PENDING
-    kernel.work_units = 96
-    arguments = (world.address(target), 64)
-    world.call(world.root_slot, *arguments, label=int(Label.CNODE_CANCEL_BADGED_SENDS))
-    # Four were looked at, and the thread repeats its call.
-    assert kernel.cancel_next is first and kernel.cancel_by is world.tcb(manager)
-    assert sum(world.tcb(thread).state == ThreadState.BLOCKED_ON_SEND for thread in threads) == 7
-    machine.Model.pending = 0
-    for thread in threads[1:4:2]:
-        world.call(thread, label=int(Label.TCB_SUSPEND))
-    # The next one leaves meanwhile.
-    blocking.cancel_ipc(first)
-    assert kernel.cancel_next is world.tcb(threads[5])
-    world.run(manager)
-    world.again()
-    for thread in threads[5::2]:
-        world.call(thread, label=int(Label.TCB_SUSPEND))
-    waiting = [world.tcb(thread).state == ThreadState.BLOCKED_ON_SEND for thread in threads]
-    assert waiting == [True, False, True, False, False, False, True, False, True]
-    assert kernel.cancel_next is None
-
-
-def test_a_cancellation_that_another_thread_ended_begins_anew(world: TimeWorld) -> None:
-    endpoint, threads = waiting_senders(world, 6)
-    manager, other = world.active(90), world.active(80)
-    world.run(manager)
-    target = world.copy(endpoint, badge=1)
-    machine.Model.pending = machine.EXTERNAL_PENDING
-    kernel.work_units = 97
-    arguments = (world.address(target), 64)
-    world.call(world.root_slot, *arguments, label=int(Label.CNODE_CANCEL_BADGED_SENDS))
-    machine.Model.pending = 0
-    assert kernel.cancel_next is world.tcb(threads[3])
-    for thread in threads[0:4:2]:
-        world.call(thread, label=int(Label.TCB_SUSPEND))
-    world.run(manager)
-    world.call(manager, label=int(Label.TCB_SUSPEND))
-    assert kernel.cancel_next is None and kernel.cancel_by is None
-    # A sender that comes to the head of the queue meanwhile is not forgotten.
-    late = world.active(150)
-    world.run(late)
-    world.send(target, 9)
-    world.run(other)
-    world.call(world.root_slot, *arguments, label=int(Label.CNODE_CANCEL_BADGED_SENDS))
-    assert world.tcb(late).state == ThreadState.RUNNING
-
-
-def test_changing_a_priority_moves_a_waiting_thread(world: TimeWorld) -> None:
-    endpoint, threads = waiting_senders(world, 3)
-    manager = world.active(200)
-    world.run(manager)
-    answer = world.invoke(threads[2], Label.TCB_SET_PRIORITY, 110, caps=(manager,))
-    assert int(answer.error) == 0
-    world.receive(endpoint, world.new_reply())
-    assert world.words(world.tcb(manager)) == [2]
 
 
 def test_the_kernel_makes_the_objects_that_tests_use(world: TimeWorld) -> None:

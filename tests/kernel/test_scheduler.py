@@ -12,7 +12,7 @@ from tessera.abi.labels import InvocationLabel as Label
 from tessera.abi.profiles import SEL4TEST
 from tessera.abi.syscalls import Syscall
 from tessera.arch import machine
-from tessera.kernel import scheduler, timeslice
+from tessera.kernel import budget, schedcontext, scheduler, thread, timeslice
 from tessera.kernel.layout import Slot, ThreadState
 from tessera.kernel.state import kernel
 from tests.kernel.world_time import US, TimeWorld
@@ -228,3 +228,29 @@ def test_a_thread_that_blocks_leaves_the_processor(world: TimeWorld) -> None:
     world.run(high)
     world.receive(world.new_notification())
     assert world.is_current(low) and world.tcb(high).state == ThreadState.BLOCKED_ON_NOTIFICATION
+
+
+def test_the_time_of_a_preempted_call_is_charged_even_if_it_ended_its_thread(world: TimeWorld) -> None:
+    slot = world.new_context(1000, 10_000)
+    worker = world.new_thread(100, slot)
+    world.run(worker)
+    context = world.contexts[0]
+    world.pass_time(300 * US)
+    scheduler.update_time()
+    thread.suspend(world.tcb(worker))
+    timeslice.settle_preempted()
+    assert int(budget.head(context).amount) == 700 * US and int(context.consumed) == 300 * US
+    world.leave()
+    assert int(budget.head(context).amount) == 700 * US
+    # A context that is gone is not charged.
+    other = world.active(90)
+    world.run(other)
+    world.pass_time(100 * US)
+    scheduler.update_time()
+    gone = world.context_of(other)
+    assert gone is not None
+    schedcontext.retire(gone)
+    timeslice.settle_preempted()
+    assert int(kernel.consumed) == 0 and int(gone.consumed) == 0
+    world.leave()
+    assert kernel.current is kernel.idle

@@ -225,6 +225,7 @@ class Caps:
         self.device = frame(world, is_device=True)
         self.endpoint = world.new_endpoint()
         self.mute = world.copy(self.endpoint, can_grant=False, can_grant_reply=False)
+        self.answerable = world.copy(self.endpoint, can_grant=False)
         self.notification = world.new_notification()
         self.context = world.new_context(1000)
 
@@ -262,6 +263,7 @@ class Caps:
         ("thread", Label.TCB_SET_TIMEOUT_ENDPOINT, (), "", Error.TRUNCATED_MESSAGE, []),
         ("thread", Label.TCB_SET_TIMEOUT_ENDPOINT, (), "mute", Error.INVALID_CAPABILITY, [1]),
         ("thread", Label.TCB_SET_TIMEOUT_ENDPOINT, (), "endpoint", Error.NO_ERROR, []),
+        ("thread", Label.TCB_SET_TIMEOUT_ENDPOINT, (), "answerable", Error.NO_ERROR, []),
         ("thread", Label.TCB_SET_PRIORITY, (), "manager", Error.TRUNCATED_MESSAGE, []),
         ("thread", Label.TCB_SET_PRIORITY, (1,), "", Error.TRUNCATED_MESSAGE, []),
         ("thread", Label.TCB_SET_PRIORITY, (1,), "frame", Error.INVALID_CAPABILITY, [1]),

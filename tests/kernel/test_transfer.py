@@ -8,10 +8,11 @@ from collections.abc import Iterator
 import pytest
 
 from tessera.abi.syscalls import Syscall
-from tessera.kernel import deletion
-from tessera.kernel.capability import NullCap
+from tessera.kernel import deletion, message
+from tessera.kernel.capability import FrameCap, NullCap
 from tessera.kernel.layout import Slot, ThreadState
-from tests.kernel.world_time import TimeWorld
+from tessera.lang import address_of
+from tests.kernel.world_time import BUFFER_ADDRESS, TimeWorld
 
 
 @pytest.fixture
@@ -32,6 +33,23 @@ def test_long_messages_go_through_the_buffers(world: TimeWorld, length: int) -> 
     answer = [2000 + i for i in range(length)]
     world.reply_receive(endpoint, reply, *answer)
     assert world.words(world.tcb(client)) == answer
+
+
+def test_a_buffer_may_lie_anywhere_in_its_frame(world: TimeWorld) -> None:
+    thread = world.active()
+    tcb = world.tcb(thread)
+    cap = tcb.ipc_buffer_frame.capability
+    assert isinstance(cap, FrameCap)
+    for offset in (0, 1024, 3072):
+        tcb.ipc_buffer = BUFFER_ADDRESS + offset
+        found = message.buffer_of(tcb, True)
+        assert found is not None and int(address_of(found)) == int(cap.base) + offset
+    tcb.ipc_buffer_frame.capability = cap.replace(can_write=False)
+    assert message.buffer_of(tcb, True) is None and message.buffer_of(tcb, False) is not None
+    tcb.ipc_buffer_frame.capability = cap.replace(can_write=False, can_read=False)
+    assert message.buffer_of(tcb, False) is None
+    tcb.ipc_buffer_frame.capability = cap.replace(is_device=True)
+    assert message.buffer_of(tcb, False) is None
 
 
 @pytest.mark.parametrize("who", ["sender", "receiver"])
