@@ -30,6 +30,7 @@ class Built:
     text: int = 100 << 10
     data: int = 12
     bss: int = 3 << 20
+    warnings: tuple[str, ...] = ("a.system:1:2: warning: a warning",)
 
 
 def build_system(

@@ -25,6 +25,7 @@ def test_build_passes_its_options_on(stand_in: Command, tmp_path: Path) -> None:
     assert "qemu_virt_riscv64 release ['one', '.'] o.img r.txt\n" in result.stderr
     assert "image   x.img (built in 0.25 s)\nreport  report.json\n" in result.stderr
     assert "compile" not in result.stderr
+    assert result.stderr.count("a.system:1:2: warning: a warning\n") == 1
 
 
 def test_verbose_tells_the_phases(stand_in: Command) -> None:
@@ -39,6 +40,7 @@ def test_json_is_alone_on_standard_output(stand_in: Command, arguments: list[str
     assert told["ok"] is True
     assert told["image"] == "x.img"
     assert told["phases"] == {"compile": 0.25}
+    assert told["warnings"] == ["a.system:1:2: warning: a warning"]
 
 
 def test_kernel_tells_its_size(stand_in: Command) -> None:

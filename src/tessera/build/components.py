@@ -34,13 +34,14 @@ _UNDEFINED_PLAIN = re.compile(r"undefined symbol: (?P<name>\S+)")
 
 @dataclass(frozen=True)
 class Component:
-    """A program image and where it comes from. ``cached``: nothing had to be compiled."""
+    """A program image and where it comes from. ``cached``: nothing had to be compiled. ``warnings`` of its compiler."""
 
     name: str
     elf: Path
     source: Path
     kind: Kind
     cached: bool
+    warnings: tuple[str, ...] = ()
 
 
 def build_components(system: System, search_path: Sequence[Path], pool: Executor) -> dict[str, Component]:
@@ -78,17 +79,22 @@ def _build(pd: ProtectionDomain, program: Program, search_path: Sequence[Path]) 
     key = digest([_options()], [*files_needed(program.path, search_path), *compiler_files()])
 
     def make(work: Path) -> None:
+        warnings: list[str] = []
         if program.kind is Kind.C:
-            defined = _compile_c(program.path, work, search_path)
+            defined = _compile_c(program.path, work, search_path, warnings)
         else:
             from tessera.build.python_component import compile_component
 
             defined = compile_component(program.path, work / "component.o", search_path)
             link_component([start_file(), work / "component.o"], work / "component.elf", program.path)
         (work / "handlers").write_text("\n".join(sorted(defined)))
+        (work / "warnings").write_text("\n".join(warnings))
 
     folder, was_there = cached(f"component-{program.path.stem}", key, make)
-    return Component(pd.name, folder / "component.elf", program.path, program.kind, was_there)
+    # As seen from the source's folder, so that they are right for another copy of the same source too.
+    lines = [line.partition(":") for line in (folder / "warnings").read_text().splitlines()]
+    told = tuple(f"{program.path.parent / file}:{rest}" for file, _, rest in lines)
+    return Component(pd.name, folder / "component.elf", program.path, program.kind, was_there, told)
 
 
 def files_of(system: System, search_path: Sequence[Path]) -> list[Path]:
@@ -107,10 +113,11 @@ def _options() -> str:
     return repr(asdict(configuration))
 
 
-def _compile_c(source: Path, work: Path, search_path: Sequence[Path]) -> set[str]:
+def _compile_c(source: Path, work: Path, search_path: Sequence[Path], warnings: list[str]) -> set[str]:
     from tessera.build.toolchain import compile_component_source
 
-    compile_component_source(source, work / "component.o", headers=headers(), include=search_path)
+    output = work / "component.o"
+    compile_component_source(source, output, headers=headers(), include=search_path, warnings=warnings)
     link_component([start_file(), work / "component.o", library()], work / "component.elf", source)
     return defined_symbols(work / "component.o")
 
@@ -167,7 +174,8 @@ def link_component(objects: Iterable[Path], output: Path, source: Path, *, base:
     from tessera.llvm.compile import link
 
     try:
-        return link(objects, RUNTIME / "component.ld", output, symbols={"IMAGE_BASE": base})
+        script, flags = RUNTIME / "component.ld", ("--orphan-handling=place",)
+        return link(objects, script, output, symbols={"IMAGE_BASE": base}, flags=flags)
     except Diagnostic as error:
         raise _link_error(error, source) from None
 

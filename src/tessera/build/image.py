@@ -89,6 +89,8 @@ def build_system(
     _make(description, components, roots, kernel, image, told, phases)
     paths = {name: component.elf for name, component in components.items()}
     stamp.write_text(json.dumps({"inputs": inputs, "components": {name: str(path) for name, path in paths.items()}}))
+    # Domains may share a program, whose warnings are told once.
+    warnings += dict.fromkeys(line for component in components.values() for line in component.warnings)
     return ImageBuild(image, told, kernel, paths, phases.seconds, False, warnings)
 
 

@@ -16,9 +16,13 @@ from tessera.lang.diagnostics import Diagnostic, Location
 from tessera.llvm.compile import compile_c, compiler_program
 
 # The dialect of upstream's components. Static functions of headers that a component does not call are no mistake.
+# A null pointer is an address like any other, at which nothing is mapped: using it has to be a fault that is told, not
+# code that the compiler may leave out. Where it proves that a function cannot go on, the function traps.
 DIALECT_FLAGS = ("-std=gnu11", "-nostdlib", "-Wno-unused-function")
+CODE_FLAGS = ("-fno-delete-null-pointer-checks", "-mllvm", "-trap-unreachable")
 
 _ERROR = re.compile(r"^(?P<file>[^:\n]+):(?P<line>\d+):(?P<column>\d+): (?:fatal )?error: (?P<what>.*)$", re.MULTILINE)
+_WARNING = re.compile(r"^[^:\n]+:\d+:\d+: warning: .*$", re.MULTILINE)
 
 
 def c_compiler() -> list[str]:
@@ -47,7 +51,7 @@ def user_c_flags(headers: Path) -> list[str]:
     No path of this machine gets into the object, so that the same sources give the same bytes everywhere.
     """
     folders = {"include": headers.resolve(), "runtime": runtime_headers(), "compiler": resource_folder()}
-    flags = [*DIALECT_FLAGS, "-resource-dir", str(folders["compiler"])]
+    flags = [*DIALECT_FLAGS, *CODE_FLAGS, "-resource-dir", str(folders["compiler"])]
     flags += [f"-I{folders['include']}", f"-I{folders['runtime']}"]
     flags += [f"-ffile-prefix-map={folder}={name}" for name, folder in folders.items()]
     return flags
@@ -76,9 +80,11 @@ def compile_component_source(
     include: Iterable[Path] = (),
     defines: Mapping[str, int | str] | None = None,
     optimise: int | str = 2,
+    warnings: list[str] | None = None,
 ) -> Path:
     """Compile one C or assembly source of a component.
 
+    Each warning is added to ``warnings`` as one line, with its place as seen from the source's folder.
     Raises :class:`Diagnostic` (rule ``c-compile``) at the line and column of the first error.
     """
     if not source.is_file():
@@ -89,8 +95,9 @@ def compile_component_source(
             why="a component's source is compiled when the system is built",
             fix="correct the path, or put the file there",
         )
+    told: list[str] = []
     try:
-        return compile_c(
+        compile_c(
             source,
             output,
             target=USER,
@@ -98,9 +105,13 @@ def compile_component_source(
             defines=defines,
             include=include,
             flags=user_c_flags(headers),
+            warnings=told,
         )
     except Diagnostic as error:
         raise _located(error, source) from None
+    if warnings is not None:
+        warnings += _WARNING.findall("".join(told))
+    return output
 
 
 def _located(error: Diagnostic, source: Path) -> Diagnostic:

@@ -40,6 +40,7 @@ def build(
     from tessera.build.image import build_system
 
     built = build_system(system, board, config.value, search_path or [], image, report, output.progress(verbose))
+    output.say_all(built.warnings)
     if as_json:
         output.emit_json({"ok": True, **vars(built)})
         return

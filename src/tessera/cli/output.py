@@ -7,7 +7,7 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Any, TextIO
@@ -18,6 +18,12 @@ from tessera.lang.diagnostics import Diagnostic, Diagnostics
 def say(text: str) -> None:
     """One line for the person at the terminal."""
     print(text, file=sys.stderr, flush=True)
+
+
+def say_all(lines: Iterable[str]) -> None:
+    """Several lines for the person at the terminal."""
+    for line in lines:
+        say(line)
 
 
 def emit_json(facts: Mapping[str, Any]) -> None:

@@ -62,6 +62,7 @@ def run(
     from tessera.build.run import boot
 
     built = build_system(system, board, config.value, search_path or [], image, report, output.progress(verbose))
+    output.say_all(built.warnings)
     booted = time.monotonic()
     result = boot(built.image, board, timeout=timeout, stream=sys.stderr if as_json else sys.stdout, icount=icount)
     end = time.monotonic()

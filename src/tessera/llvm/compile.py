@@ -46,8 +46,8 @@ def compiler_program() -> str:
     return str(program)
 
 
-def _run(arguments: Sequence[str], told: str, stdin: str | None = None, directory: Path | None = None) -> None:
-    """Run one of the programs. Warnings about text that we generated (``stdin``) are errors of ours."""
+def _run(arguments: Sequence[str], told: str, stdin: str | None = None, directory: Path | None = None) -> str:
+    """Run one of the programs, and give back its warnings; about text that we generated (``stdin``) they are errors."""
     done = subprocess.run(
         [compiler_program(), *arguments],
         input=stdin.encode() if stdin is not None else None,
@@ -66,6 +66,7 @@ def _run(arguments: Sequence[str], told: str, stdin: str | None = None, director
             why="\n".join(lines[:20]),
             fix="correct the source at the place that is named",
         )
+    return done.stderr.decode(errors="replace")
 
 
 def _target_flags(target: CodeTarget) -> list[str]:
@@ -113,8 +114,12 @@ def compile_c(
     include: Iterable[Path] = (),
     flags: Iterable[str] = (),
     debug_info: bool = True,
+    warnings: list[str] | None = None,
 ) -> Path:
-    """Compile one C or ``.S`` file for a freestanding program. Raises ``Diagnostic`` with the compiler's message."""
+    """Compile one C or ``.S`` file for a freestanding program; what the compiler warns of is added to ``warnings``.
+
+    Raises ``Diagnostic`` with the compiler's message.
+    """
     directory = source.resolve().parent
     arguments = ["clang", *_target_flags(target), _optimise_flag(optimise), *_FREESTANDING, "-Wall", *flags]
     arguments += [f"-D{name}={value}" for name, value in (defines or {}).items()]
@@ -123,7 +128,9 @@ def compile_c(
         arguments += ["-g", "-gdwarf-4", "-fdebug-compilation-dir=."]
     # Started in the source's directory, and the file by its bare name: no absolute path reaches the object.
     arguments += [f"-ffile-prefix-map={directory}=.", "-c", source.name, "-o", str(output.absolute())]
-    _run(arguments, str(source), directory=directory)
+    told = _run(arguments, str(source), directory=directory)
+    if warnings is not None and told:
+        warnings.append(told)
     return output
 
 

@@ -145,6 +145,11 @@ def fault(child: u32, info: MessageInfo, reply: FaultReply) -> bool:
     return False
 
 
+@extern(symbol="run_constructors")
+def run_constructors() -> None:
+    """Runs what a C source has marked as a constructor; components in Python have none."""
+
+
 # What the component may call
 
 
@@ -280,6 +285,7 @@ def event_loop() -> NoReturn:
 def main() -> NoReturn:
     """The start of every component, called by the start file."""
     environment.ipc_buffer = at(IpcBuffer, COMPONENT_IPC_BUFFER)
+    run_constructors()
     init()
     if passive.value != 0:
         # From now on it runs on the time of its callers: the monitor is told together with the first receive.
