@@ -201,7 +201,7 @@ def first(value: u64) -> u64:
 def test_the_interpreter_takes_other_models_and_a_bound_of_steps(module: Any) -> None:
     program = build_program([module.root, module.endless])
     codes: list[int] = []
-    run = Interpreter(program, Memory(4096), externals={"stop": lambda code: codes.append(int(code))}, steps=1000)
+    run = Interpreter(program, Memory(1 << 20), externals={"stop": lambda code: codes.append(int(code))}, steps=1000)
     assert run.call(module.root, 5) == 3
     assert codes == [3]
     with pytest.raises(OutOfSteps):

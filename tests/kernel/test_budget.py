@@ -15,13 +15,14 @@ from tessera.kernel import budget, scheduling_invariants
 from tessera.kernel.layout import SchedContext
 from tessera.kernel.state import kernel
 from tessera.lang import Memory, at
-from tessera.lang.memory import MEMORY_BASE, static_size
+from tessera.lang.memory import MEMORY_BASE
 from tests.kernel.world_time import invariants_of
 
 LEAST = configuration.min_budget_ticks
 EARLY = configuration.kernel_wcet_ticks
 REFILLS = [info for info in invariants_of(scheduling_invariants) if "refill" in info.name or "ring" in info.name]
-MEMORY = Memory(static_size() + 8192)
+SIZE = 1 << 20
+MEMORY = Memory(SIZE)
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +33,7 @@ def memory() -> Iterator[None]:
 
 def context_at(now: int, limit: int, amount: int, period: int, *, sporadic: bool = False) -> SchedContext:
     MEMORY.data[:] = bytes(len(MEMORY.data))
-    context = at(SchedContext, -(-(MEMORY_BASE + static_size()) // 4096) * 4096)
+    context = at(SchedContext, MEMORY_BASE + SIZE - 8192)
     kernel.now = now
     kernel.current_context = context
     kernel.idle_context = at(SchedContext, int(budget.address_of(context)) + 2048)

@@ -22,7 +22,7 @@ from tessera.llvm.host import HostMemory, HostModule
 from tests.llvm import hand_made, sample
 from tests.llvm.hand_made import function, local, make
 
-SIZE = 1 << 16
+SIZE = 1 << 20
 TOP = (1 << 64) - 1
 
 

@@ -65,7 +65,7 @@ def test_a_program_with_state_gives_what_cpython_gives(tmp_path: Path, checked: 
     text = emit_module(build_program([sample.run]), target="riscv64", checked=checked)
     main = '#include "console.h"\nu64 sample_run(u64); int main(void) { print_hex(sample_run(40)); return 0; }'
     status, console = run(build(tmp_path, text, main))
-    with Memory(1 << 16):
+    with Memory(1 << 20):
         expected = int(sample.run(40))
     assert (status, console) == (0, f"{expected:016x}")
     HostMemory.clear()

@@ -75,12 +75,14 @@ def test_greeter_has_exactly_these_slots() -> None:
             10 + 1: Cap("visitor.notification", WRITE, badge=1 << 1),
             10 + 2: Cap("power.notification", WRITE, badge=1 << 0),
             10 + 3: Cap("intruder.notification", WRITE, badge=1 << 0),
+            10 + 4: Cap("power.notification", WRITE, badge=1 << 2),
             74 + 0: Cap("server.endpoint", CALL, badge=PPC | 0),
         },
         "visitor": {
             **common("visitor", 4, "visitor.notification"),
             10 + 1: Cap("client.notification", WRITE, badge=1 << 1),
             10 + 2: Cap("power.notification", WRITE, badge=1 << 1),
+            10 + 3: Cap("power.notification", WRITE, badge=1 << 3),
             74 + 0: Cap("server.endpoint", CALL, badge=PPC | 1),
         },
     }
@@ -135,7 +137,7 @@ def test_threads() -> None:
     monitor = thread(made, "monitor")
     assert (monitor.priority, monitor.fault_endpoint, monitor.bound_notification) == (255, None, None)
     times = {each.name: (each.budget, each.period, each.badge, each.size_bits) for each in made.of(SchedContext)}
-    assert times["intruder.sched_context"] == (1000, 10_000, 0x102, 8)
+    assert times["intruder.sched_context"] == (20_000, 100_000, 0x102, 8)
     assert times["client.sched_context"] == (1000, 1000, 0x103, 8)
 
 
@@ -224,8 +226,8 @@ def test_masks_of_the_platform() -> None:
     def mask(owner: str, name: str) -> int:
         return int.from_bytes(by_name[owner][f"microkit_{name}"], "little")
 
-    assert (mask("client", "notifications"), mask("client", "pps")) == (0b1110, 0b0001)
-    assert (mask("visitor", "notifications"), mask("visitor", "pps")) == (0b0110, 0b0001)
+    assert (mask("client", "notifications"), mask("client", "pps")) == (0b11110, 0b0001)
+    assert (mask("visitor", "notifications"), mask("visitor", "pps")) == (0b01110, 0b0001)
     assert (mask("server", "notifications"), mask("server", "pps")) == (0, 0)
 
 

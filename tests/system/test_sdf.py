@@ -31,7 +31,7 @@ def test_greeter() -> None:
     system = parse(GREETER)
     assert [pd.name for pd in system.domains()] == ["server", "power", "intruder", "client", "visitor"]
     assert [region.name for region in system.memory_regions] == ["ring", "secret", "test_device"]
-    assert len(system.channels) == 6
+    assert len(system.channels) == 8
     assert system.warnings == ()
 
 
