@@ -84,8 +84,11 @@ def time_comes_back_a_period_after_its_use() -> None:
     budget (Scheduling Contexts: Sporadic Servers)."""
     notification = make(ObjectType.NOTIFICATION)
     # Half of 2 ms is used at the start and half from 5 ms on, so half comes back at 10 ms and half at 15 ms. The
-    # watcher counts the time used until 14 ms and from there to 19 ms.
-    busy = spawn_with_budget(0, 100, 2 * MILLISECOND, 10 * MILLISECOND, 0)
+    # watcher counts the time used until 14 ms and from there to 19 ms. With too few refills time would come back later.
+    busy = prepare_here(0)
+    context = make_sized(ObjectType.SCHED_CONTEXT, 8)
+    done(b"configure", configure(context, 2 * MILLISECOND, 10 * MILLISECOND, 8))
+    set_running(busy, 100, context, 0)
     add_spin(busy, 1 * MILLISECOND * TICKS)
     add_call(busy, Syscall.WAIT, notification, 0)
     add_spin(busy, 30 * MILLISECOND * TICKS)
