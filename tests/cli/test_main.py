@@ -50,7 +50,7 @@ def test_help_of_a_command_documents_its_exit_codes(tessera: Command, name: str)
     result = tessera(name, "--help")
     assert result.returncode == 0
     documented = {line.split()[0] for line in result.stdout.split("Exit codes:\n")[1].splitlines()}
-    assert documented >= {"0", "2", "70", "130"}
+    assert documented >= {"0", "2", "70", "130", "143"}
     assert ("124" in documented) == (name == "run")
     assert "--json" in result.stdout
 
@@ -74,6 +74,10 @@ def test_usage_errors(tessera: Command, arguments: list[str], message: str) -> N
     assert result.stdout == ""
     assert message in result.stderr
     assert "Traceback" not in result.stderr
+    as_json = tessera(*arguments, "--json")
+    assert (as_json.returncode, as_json.stderr) == (2, result.stderr)
+    (error,) = json.loads(as_json.stdout)["errors"]
+    assert error["rule"] == "usage" and message in error["what"]
 
 
 def test_missing_system_file_suggests_the_one_that_was_meant(tessera: Command, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import signal
 import sys
 import traceback
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -60,8 +60,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _on_terminate)
     as_json = "--json" in sys.argv[1:]
     try:
-        app(prog_name="tessera")
-    except KeyboardInterrupt:
+        code = int(app(prog_name="tessera", standalone_mode=False) or 0)
+    except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except (Diagnostic, Diagnostics) as error:
         code = _mistake(error, as_json)
@@ -71,7 +71,7 @@ def main() -> None:
         missing = doctor.missing_package(error.name or "")
         code = _mistake(missing, as_json) if missing else _internal(error, as_json)
     except Exception as error:
-        code = _internal(error, as_json)
+        code = _usage_mistake(error, as_json) if hasattr(error, "format_message") else _internal(error, as_json)
     sys.exit(code)
 
 
@@ -82,6 +82,15 @@ def _on_terminate(number: int, frame: object) -> None:
 def _mistake(error: Diagnostic | Diagnostics, as_json: bool) -> int:
     _traceback_if_wanted()
     output.print_diagnostics(error, as_json)
+    return MISTAKE
+
+
+def _usage_mistake(error: Any, as_json: bool) -> int:
+    """An unknown option, a missing argument and the like, found by the library that reads the command line."""
+    error.show()
+    if as_json:
+        told = Diagnostic("usage", Location("command line"), error.format_message(), fix="see tessera --help")
+        output.emit_json({"ok": False, "errors": [told.as_json()]})
     return MISTAKE
 
 

@@ -24,6 +24,7 @@ _COMMON_EXITS = (
     (MISTAKE, "a mistake in the input, told with its place, why, and what to do"),
     (INTERNAL, "an error inside Tessera; TESSERA_TRACEBACK=1 shows where"),
     (INTERRUPTED, "interrupted with Ctrl-C"),
+    (TERMINATED, "terminated"),
 )
 
 

@@ -28,7 +28,11 @@ from tessera.cli.options import (
 
 EPILOG = exit_codes(
     (0, "the system ended with success"),
-    ("1 to 255", "the system's own result, as it gave it to the board's test device"),
+    (
+        "1 to 255",
+        "the system's own result, as it gave it to the board's test device;\n"
+        '            then the last line says "result N", which tells it from the codes below',
+    ),
     (124, "--timeout was over before the system ended"),
 )
 
