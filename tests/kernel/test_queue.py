@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 
 from tessera.kernel import budget, queue
 from tessera.kernel.layout import Endpoint, EndpointState, SchedContext, Tcb
-from tessera.kernel.scheduling_invariants import bitmap_is_exact, neighbours_agree, ready_queue_knows_its_ends
+from tessera.kernel.scheduling_invariants import (
+    bitmap_is_exact,
+    neighbours_agree,
+    queues_are_apart,
+    ready_queue_knows_its_ends,
+)
 from tessera.kernel.state import kernel
 from tessera.lang import Memory, at, u64
 from tessera.lang.memory import MEMORY_BASE, static_size
@@ -58,7 +63,7 @@ def test_ready_queues_are_lists(steps: list[tuple[int, int, bool]]) -> None:
                 assert ready_order(0, known) == line
                 assert bitmap_is_exact(u64(0), u64(known))
             for tcb in tcbs:
-                assert neighbours_agree(tcb) and ready_queue_knows_its_ends(tcb)
+                assert neighbours_agree(tcb) and ready_queue_knows_its_ends(tcb) and queues_are_apart(tcb)
             used = [known for known, line in model.items() if line]
             assert queue.has_ready(0) == bool(used)
             if used:
@@ -96,6 +101,7 @@ def test_the_release_queue_is_sorted_by_time(steps: list[tuple[int, int]]) -> No
                 assert neighbours_agree(place)
                 place = place.queue_next
             assert found == model
+            assert all(queues_are_apart(tcb) for tcb in tcbs)
 
 
 @settings(max_examples=60, deadline=None)

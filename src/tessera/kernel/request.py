@@ -28,7 +28,7 @@ EXTRA_CAPS = 3
 
 @struct
 class Request:
-    """``slot`` holds the capability invoked, ``extra`` the capabilities passed. ``reply_length`` counts result words."""
+    """``slot`` holds the capability invoked, ``extra`` the capabilities passed. ``reply_length`` counts results."""
 
     label: u64
     length: u64

@@ -7,12 +7,11 @@ from tessera.abi.capabilities import TCB_FLAG_FPU_DISABLED
 from tessera.abi.errors import Error
 from tessera.abi.labels import InvocationLabel
 from tessera.arch import registers
-from tessera.kernel import message, notification, scheduler, thread
+from tessera.kernel import message, notification, thread
 from tessera.kernel.capability import NotificationCap, ThreadCap
 from tessera.kernel.invoke import tcb_registers, tcb_scheduling, tcb_spaces
 from tessera.kernel.layout import Slot
 from tessera.kernel.request import Status, fail, request
-from tessera.kernel.state import kernel
 from tessera.lang import compiled, u64
 
 TCB_FLAGS = TCB_FLAG_FPU_DISABLED
@@ -54,8 +53,6 @@ def decode_set_tls_base(length: u64, cap: ThreadCap) -> Status:
         return fail(Error.TRUNCATED_MESSAGE)
 
     cap.tcb.registers[registers.THREAD_POINTER] = message.argument(0)
-    if cap.tcb is kernel.current:
-        scheduler.reschedule_required()
     return Status.OK
 
 

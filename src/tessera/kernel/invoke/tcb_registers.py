@@ -6,7 +6,7 @@ from __future__ import annotations
 from tessera.abi.errors import Error
 from tessera.abi.faults import USER_CONTEXT
 from tessera.arch import registers
-from tessera.kernel import blocking, message, scheduler, thread
+from tessera.kernel import blocking, message, thread
 from tessera.kernel.capability import ThreadCap
 from tessera.kernel.layout import FAULT_PC, NEXT_PC, Tcb
 from tessera.kernel.request import Status, fail, invalid_capability, range_error, request
@@ -46,8 +46,6 @@ def follow_pc(tcb: Tcb) -> None:
     """A changed program counter counts wherever the thread goes on."""
     blocking.forget_cancellation(tcb)
     tcb.registers[NEXT_PC] = tcb.registers[FAULT_PC]
-    if tcb is kernel.current:
-        scheduler.reschedule_required()
 
 
 @compiled

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from tessera.abi.errors import Error
 from tessera.abi.objects import IPC_BUFFER_BITS
-from tessera.kernel import deletion, derivation, message, scheduler
+from tessera.kernel import deletion, derivation, message
 from tessera.kernel.capability import (
     Capability,
     CNodeCap,
@@ -21,7 +21,6 @@ from tessera.kernel.capability import (
 )
 from tessera.kernel.layout import Slot, Tcb
 from tessera.kernel.request import Status, fail, invalid_capability, request
-from tessera.kernel.state import kernel
 from tessera.lang import compiled, record, u64
 
 
@@ -126,8 +125,6 @@ def install_buffer(buffer: Buffer, source: Slot, invoked: ThreadCap) -> Status:
     if status != Status.OK:
         return status
     tcb.ipc_buffer = buffer.address
-    if tcb is kernel.current:
-        scheduler.reschedule_required()
     return install(buffer.capability, source, tcb.ipc_buffer_frame, invoked)
 
 
