@@ -74,6 +74,19 @@ def test_a_second_build_does_nothing(repository: Path, tmp_path: Path) -> None:
     assert second.image.read_bytes() == before
 
 
+def test_an_image_that_was_changed_is_made_again(repository: Path, tmp_path: Path) -> None:
+    system = repository / "examples" / "greeter" / "greeter.system"
+    arguments = (BOARD, "debug", [], tmp_path / "greeter.elf")
+    first = build_system(system, *arguments)
+    before = first.image.read_bytes()
+    first.image.write_bytes(b"something else")
+    again = build_system(system, *arguments)
+    assert not again.cached
+    assert again.image.read_bytes() == before
+    again.image.with_name("greeter.elf.inputs").write_text("[]")
+    assert not build_system(system, *arguments).cached
+
+
 def test_an_edited_source_is_built_again(repository: Path, tmp_path: Path) -> None:
     example = repository / "examples" / "greeter"
     for path in example.iterdir():

@@ -72,7 +72,8 @@ def build_system(
     stamp = image.with_name(image.name + STAMP_SUFFIX)
     inputs = _inputs(system, description, search)
     warnings = [str(warning).replace(": error: ", ": warning: ", 1) for warning in description.warnings]
-    if _is_current(stamp, inputs, [image, told, told.with_suffix(".json")]):
+    results = [image, told, told.with_suffix(".json")]
+    if _is_current(stamp, inputs, results):
         paths = {name: Path(path) for name, path in json.loads(stamp.read_text())["components"].items()}
         phases.done("check")
         return ImageBuild(image, told, make_kernel(), paths, phases.seconds, True, warnings)
@@ -88,7 +89,8 @@ def build_system(
     phases.done("kernel")
     _make(description, components, roots, kernel, image, told, phases)
     paths = {name: component.elf for name, component in components.items()}
-    stamp.write_text(json.dumps({"inputs": inputs, "components": {name: str(path) for name, path in paths.items()}}))
+    made = {"inputs": inputs, "results": digest([], results), "components": {n: str(path) for n, path in paths.items()}}
+    stamp.write_text(json.dumps(made))
     # Domains may share a program, whose warnings are told once.
     warnings += dict.fromkeys(line for component in components.values() for line in component.warnings)
     return ImageBuild(image, told, kernel, paths, phases.seconds, False, warnings)
@@ -109,11 +111,13 @@ def _prefill(name: str | None, search: list[Path]) -> Path | None:
 
 
 def _is_current(stamp: Path, inputs: str, results: list[Path]) -> bool:
+    """Whether the results are what the last build has made from the same inputs."""
     if not stamp.is_file() or not all(path.is_file() for path in results):
         return False
     try:
-        return bool(json.loads(stamp.read_text())["inputs"] == inputs)
-    except (ValueError, KeyError):
+        made = json.loads(stamp.read_text())
+        return bool(made["inputs"] == inputs and made["results"] == digest([], results))
+    except (ValueError, KeyError, TypeError):
         return False
 
 
