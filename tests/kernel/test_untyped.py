@@ -283,6 +283,21 @@ def test_clearing_stops_and_goes_on(world: World, monkeypatch: pytest.MonkeyPatc
     world.check()
 
 
+@pytest.mark.parametrize("size_bits", [4, 8, 10])
+def test_clearing_stays_inside(world: World, size_bits: int) -> None:
+    # Two neighbours; what is cleared for the first must not reach the second, nor the other way round.
+    memory = world.untyped(size_bits + 1)
+    first, second = (world.make(ObjectType.UNTYPED, size_bits, memory=memory) for _ in range(2))
+    base, size = int(untyped_cap(memory).base), 1 << size_bits
+    world.make(ObjectType.ENDPOINT, memory=first)
+    assert stored(base, 16) == bytes(16)
+    assert stored(base + size, size) == b"\xa5" * size
+    world.memory.data[base - world.memory.base] = 7
+    world.make(ObjectType.ENDPOINT, memory=second)
+    assert stored(base, 1) == b"\x07" and stored(base + size, 16) == bytes(16)
+    assert stored(base + 2 * size, 16) == b"\xa5" * 16
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_random_use_keeps_all_invariants(seed: int) -> None:
     chance = random.Random(seed)
