@@ -42,6 +42,12 @@ class Configuration:
         return self.profile.name.encode()
 
     @property
+    def test_device(self) -> int:
+        """Physical address of the device that ends the machine with an exit code; 0 if the board has none."""
+        found = [device.region.start for device in self.board.devices if device.name == "test"]
+        return found[0] if found else 0
+
+    @property
     def memory_start(self) -> int:
         """First physical address of RAM that the kernel manages."""
         return self.board.memory(self.profile.memory_size).start

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from tessera.build.outputs import writing
 
 PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -53,8 +54,9 @@ def cached(kind: str, key: str, make: Callable[[Path], None]) -> tuple[Path, boo
     target = cache_folder() / kind / key
     if target.is_dir():
         return target, True
-    target.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
+    with writing(cache_folder(), "name a folder for compiled parts: TESSERA_CACHE=/some/folder"):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
     try:
         make(work)
         try:

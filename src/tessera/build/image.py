@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from tessera.abi.profiles import MICROKIT
 from tessera.build.cache import cached, digest, source_files
 from tessera.build.components import Component, build_components, compiler_files, files_of
 from tessera.build.kernel import KernelBuild, Phases, build_kernel, select
+from tessera.build.outputs import check_outputs, writing
 from tessera.system.model import System
 
 Progress = Callable[[str, float], None]
@@ -70,10 +71,12 @@ def build_system(
     description = parse(system, search_path=search, board=known, profile=MICROKIT)
     phases.done("description")
     stamp = image.with_name(image.name + STAMP_SUFFIX)
-    inputs = _inputs(system, description, search)
+    files = _files(system, description, search)
+    results = {"the image": image, "the report": told, "the report as JSON": told.with_suffix(".json")}
+    check_outputs({**results, "the stamp of the image": stamp}, files)
+    inputs = _inputs(files)
     warnings = [str(warning).replace(": error: ", ": warning: ", 1) for warning in description.warnings]
-    results = [image, told, told.with_suffix(".json")]
-    if _is_current(stamp, inputs, results):
+    if _is_current(stamp, inputs, results.values()):
         paths = {name: Path(path) for name, path in json.loads(stamp.read_text())["components"].items()}
         phases.done("check")
         return ImageBuild(image, told, make_kernel(), paths, phases.seconds, True, warnings)
@@ -89,17 +92,25 @@ def build_system(
     phases.done("kernel")
     _make(description, components, roots, kernel, image, told, phases)
     paths = {name: component.elf for name, component in components.items()}
-    made = {"inputs": inputs, "results": digest([], results), "components": {n: str(path) for n, path in paths.items()}}
+    made = {
+        "inputs": inputs,
+        "results": digest([], results.values()),
+        "components": {n: str(path) for n, path in paths.items()},
+    }
     stamp.write_text(json.dumps(made))
     # Domains may share a program, whose warnings are told once.
     warnings += dict.fromkeys(line for component in components.values() for line in component.warnings)
     return ImageBuild(image, told, kernel, paths, phases.seconds, False, warnings)
 
 
-def _inputs(system: Path, description: System, search: list[Path]) -> str:
-    """A digest of everything that the image is made from."""
+def _files(system: Path, description: System, search: list[Path]) -> list[Path]:
+    """Every file of the user that the image is made from."""
     files = [system, *files_of(description, search)]
-    files += [path for region in description.memory_regions if (path := _prefill(region.prefill_path, search))]
+    return files + [path for region in description.memory_regions if (path := _prefill(region.prefill_path, search))]
+
+
+def _inputs(files: list[Path]) -> str:
+    """A digest of everything that the image is made from."""
     texts = [repr(asdict(configuration)), *(str(path) for path in files[1:])]
     return digest(texts, [*files, *source_files("kernel", "system", "build"), *compiler_files()])
 
@@ -110,7 +121,7 @@ def _prefill(name: str | None, search: list[Path]) -> Path | None:
     return find(name, search) if name else None
 
 
-def _is_current(stamp: Path, inputs: str, results: list[Path]) -> bool:
+def _is_current(stamp: Path, inputs: str, results: Collection[Path]) -> bool:
     """Whether the results are what the last build has made from the same inputs."""
     if not stamp.is_file() or not all(path.is_file() for path in results):
         return False
@@ -185,11 +196,14 @@ def _make(
     allocation = allocate(complete, system, plan.untypeds, slots=slots, board=board)
     phases.done("distribution")
 
-    image.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=image.parent, prefix=".new-") as folder:
+    with writing(image.parent, "choose another place for the image with -o"):
+        image.parent.mkdir(parents=True, exist_ok=True)
+        temporary = tempfile.TemporaryDirectory(dir=image.parent, prefix=".new-")
+    with temporary as folder:
         work = Path(folder) / image.name
         made = make_boot_image(kernel.elf, initialiser, work, board, appended=content, memory_size=MICROKIT.memory_size)
-        work.replace(image)
+        with writing(image.parent, "choose another place for the image with -o"):
+            work.replace(image)
     phases.done("image")
     facts = system_report(system, images, distribution, allocation)
     facts["image"] = {
@@ -197,7 +211,8 @@ def _make(
         "initialiser": {"start": made.image_start, "end": made.image_end, "distribution_bytes": len(content)},
         "programs": {name: {"source": str(each.source), "kind": each.kind.value} for name, each in components.items()},
     }
-    told.parent.mkdir(parents=True, exist_ok=True)
-    told.write_text(as_text(facts))
-    told.with_suffix(".json").write_text(json.dumps(facts, indent=1))
+    with writing(told.parent, "choose another place for the report with -r"):
+        told.parent.mkdir(parents=True, exist_ok=True)
+        told.write_text(as_text(facts))
+        told.with_suffix(".json").write_text(json.dumps(facts, indent=1))
     phases.done("report")

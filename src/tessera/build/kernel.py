@@ -13,6 +13,7 @@ from tessera.abi.boards import board as find_board
 from tessera.abi.configuration import configuration
 from tessera.abi.profiles import profile as find_profile
 from tessera.build.cache import PACKAGE, cached, digest, source_files
+from tessera.build.outputs import check_outputs, writing
 from tessera.lang.diagnostics import Diagnostic, Location
 
 CONFIGURATIONS = ("debug", "release")
@@ -72,11 +73,13 @@ def build_kernel(
         [repr(asdict(configuration)), config],
         source_files("lang", "abi", "arch", "ir", "llvm", "kernel") + [Path(__file__)],
     )
-    folder, was_there = cached(f"kernel-{profile}-{config}", key, lambda work: _compile(work, phases))
+    folder, was_there = cached(f"kernel-{profile}-{config}", key, lambda work: compile_kernel(work, phases))
     elf = folder / "kernel.elf"
     if output is not None:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(elf, output)
+        check_outputs({"the kernel": output}, [])
+        with writing(output.parent, "choose another place for the kernel with -o"):
+            output.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(elf, output)
         elf = output
     if was_there:
         phases.done("cache")
@@ -84,7 +87,8 @@ def build_kernel(
     return KernelBuild(elf, text, data, bss, phases.seconds, was_there)
 
 
-def _compile(work: Path, phases: Phases) -> None:
+def compile_kernel(work: Path, phases: Phases) -> None:
+    """Compile the kernel of the configuration selected into ``work``, from its sources to ``kernel.elf``."""
     # Imported here: an up-to-date kernel is found without loading the compiler.
     from tessera.arch.riscv64.target import KERNEL
     from tessera.ir.build import build_program

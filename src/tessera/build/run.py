@@ -28,6 +28,12 @@ QEMU_INSTALL = (
 TIMED_OUT = 124
 """The result of a run that was stopped because its time was over, as the command ``timeout`` gives."""
 
+SYSTEM_FAILED = 125
+"""The result of a system that could not be started: what the kernel exits with, and a failed initialiser stands for."""
+
+# A line of the console that begins so is the last thing that the initialiser does.
+FAILED_START = "INITIALISER|ERROR"
+
 LAST_LINES = 10
 
 
@@ -75,6 +81,8 @@ def boot(
         process.stdout.close()
         process.stderr.close()
         console.close()
+    if console.has_failed:
+        return SYSTEM_FAILED
     if not in_time:
         assert timeout is not None
         stream.write(console.timeout_message(timeout))
@@ -120,6 +128,7 @@ class _Console:
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._last: deque[str] = deque(maxlen=LAST_LINES)
         self._line = ""
+        self.has_failed = False
 
     def write(self, data: bytes, final: bool = False) -> None:
         text = self._decoder.decode(data, final).replace("\r", "")
@@ -129,6 +138,7 @@ class _Console:
         self._stream.flush()
         *complete, self._line = (self._line + text).split("\n")
         self._last.extend(complete)
+        self.has_failed |= any(line.startswith(FAILED_START) for line in complete)
 
     def close(self) -> None:
         """Ends an unfinished last line, so that whatever follows starts on its own."""
@@ -161,6 +171,8 @@ def _pump(
                     selector.unregister(key.fileobj)
                 elif key.fileobj is output:
                     console.write(data)
+                    if console.has_failed:
+                        return False
                 else:
                     complaints.append(data)
     return True

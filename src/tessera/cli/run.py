@@ -34,6 +34,7 @@ EPILOG = exit_codes(
         '            then the last line says "result N", which tells it from the codes below',
     ),
     (124, "--timeout was over before the system ended"),
+    (125, "the kernel stopped itself, or the system could not be started; the console says why"),
 )
 
 

@@ -3,10 +3,23 @@
 
 from __future__ import annotations
 
+from tessera.abi.boards import TEST_DEVICE_FAIL
 from tessera.abi.configuration import configuration
-from tessera.arch import machine
+from tessera.arch import machine, paging
 from tessera.kernel.layout import THREAD_NAME_BYTES, Tcb
-from tessera.lang import compiled, decreases, range, u64
+from tessera.lang import compiled, decreases, range, u32, u64
+
+# The exit code of a machine whose kernel found a mistake in itself, or cannot start.
+KERNEL_FAILED = 125
+
+
+@compiled(symbol="stop_failed")
+def stop_failed() -> None:
+    """End the machine, by the test device where there is one: whoever started it learns that the kernel failed."""
+    if configuration.test_device != 0:
+        code = u32((KERNEL_FAILED << 16) | TEST_DEVICE_FAIL)
+        machine.write_device(paging.kernel_address(configuration.test_device), code)
+    machine.shutdown()
 
 
 @compiled

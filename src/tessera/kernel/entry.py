@@ -102,7 +102,7 @@ def handle_kernel_trap(cause: u64, address: u64, value: u64) -> None:
     console.write(b" value ")
     console.write_hex(value)
     console.write(b"\n")
-    machine.shutdown()
+    console.stop_failed()
 
 
 @extern(symbol="kernel_end")
@@ -135,7 +135,7 @@ def start(image_start: u64, image_end: u64, offset: u64, entry: u64, tree: u64, 
     scheduler.initialise()
     if not boot.make_root_task(image_start, image_end, offset, tree, tree_bytes, paging.image_physical(kernel_end())):
         console.write(b"KERNEL|BOOT: memory or slots do not suffice for the root task\n")
-        machine.shutdown()
+        console.stop_failed()
         return None
     boot.start_root_task(entry)
     console.write(b"KERNEL|BOOT: Tessera, profile ")
@@ -144,4 +144,4 @@ def start(image_start: u64, image_end: u64, offset: u64, entry: u64, tree: u64, 
     return leave()
 
 
-ROOTS = (handle_system_call, handle_exception, handle_interrupt, handle_kernel_trap, start)
+ROOTS = (handle_system_call, handle_exception, handle_interrupt, handle_kernel_trap, start, console.stop_failed)

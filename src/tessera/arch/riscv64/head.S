@@ -94,8 +94,7 @@ tessera_violation:
     li      a0, 10
     li      a7, 1
     ecall
-    li      a7, 8
-    ecall
+    call    stop_failed
     j       .
 
     .section .rodata
