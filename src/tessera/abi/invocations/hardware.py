@@ -112,7 +112,7 @@ HARDWARE_INVOCATIONS: tuple[Invocation, ...] = (
             (Error.INVALID_ARGUMENT, "the frame is mapped at another address"),
             (Error.INVALID_CAPABILITY, "the frame is mapped in another address space"),
             (Error.FAILED_LOOKUP, "a page table is missing; word 2 of the reply has the bits left to translate"),
-            (Error.DELETE_FIRST, "another page or a page table is mapped at the address"),
+            (Error.DELETE_FIRST, "another page is mapped at the address"),
         ),
     ),
     Invocation(

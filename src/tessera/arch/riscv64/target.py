@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What a compiler is told about this architecture: triple, data layout, instruction set, calling convention, code model.
+"""What a compiler is told about this architecture: triple, data layout, instruction set, calling convention, model.
 
 Kernel code has no floating point, so that a trap needs to save integer registers only; its code that saves and restores
 the FPU is assembly under ``.option arch``. User code has the full general set.
