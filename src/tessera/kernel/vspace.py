@@ -124,7 +124,7 @@ def unmap_frame(cap: FrameCap) -> None:
     if place.level != u64(cap.size):
         return
     entry = read_entry(place)
-    if not entry.valid or entry.is_table() or entry.address != cap.base:
+    if not entry.valid or entry.address != cap.base:
         return
     write_entry(place, paging.Entry())
     machine.flush_page(cap.mapped_address, cap.asid)

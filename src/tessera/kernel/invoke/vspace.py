@@ -158,10 +158,7 @@ def map_frame(length: u64, slot: Slot, cap: FrameCap) -> Status:
     if place.level != u64(cap.size):
         lookup_missing_capability(paging.level_bits(place.level))
         return failed_lookup(False)
-    old = vspace.read_entry(place)
-    if cap.asid == 0 and old.valid:
-        return fail(Error.DELETE_FIRST)
-    if old.is_table():
+    if cap.asid == 0 and vspace.read_entry(place).valid:
         return fail(Error.DELETE_FIRST)
 
     readable = cap.can_read and rights.read
