@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+
 from tessera.build.outputs import writing
 
 PACKAGE = Path(__file__).resolve().parent.parent
