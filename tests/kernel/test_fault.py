@@ -222,6 +222,35 @@ def test_a_server_that_used_up_its_callers_time_times_out_for_it(world: TimeWorl
     assert world.tcb(server).in_release_queue
 
 
+def test_an_answer_to_a_thread_without_time_is_a_timeout(world: TimeWorld) -> None:
+    endpoint, reply = world.new_endpoint(), world.new_reply()
+    server = world.passive_server(endpoint, reply, 110)
+    handled = Handled(world, timeout=True)
+    helper = world.active(90)
+    world.call(endpoint)
+    assert world.is_current(server)
+    # The server used up the budget that it was lent; another thread answers in its place.
+    world.advance(1000 * US)
+    assert world.tcb(server).in_release_queue and world.is_current(helper)
+    world.send(reply, 1)
+    assert told(world, handled)[0] == Fault.TIMEOUT
+    assert handled.tcb.state == ThreadState.BLOCKED_ON_REPLY and world.context_of(server) is None
+
+
+def test_without_a_timeout_handler_it_waits_for_its_time(world: TimeWorld) -> None:
+    endpoint, reply = world.new_endpoint(), world.new_reply()
+    server = world.passive_server(endpoint, reply, 110)
+    client = world.active(100, 1000, 10_000)
+    helper = world.active(90)
+    world.run(client)
+    world.call(endpoint)
+    world.advance(1000 * US)
+    assert world.is_current(helper)
+    world.send(reply, 1)
+    assert world.is_current(helper) and world.tcb(client).in_release_queue
+    assert world.context_of(server) is None and not world.tcb(server).in_release_queue
+
+
 def test_round_robin_threads_never_time_out(world: TimeWorld) -> None:
     handled = Handled(world, timeout=True, budget_us=1000, period_us=1000)
     world.advance(5000 * US)

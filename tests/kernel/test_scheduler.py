@@ -12,7 +12,8 @@ from tessera.abi.labels import InvocationLabel as Label
 from tessera.abi.profiles import SEL4TEST
 from tessera.abi.syscalls import Syscall
 from tessera.arch import machine
-from tessera.kernel import budget, schedcontext, scheduler, thread, timeslice
+from tessera.kernel import budget, ipc, schedcontext, scheduler, thread, timeslice
+from tessera.kernel import notification as notifications
 from tessera.kernel.layout import Slot, ThreadState
 from tessera.kernel.state import kernel
 from tests.kernel.world_time import US, TimeWorld
@@ -32,6 +33,7 @@ def name_of(threads: dict[str, Slot], world: TimeWorld) -> str:
 
 
 def test_the_idle_thread_runs_when_nobody_can(world: TimeWorld) -> None:
+    assert kernel.current is kernel.idle
     world.leave()
     assert kernel.current is kernel.idle
     # Domain 0 has the machine for as long as an entry of the schedule can say; nothing else is waited for.
@@ -180,6 +182,16 @@ def test_domains_have_their_own_time(world: TimeWorld) -> None:
     assert order == ["b", "m", "b", "m", "b", "m"]
 
 
+def test_a_thread_can_leave_its_own_domain(world: TimeWorld) -> None:
+    manager, other = world.active(200), world.active(50)
+    world.run(manager)
+    world.invoke(world.domain, Label.DOMAIN_SET_SCHEDULE_CONFIGURE, 1, 1, 1000 * US)
+    world.call(world.domain, 1, caps=(manager,), label=int(Label.DOMAIN_SET_SET))
+    assert world.is_current(other) and world.ready(manager)
+    world.call(world.domain, 1, label=int(Label.DOMAIN_SET_SCHEDULE_SET_START))
+    assert world.is_current(manager)
+
+
 @pytest.mark.parametrize(
     "label, words, error",
     [
@@ -190,6 +202,7 @@ def test_domains_have_their_own_time(world: TimeWorld) -> None:
         (Label.DOMAIN_SET_SCHEDULE_CONFIGURE, (99, 1, 5), 4),
         (Label.DOMAIN_SET_SCHEDULE_CONFIGURE, (1, 16, 5), 4),
         (Label.DOMAIN_SET_SCHEDULE_CONFIGURE, (1, 1, 1 << 56), 1),
+        (Label.DOMAIN_SET_SCHEDULE_CONFIGURE, (1, 1, (1 << 56) - 1), 0),
         (Label.DOMAIN_SET_SCHEDULE_CONFIGURE, (1, 1, 0), 1),
         (Label.DOMAIN_SET_SCHEDULE_CONFIGURE, (0, 0, 0), 1),
         (Label.DOMAIN_SET_SCHEDULE_SET_START, (), 7),
@@ -257,3 +270,106 @@ def test_the_time_of_a_preempted_call_is_charged_even_if_it_ended_its_thread(wor
     assert int(kernel.consumed) == 0 and int(gone.consumed) == 0
     world.leave()
     assert kernel.current is kernel.idle
+
+
+def test_a_context_without_budget_makes_its_thread_wait(world: TimeWorld) -> None:
+    slot = world.new_context(1000, 10_000)
+    context = world.contexts[0]
+    budget.charge(context, 1000 * US)
+    thread = world.new_thread(100, runs=False)
+    manager = world.active(200)
+    world.run(manager)
+    assert int(world.invoke(slot, Label.SCHED_CONTEXT_BIND, caps=(thread,)).error) == 0
+    assert int(world.invoke(thread, Label.TCB_RESUME).error) == 0
+    assert world.tcb(thread).in_release_queue and not world.ready(thread)
+
+
+def test_a_context_that_was_never_configured_can_be_bound_to_a_running_thread(world: TimeWorld) -> None:
+    slot, thread, manager = world.new_context(), world.new_thread(100), world.active(200)
+    world.run(manager)
+    assert int(world.invoke(slot, Label.SCHED_CONTEXT_BIND, caps=(thread,)).error) == 0
+    assert not world.ready(thread)
+
+
+def sporadic(world: TimeWorld, priority: int) -> Slot:
+    """A thread that is a sporadic server."""
+    return world.new_thread(priority, world.new_context(1000, 10_000, sporadic=True))
+
+
+@pytest.mark.parametrize("way", ["signal", "take", "cancel signals", "send", "receive", "reply", "cancel", "resume"])
+def test_the_time_of_a_sporadic_server_counts_from_when_it_wakes(world: TimeWorld, way: str) -> None:
+    endpoint, notification, reply = world.new_endpoint(), world.new_notification(), world.new_reply()
+    server = sporadic(world, 120)
+    context = world.contexts[0]
+    helper = world.active(100, 100_000)
+    world.run(server)
+    world.pass_time(100 * US)
+    match way:
+        case "signal" | "cancel signals":
+            world.receive(notification)
+        case "take":
+            world.call(server, label=int(Label.TCB_SUSPEND))
+        case "send":
+            world.receive(endpoint, reply)
+        case "receive" | "cancel":
+            world.send(endpoint)
+        case "reply":
+            world.call(endpoint)
+        case "resume":
+            world.call(server, label=int(Label.TCB_SUSPEND))
+    world.run(helper)
+    if way == "reply":
+        world.receive(endpoint, reply)
+    world.pass_time(50_000 * US)
+    scheduler.update_time()
+    before = int(budget.head(context).time)
+    match way:
+        case "signal":
+            world.send(notification)
+        case "take":
+            # A passive thread takes a signal, and with it the context of the notification.
+            schedcontext.unbind_tcb(context)
+            schedcontext.bind_notification(context, world.notifications[0])
+            world.send(notification)
+            world.tcb(helper).scheduling_context = None
+            own = world.contexts[1]
+            own.tcb = None
+            world.receive(notification)
+            assert world.context_of(helper) is context
+        case "cancel signals":
+            notifications.cancel_all(world.notifications[0])
+        case "send":
+            world.send(endpoint)
+        case "receive":
+            world.receive(endpoint, reply)
+        case "reply":
+            world.send(reply)
+        case "cancel":
+            ipc.cancel_all(world.endpoints[0])
+        case "resume":
+            world.call(server, label=int(Label.TCB_RESUME))
+    assert int(budget.head(context).time) == machine.Model.time > before
+
+
+@pytest.mark.parametrize("way", ["send", "receive", "wait"])
+def test_a_thread_that_waits_moves_when_its_priority_changes(world: TimeWorld, way: str) -> None:
+    endpoint, notification, reply = world.new_endpoint(), world.new_notification(), world.new_reply()
+    first, second = world.active(100), world.active(90)
+    world.leave()
+    for waiting in (first, second):
+        assert world.is_current(waiting)
+        if way == "send":
+            world.send(endpoint, int(world.tcb(waiting).priority))
+        elif way == "receive":
+            world.receive(endpoint)
+        else:
+            world.receive(notification)
+    manager = world.active(200)
+    world.run(manager)
+    world.invoke(second, Label.TCB_SET_PRIORITY, 110, caps=(manager,))
+    if way == "send":
+        world.receive(endpoint, reply)
+        assert world.words(world.tcb(manager)) == [90]
+    else:
+        world.send(endpoint if way == "receive" else notification)
+        assert world.ready(second) and not world.ready(first)

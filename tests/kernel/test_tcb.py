@@ -114,6 +114,8 @@ def test_set_space_installs_the_fault_handler(world: TimeWorld, manager: Slot) -
     assert world.invoke(thread, Label.TCB_SET_SPACE, 0, 0, caps=(handler, cnode, root)).error == Error.NO_ERROR
     installed = tcb.fault_handler.capability
     assert isinstance(installed, EndpointCap) and int(installed.badge) == 9
+    assert isinstance(tcb.cspace_root.capability, CNodeCap)
+    assert isinstance(tcb.vspace_root.capability, PageTableCap)
     empty = world.slot()
     assert world.invoke(thread, Label.TCB_SET_SPACE, 0, 0, caps=(empty, cnode, root)).error == Error.NO_ERROR
     assert isinstance(tcb.fault_handler.capability, NullCap)
@@ -237,6 +239,7 @@ class Caps:
         ("thread", Label.TCB_READ_REGISTERS, (0, 0), "", Error.RANGE_ERROR, [1, 32]),
         ("thread", Label.TCB_READ_REGISTERS, (0, 33), "", Error.RANGE_ERROR, [1, 32]),
         ("manager", Label.TCB_READ_REGISTERS, (0, 1), "", Error.ILLEGAL_OPERATION, []),
+        ("thread", Label.TCB_WRITE_REGISTERS, (0, 0), "", Error.NO_ERROR, []),
         ("thread", Label.TCB_WRITE_REGISTERS, (0,), "", Error.TRUNCATED_MESSAGE, []),
         ("thread", Label.TCB_WRITE_REGISTERS, (0, 2, 1), "", Error.TRUNCATED_MESSAGE, []),
         ("manager", Label.TCB_WRITE_REGISTERS, (0, 1, 1), "", Error.ILLEGAL_OPERATION, []),

@@ -106,7 +106,7 @@ def decode_set_sched_params(length: u64, cap: ThreadCap) -> Status:
 
     # First what can be preempted: then the call starts again from here, with nothing done that the checks refuse.
     wanted = context_of(context)
-    status = install(handler, handler_slot, cap.tcb.fault_handler, cap)
+    status = install(handler, handler_slot, cap.tcb.fault_handler)
     if status != Status.OK:
         return status
     cap.tcb.maximum_priority = maximum

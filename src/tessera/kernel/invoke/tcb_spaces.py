@@ -104,39 +104,35 @@ def check_buffer(slot: Slot, address: u64) -> Buffer:
 
 
 @compiled
-def install(new: Capability, source: Slot, destination: Slot, invoked: ThreadCap) -> Status:
-    """Put a capability into a slot of a thread; null leaves it empty. PREEMPTED: call again to go on.
+def install(new: Capability, source: Slot, destination: Slot) -> Status:
+    """Put a copy of a capability into a slot of a thread; null leaves it empty. PREEMPTED: call again to go on.
 
-    Deleting what was there can have deleted the source or the capability invoked: then the slot stays empty.
+    Deleting what was there takes no other capability away: the last ones to CNodes and threads are refused before.
     """
     status = deletion.delete(destination)
     if status != Status.OK or isinstance(new, NullCap):
         return status
-    if derivation.same_object(new, source.capability) and derivation.same_object(invoked, request.slot.capability):
-        derivation.insert(new, source, destination)
+    derivation.insert(new, source, destination)
     return Status.OK
 
 
 @compiled
-def install_buffer(buffer: Buffer, source: Slot, invoked: ThreadCap) -> Status:
+def install_buffer(buffer: Buffer, source: Slot, tcb: Tcb) -> Status:
     """Change a thread's IPC buffer. PREEMPTED: call again to go on."""
-    tcb = invoked.tcb
     status = deletion.delete(tcb.ipc_buffer_frame)
     if status != Status.OK:
         return status
     tcb.ipc_buffer = buffer.address
-    return install(buffer.capability, source, tcb.ipc_buffer_frame, invoked)
+    return install(buffer.capability, source, tcb.ipc_buffer_frame)
 
 
 @compiled
-def install_spaces(
-    cspace: Capability, cspace_slot: Slot, vspace: Capability, vspace_slot: Slot, to: ThreadCap
-) -> Status:
+def install_spaces(cspace: Capability, cspace_slot: Slot, vspace: Capability, vspace_slot: Slot, tcb: Tcb) -> Status:
     """Change the roots of both spaces. PREEMPTED: call again to go on."""
-    status = install(cspace, cspace_slot, to.tcb.cspace_root, to)
+    status = install(cspace, cspace_slot, tcb.cspace_root)
     if status != Status.OK:
         return status
-    return install(vspace, vspace_slot, to.tcb.vspace_root, to)
+    return install(vspace, vspace_slot, tcb.vspace_root)
 
 
 @compiled
@@ -165,10 +161,10 @@ def decode_configure(length: u64, cap: ThreadCap) -> Status:
     if vspace.status != Status.OK:
         return vspace.status
 
-    status = install_spaces(cspace.capability, cspace_slot, vspace.capability, vspace_slot, cap)
+    status = install_spaces(cspace.capability, cspace_slot, vspace.capability, vspace_slot, cap.tcb)
     if status != Status.OK:
         return status
-    return install_buffer(buffer, buffer_slot, cap)
+    return install_buffer(buffer, buffer_slot, cap.tcb)
 
 
 @compiled
@@ -191,10 +187,10 @@ def decode_set_space(length: u64, cap: ThreadCap) -> Status:
     if not is_fault_handler(handler):
         return invalid_capability(1)
 
-    status = install(handler, handler_slot, cap.tcb.fault_handler, cap)
+    status = install(handler, handler_slot, cap.tcb.fault_handler)
     if status != Status.OK:
         return status
-    return install_spaces(cspace.capability, cspace_slot, vspace.capability, vspace_slot, cap)
+    return install_spaces(cspace.capability, cspace_slot, vspace.capability, vspace_slot, cap.tcb)
 
 
 @compiled
@@ -207,7 +203,7 @@ def decode_set_ipc_buffer(length: u64, cap: ThreadCap) -> Status:
     if buffer.status != Status.OK:
         return buffer.status
 
-    return install_buffer(buffer, slot, cap)
+    return install_buffer(buffer, slot, cap.tcb)
 
 
 @compiled
@@ -220,4 +216,4 @@ def decode_set_timeout_endpoint(cap: ThreadCap) -> Status:
     if not is_fault_handler(handler):
         return invalid_capability(1)
 
-    return install(handler, slot, cap.tcb.timeout_handler, cap)
+    return install(handler, slot, cap.tcb.timeout_handler)
