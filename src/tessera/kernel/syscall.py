@@ -155,5 +155,3 @@ def name_thread(thread: Tcb, address: u64) -> None:
         letter = truncate(u8, buffer.message[index // 8] >> (8 * (index % 8)))
         ended = ended or letter == 0 or index == THREAD_NAME_BYTES - 1
         cap.tcb.name[index] = u8(0) if ended else letter
-
-
