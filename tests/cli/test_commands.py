@@ -80,7 +80,7 @@ def test_run_out_of_time(stand_in: Command, tmp_path: Path) -> None:
 
 
 @pytest.mark.qemu
-@pytest.mark.parametrize("sent, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("sent, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)])
 def test_run_streams_and_stops_qemu_when_it_is_stopped(
     stand_in: Command, tmp_path: Path, sent: signal.Signals, code: int
 ) -> None:

@@ -77,3 +77,11 @@ def test_without_installation_the_source_tree_is_asked(monkeypatch: pytest.Monke
 )
 def test_versions_compare_by_number(older: str, newer: str) -> None:
     assert doctor.version_numbers(older) < doctor.version_numbers(newer)
+
+
+def test_a_package_without_its_files_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = doctor.importlib.util.find_spec
+    monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: None if name == "elftools" else real(name))
+    states = {check.name: (check.state, check.fix) for check in doctor.run_checks()}
+    assert states["pyelftools"] == ("broken", "make distclean setup")
+    assert states["networkx"][0] == "ok"

@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -171,6 +172,31 @@ def test_other_errors(stand_in: Command, does: str, code: int, message: str) -> 
     assert result.returncode == code
     assert result.stderr.startswith(message) or message in result.stderr.splitlines()[0]
     assert "Traceback" not in result.stderr
+
+
+def test_a_full_disk_is_no_internal_error(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "tessera.cli", "doctor", "--json"],
+            cwd=tmp_path,
+            env=environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert result.returncode == 2
+    assert result.stderr.startswith("standard output or a file: error: No space left on device [no-space]\n")
+    assert "Traceback" not in result.stderr
+
+
+def test_a_closed_standard_output_is_no_error(tmp_path: Path) -> None:
+    command = f"exec {shlex.quote(sys.executable)} -m tessera.cli doctor --json >&-"
+    result = subprocess.run(
+        ["/bin/sh", "-c", command], cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert result.returncode in (0, 1)
+    assert result.stderr == ""
 
 
 def errors_on_a_terminal(tmp_path: Path, **env: str) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shutil
 import subprocess
@@ -19,7 +20,8 @@ from tessera.lang.diagnostics import Diagnostic, Location
 
 EPILOG = exit_codes((0, "nothing that building and running need is missing"), (1, "something is missing or too old"))
 
-SETUP = "make setup"
+# From nothing: setup alone believes what it has noted, and would not look at a package that was damaged or removed.
+SETUP = "make distclean setup"
 FIRMWARE = "opensbi-riscv64-generic-fw_dynamic.bin"
 # Import names that are not the package's own name.
 IMPORT_NAMES = {"pyelftools": "elftools", "pytest-xdist": "xdist"}
@@ -148,6 +150,8 @@ def _check_package(requirement: Requirement) -> Check:
         found = ""
     if not found:
         state = "missing"
+    elif importlib.util.find_spec(IMPORT_NAMES.get(requirement.name, requirement.name.replace("-", "_"))) is None:
+        state = "broken"
     else:
         state = "ok" if version_numbers(found) >= version_numbers(requirement.least) else "old"
     return Check(requirement.name, requirement.needed_for, state, found, requirement.least, SETUP)

@@ -6,6 +6,7 @@ Commands import what does the work when they are called, so that `tessera --help
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -21,6 +22,7 @@ from tessera.cli.options import INTERNAL, INTERRUPTED, MISTAKE, TERMINATED, exit
 from tessera.lang.diagnostics import Diagnostic, Diagnostics, Location
 
 TRACEBACK = "TESSERA_TRACEBACK"
+_FILE_ERRORS = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 
 app = typer.Typer(
     name="tessera",
@@ -57,7 +59,12 @@ def tessera(
 def main() -> None:
     """Run the command line. Leaves with an exit code; no traceback reaches a person who did not ask for one."""
     # A terminated command must still stop what it started, so that no QEMU stays behind.
+    # The second of the two comes when the terminal is closed.
     signal.signal(signal.SIGTERM, _on_terminate)
+    signal.signal(signal.SIGHUP, _on_terminate)
+    # A stream that the caller has closed is none at all for Python; what goes there is lost, and nothing else.
+    sys.stdout = sys.stdout or open(os.devnull, "w")
+    sys.stderr = sys.stderr or open(os.devnull, "w")
     as_json = "--json" in sys.argv[1:]
     try:
         code = int(app(prog_name="tessera", standalone_mode=False) or 0)
@@ -65,8 +72,9 @@ def main() -> None:
         code = INTERRUPTED
     except (Diagnostic, Diagnostics) as error:
         code = _mistake(error, as_json)
-    except (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError) as error:
-        code = _mistake(_file_mistake(error), as_json) if error.filename else _internal(error, as_json)
+    except OSError as error:
+        told = _file_mistake(error)
+        code = _mistake(told, as_json) if told else _internal(error, as_json)
     except ModuleNotFoundError as error:
         missing = doctor.missing_package(error.name or "")
         code = _mistake(missing, as_json) if missing else _internal(error, as_json)
@@ -94,7 +102,18 @@ def _usage_mistake(error: Any, as_json: bool) -> int:
     return MISTAKE
 
 
-def _file_mistake(error: OSError) -> Diagnostic:
+def _file_mistake(error: OSError) -> Diagnostic | None:
+    """The message for a file that cannot be used, or for a disk that is full; None for everything else."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Diagnostic(
+            "no-space",
+            Location(str(error.filename or "standard output or a file")),
+            error.strerror or "no room",
+            why="the result could not be written",
+            fix="make room on the disk, or write to another place",
+        )
+    if not error.filename or not isinstance(error, _FILE_ERRORS):
+        return None
     return Diagnostic(
         "file-access",
         Location(str(error.filename)),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -62,7 +63,8 @@ def print_diagnostics(error: Diagnostic | Diagnostics, as_json: bool) -> None:
     for one in errors:
         print(_coloured(one) if wants_colour(sys.stderr) else str(one), file=sys.stderr)
     if as_json:
-        emit_json({"ok": False, "errors": [one.as_json() for one in errors]})
+        with contextlib.suppress(OSError):  # the mistake may be that standard output takes nothing more
+            emit_json({"ok": False, "errors": [one.as_json() for one in errors]})
 
 
 def wants_colour(stream: TextIO) -> bool:

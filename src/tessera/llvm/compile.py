@@ -41,7 +41,7 @@ def compiler_program() -> str:
             Location(str(program.name)),
             "the compiler is missing",
             why="the Python package ziglang contains it, and the installed one is missing or has no program",
-            fix="install the package ziglang again",
+            fix="install the packages again: make distclean setup",
         )
     return str(program)
 
