@@ -44,6 +44,10 @@ COMPARE: dict[type[ast.cmpop], tuple[str, Callable[[Any, Any], Any]]] = {
 }
 
 
+# Expressions that give the same value whenever they are evaluated, and break no rule.
+LEAVES = ("local", "constant", "static")
+
+
 def repeatable(expression: Expression) -> bool:
     """Whether evaluating it twice in a row is the same as once."""
     return expression.operation not in ("call", "let") and all(map(repeatable, expression.operands))
@@ -172,7 +176,7 @@ class Operators(Conversions):
                         why="the chain may end before the call",
                         fix="bind its result to a name first",
                     )
-                if isinstance(left, Expression) and left.operation not in ("local", "constant", "static"):
+                if isinstance(left, Expression) and left.operation not in LEAVES:
                     left = self.keep(left, left_node, wrappers)
                 right = self.keep(right, right_node, wrappers)
             part = self._comparison(node, op, left, right, left_node, right_node)
@@ -259,11 +263,21 @@ class Operators(Conversions):
             nodes = [right_node] * len(values)
         if isinstance(left, Live) and all(isinstance(item, Live) for item in values):
             return Live((left.value in [item.value for item in values if isinstance(item, Live)]) is not negated)
+        # Python makes the whole tuple before it compares: a rule that an alternative breaks is broken in any case.
         wrappers: list[tuple[str, Expression]] = []
-        if isinstance(left, Expression) and not repeatable(left):
+        if any(isinstance(item, Expression) and item.operation not in LEAVES for item in values):
+            if isinstance(left, Expression) and left.operation not in LEAVES:
+                left = self.keep(left, left_node, wrappers)
+            values = [
+                self.keep(item, item_node, wrappers)
+                if isinstance(item, Expression) and item.operation not in LEAVES
+                else item
+                for item, item_node in zip(values, nodes, strict=True)
+            ]
+        elif isinstance(left, Expression) and not repeatable(left):
             left = self.keep(left, left_node, wrappers)
-        if not all(isinstance(item, Live) or (isinstance(item, Expression) and repeatable(item)) for item in values):
-            self.fail(right_node, "unsupported", "a call among the alternatives of `in`", fix="write == and `or`")
+        if not all(isinstance(item, (Live, Expression)) for item in values):
+            self.fail(right_node, "unsupported", "an alternative of `in` without a width", fix="write == and `or`")
         result: Expression | None = None
         for item, item_node in zip(values, nodes, strict=True):
             equal = self.coerce(self._comparison(item_node, ast.Eq(), left, item, left_node, item_node), bool, node)
