@@ -1,11 +1,20 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What all tests share."""
+"""What all tests share.
+
+Random tests are repeatable: the same tree gives the same cases. ``TESSERA_RANDOM=1`` draws new ones each time, and
+``TESSERA_FUZZ_EVENTS`` lengthens the campaign on the whole kernel; that is for hunting, not for a verdict on a change.
+"""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("repeatable", derandomize=True, database=None)
+settings.load_profile("default" if os.environ.get("TESSERA_RANDOM") else "repeatable")
 
 
 @pytest.fixture(scope="session")
