@@ -6,7 +6,7 @@ from __future__ import annotations
 from tessera.abi.errors import Error, LookupFailure
 from tessera.abi.messages import MessageInfo
 from tessera.arch import registers
-from tessera.kernel import answer, cspace, ipc, message, notification, scheduler, timeslice
+from tessera.kernel import answer, cspace, ipc, message, notification, scheduler, timeslice, transfer
 from tessera.kernel.capability import (
     AsidControlCap,
     AsidPoolCap,
@@ -49,14 +49,7 @@ def collect_extra_caps(thread: Tcb, info: MessageInfo) -> bool:
     buffer = request.buffer
     if buffer is None:
         return True
-    for index in range(min(info.extra_caps, EXTRA_CAPS)):
-        address = buffer.caps[index]
-        found = cspace.lookup_slot(thread, address)
-        if not found.ok:
-            request.failed_address = address
-            return False
-        request.extra[index] = found.slot
-    return True
+    return transfer.look_up_extra(thread, buffer, min(info.extra_caps, EXTRA_CAPS))
 
 
 @compiled
