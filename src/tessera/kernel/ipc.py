@@ -100,11 +100,10 @@ def block_receiver(tcb: Tcb, endpoint: Endpoint, offered: Reply | None) -> None:
 
 
 @compiled
-def receive(tcb: Tcb, cap: EndpointCap, is_blocking: bool, offered: Reply | None, reply_can_grant: bool) -> None:
+def receive(tcb: Tcb, cap: EndpointCap, is_blocking: bool, offered: Reply | None) -> None:
     """The current thread takes the first message, or a signal of its bound notification. (seL4: receiveIPC.)
 
     Without any it waits, or gets badge 0. A caller that still waits with the offered reply object gives up.
-    ``reply_can_grant`` plays no part: the right of the reply capability counts when it is used.
     """
     if offered is not None:
         waiting = offered.caller

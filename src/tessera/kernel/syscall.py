@@ -56,7 +56,7 @@ def receive(thread: Tcb, address: u64, blocking: bool, takes_reply: bool) -> Non
 def receive_from_endpoint(thread: Tcb, cap: EndpointCap, blocking: bool, takes_reply: bool) -> None:
     """Receive with the reply object that register a6 names, if the call takes one."""
     if not takes_reply:
-        ipc.receive(thread, cap, blocking, None, False)
+        ipc.receive(thread, cap, blocking, None)
         return
     address = thread.registers[registers.REPLY_CAP]
     found = cspace.lookup_slot(thread, address)
@@ -69,7 +69,7 @@ def receive_from_endpoint(thread: Tcb, cap: EndpointCap, blocking: bool, takes_r
         lookup_missing_capability(0)
         fault.capability_fault(thread, address, True)
         return
-    ipc.receive(thread, cap, blocking, reply_cap.reply, reply_cap.can_grant)
+    ipc.receive(thread, cap, blocking, reply_cap.reply)
 
 
 @compiled
