@@ -6,6 +6,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -70,8 +71,28 @@ def test_refused(tmp_path: Path, made: Program, rule: str) -> None:
 def test_an_image_cut_short_is_told(tmp_path: Path) -> None:
     path = tmp_path / "cut.elf"
     path.write_bytes(program().elf()[:40])
-    with pytest.raises(Diagnostic, match="is not an ELF file"):
+    with pytest.raises(Diagnostic, match="is cut off or damaged"):
         read_program(path, env.USER_SPACE, HERE)
+
+
+def test_no_damage_ends_in_anything_but_a_message(tmp_path: Path) -> None:
+    """Every file made by changing or removing bytes is read, or refused with a message."""
+    path = tmp_path / "damaged.elf"
+    good = bytearray(program("ring_vaddr").elf())
+    random = Random(7)
+    refused: list[Diagnostic] = []
+    for _ in range(2000):
+        damaged = bytearray(good)
+        for _ in range(random.choice((1, 1, 2, 8))):
+            at = random.randrange(len(good)) if random.random() < 0.5 else random.randrange(200)
+            damaged[at] = random.choice((0, 1, 0x7F, 0x80, 0xFF, random.randrange(256)))
+        path.write_bytes(damaged[: random.randrange(len(good))] if random.random() < 0.2 else damaged)
+        try:
+            read_program(path, env.USER_SPACE, HERE)
+        except Diagnostic as error:
+            refused.append(error)
+    assert len(refused) > 500
+    assert all(error.location == HERE and error.why and error.fix for error in refused)
 
 
 SOURCE = """\

@@ -30,6 +30,15 @@ CASES = sorted(FOLDER.glob("*.system"))
 KERNEL = Region(0x8020_0000, 0x8024_0000)
 INITIALISER = Region(0x8024_0000, 0x8030_0000)
 
+# Offsets in a program header of ELF64, and where the first one is.
+P_FILESZ, P_MEMSZ, PROGRAM_HEADERS, PROGRAM_HEADER = 32, 40, 64, 56
+
+
+def with_header_word(elf: bytes, segment: int, offset: int, value: int) -> bytes:
+    """The same file with another word in the program header of a segment."""
+    at = PROGRAM_HEADERS + PROGRAM_HEADER * segment + offset
+    return elf[:at] + value.to_bytes(8, "little") + elf[at + 8 :]
+
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -41,6 +50,11 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "object.elf").write_bytes(Program(kind=OBJECT, segments=program().segments).elf())
     (folder / "foreign.elf").write_bytes(Program(machine=X86_64, segments=program().segments).elf())
     (folder / "text.elf").write_text("this is not a program\n")
+    (folder / "cut.elf").write_bytes(program().elf()[:100])
+    (folder / "short.elf").write_bytes(with_header_word(program().elf(), 0, P_FILESZ, 0x10000))
+    (folder / "entry.elf").write_bytes(Program(entry=0x20_0001, segments=program().segments).elf())
+    (folder / "empty.elf").write_bytes(Program(segments=[]).elf())
+    (folder / "vast.elf").write_bytes(with_header_word(program().elf(), 1, P_MEMSZ, 1 << 36))
     (folder / "greeter.c").write_text("")
     (folder / "empty.bin").write_bytes(b"")
     (folder / "twice.c").write_text("")
@@ -81,6 +95,7 @@ def test_message(case: Path, programs: Path) -> None:
     for each in error.errors if isinstance(error, Diagnostics) else [error]:
         assert each.location.file == case.name
         assert each.location.line > 0
+        assert each.why and each.fix
         assert case.stem == "several" or case.stem.startswith(each.rule)
 
 

@@ -136,6 +136,7 @@ def check_channels(system: System, errors: Collector) -> None:
                     "unknown-domain",
                     end.location,
                     f"there is no protection domain '{end.pd}'",
+                    why="a channel connects two domains of the system",
                     fix=did_you_mean(end.pd, domains) or "write the name of a protection domain of this system",
                 )
         if channel.a.pp and channel.b.pp:
@@ -205,6 +206,7 @@ def check_maps(system: System, space: AddressSpace, errors: Collector) -> None:
                     "map-alignment",
                     m.location,
                     f"'{m.mr}' is mapped at {m.vaddr:#x}, which is not aligned to its page size {region.page_size:#x}",
+                    why="a page can only be mapped at a multiple of its size",
                     fix=f'write vaddr="{m.vaddr - m.vaddr % region.page_size:#x}"',
                 )
             if m.vaddr + region.size > bottom:
@@ -213,7 +215,9 @@ def check_maps(system: System, space: AddressSpace, errors: Collector) -> None:
                     m.location,
                     f"'{m.mr}' would occupy {_extent(m, region)} of '{pd.name}', beyond {bottom:#x}",
                     why=f"from {bottom:#x} on there are the stack, a guard page and the IPC buffer of the domain",
-                    fix=f"map it at or below {max(0, bottom - region.size) // region.page_size * region.page_size:#x}",
+                    fix=f"map it at or below {(bottom - region.size) // region.page_size * region.page_size:#x}"
+                    if region.size <= bottom
+                    else f"make '{m.mr}' smaller: it is larger than an address space",
                 )
             for other, other_region in placed:
                 if m.vaddr < other.vaddr + other_region.size and other.vaddr < m.vaddr + region.size:
@@ -258,6 +262,7 @@ def check_variables(system: System, errors: Collector) -> None:
                     "prefill-none",
                     variable.location,
                     f"'setvar_prefill_size' asks for the size of the contents of '{region.name}', which has none",
+                    why="only a region with prefill_path has contents",
                     fix="add prefill_path to the memory region, or use setvar_size",
                 )
 
@@ -297,7 +302,11 @@ def find_warnings(system: System, space: AddressSpace) -> Iterable[Diagnostic]:
     for region in system.memory_regions:
         if region.name not in mapped:
             yield Diagnostic(
-                "unused-region", region.location, f"the memory region '{region.name}' is not mapped by any domain"
+                "unused-region",
+                region.location,
+                f"the memory region '{region.name}' is not mapped by any domain",
+                why="it takes memory that nobody can use",
+                fix="map it, or remove it",
             )
     for pd in system.domains():
         for m in pd.maps:

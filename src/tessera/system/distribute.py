@@ -15,6 +15,7 @@ from tessera.abi.layout import round_down
 from tessera.abi.profiles import MICROKIT, Profile
 from tessera.lang.diagnostics import Location
 from tessera.system import environment as env
+from tessera.system.capacity import check_capacity
 from tessera.system.capdl import (
     Cap,
     CNode,
@@ -61,6 +62,7 @@ def distribute(
     for pd in system.domains():
         check_image(pd, images[pd.name], regions, space, errors)
     errors.stop_if_any()
+    check_capacity(system, images, space, board, profile)
 
     addresses = place_regions(system, board, profile)
     builder = Builder(board.architecture, space)

@@ -19,6 +19,10 @@ from tessera.system.environment import AddressSpace
 from tessera.system.inlined import InlinedCall, inlined_calls
 from tessera.system.model import Permissions
 
+MAGIC = b"\x7fELF"
+# What reading a damaged file can end with: the library checks much, and trusts the rest.
+_DAMAGE = (ELFError, ValueError, LookupError, TypeError, AttributeError, OverflowError, MemoryError, AssertionError)
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -94,33 +98,65 @@ def read_program(path: Path, space: AddressSpace, location: Location, shown_as: 
         with path.open("rb") as stream:
             elf = ELFFile(stream)
             _check_header(elf, file, space, location)
-            segments = _segments(elf)
+            segments = _segments(elf, file, path.stat().st_size, location)
             if not segments:
                 raise Diagnostic(
-                    "image-empty", location, f"nothing is loaded from '{file}': it has no LOAD segment", fix="link it"
+                    "image-empty",
+                    location,
+                    f"nothing is loaded from '{file}': it has no LOAD segment",
+                    why="a program image says in LOAD segments what is to be where in memory",
+                    fix="link it",
                 )
             _check_segments(segments, file, space, location)
             entry = int(elf.header["e_entry"])
-            if not any(s.vaddr <= entry < s.end and Permissions.EXECUTE in s.perms for s in segments):
+            executable = any(s.vaddr <= entry < s.end and Permissions.EXECUTE in s.perms for s in segments)
+            if not executable or entry % space.code_alignment:
                 raise Diagnostic(
                     "image-entry",
                     location,
-                    f"the entry point {entry:#x} of '{file}' is not in an executable segment",
+                    f"the entry point {entry:#x} of '{file}' is "
+                    + ("at no place where an instruction can be" if executable else "not in an executable segment"),
+                    why="the program starts there",
                     fix="link the program with an entry symbol: ENTRY(_start) in the link script, or -e _start",
                 )
             symbols = {symbol.name: symbol for symbol in _symbols(elf)}
             inlined = tuple(inlined_calls(elf, _file_name))
             return ProgramImage(file, entry, segments, symbols, tuple(_lines(elf)), inlined)
     except OSError as error:
-        raise Diagnostic("file-unreadable", location, f"cannot read '{file}': {error.strerror}") from None
-    except ELFError as error:
+        if error.filename is None:  # not the file, but a place in it that the file itself names
+            raise _unreadable(path, file, location, error) from None
         raise Diagnostic(
-            "image-not-elf",
+            "file-unreadable",
             location,
-            f"'{file}' is not an ELF file: {error}",
-            why="a program image is a linked ELF executable",
-            fix="name the output of the linker, or the image of which the source is on the search path",
+            f"cannot read '{file}': {error.strerror}",
+            why="the program image is read when the system is built",
+            fix="check its permissions",
         ) from None
+    except _DAMAGE as error:
+        raise _unreadable(path, file, location, error) from None
+
+
+def _unreadable(path: Path, file: str, location: Location, error: Exception) -> Diagnostic:
+    with path.open("rb") as stream:
+        if stream.read(len(MAGIC)) != MAGIC:
+            return Diagnostic(
+                "image-not-elf",
+                location,
+                f"'{file}' is not an ELF file",
+                why="a program image is a linked ELF executable, and this file begins otherwise",
+                fix="name the output of the linker, or the image of which the source is on the search path",
+            )
+    return _damaged(file, location, f"reading it ended with: {error or type(error).__name__}")
+
+
+def _damaged(file: str, location: Location, why: str) -> Diagnostic:
+    return Diagnostic(
+        "image-damaged",
+        location,
+        f"the ELF file '{file}' is cut off or damaged",
+        why=why,
+        fix="build the program again",
+    )
 
 
 def _check_header(elf: ELFFile, file: str, space: AddressSpace, location: Location) -> None:
@@ -146,12 +182,16 @@ def _check_header(elf: ELFFile, file: str, space: AddressSpace, location: Locati
         )
 
 
-def _segments(elf: ELFFile) -> tuple[Segment, ...]:
+def _segments(elf: ELFFile, file: str, file_size: int, location: Location) -> tuple[Segment, ...]:
     flags = ((P_FLAGS.PF_R, Permissions.READ), (P_FLAGS.PF_W, Permissions.WRITE), (P_FLAGS.PF_X, Permissions.EXECUTE))
     found = []
     for part in elf.iter_segments(type="PT_LOAD"):
         if part["p_memsz"] == 0:
             continue
+        if part["p_offset"] + part["p_filesz"] > file_size or part["p_filesz"] > part["p_memsz"]:
+            what = f"[{part['p_offset']:#x}, {part['p_offset'] + part['p_filesz']:#x}) of the file"
+            size = f"{file_size:#x} bytes in the file and {part['p_memsz']:#x} in memory"
+            raise _damaged(file, location, f"the segment at {part['p_vaddr']:#x} is {what}, with {size}")
         perms = Permissions.NONE
         for flag, permission in flags:
             if part["p_flags"] & flag:

@@ -90,6 +90,7 @@ class AddressSpace:
     user_top: int
     page_bits: tuple[int, ...]
     level_bits: tuple[int, ...]
+    code_alignment: int = 2  # an instruction begins at a multiple of it
 
     @property
     def page(self) -> int:

@@ -44,6 +44,15 @@ def locate(pd: ProtectionDomain, search_path: Sequence[Path]) -> Program:
     two sources compete, or where the description names a source instead of an image.
     """
     name = pd.program_image
+    search_path = list(dict.fromkeys(search_path))
+    if Path(name).name in ("", ".."):
+        raise Diagnostic(
+            "image-name",
+            pd.image_location,
+            f"the program image of '{pd.name}' is a folder: '{name}'",
+            why="a program image is an ELF file, or is built from a source of the same name",
+            fix=f'write path="{pd.name}.elf", for example',
+        )
     suffix = Path(name).suffix
     if suffix in {kind.value for kind in SOURCES}:
         image = Path(name).with_suffix(".elf")
@@ -63,6 +72,7 @@ def locate(pd: ProtectionDomain, search_path: Sequence[Path]) -> Program:
             "image-ambiguous",
             pd.image_location,
             f"there are two sources for '{name}': {both}",
+            why="the program could be built from either",
             fix="rename one of them",
         )
     if found:

@@ -218,7 +218,11 @@ class _Reader(Values):
             check_names(image, self.errors)
         for extra in images[1:]:
             self.errors.error(
-                "program-image", extra.location, f"'{name}' has a second 'program_image'", fix="remove one"
+                "program-image",
+                extra.location,
+                f"'{name}' has a second 'program_image'",
+                why="a domain runs exactly one program",
+                fix="remove one",
             )
         if not images:
             self.errors.error(
@@ -284,7 +288,11 @@ class _Reader(Values):
         trigger = e.attributes.get("trigger", "level")
         if trigger not in (known := [t.value for t in Trigger]):
             self.errors.error(
-                "irq-trigger", e.place("trigger"), f"trigger is '{trigger}'", fix=f"write {one_of(known)}"
+                "irq-trigger",
+                e.place("trigger"),
+                f"trigger is '{trigger}'",
+                why="an interrupt line signals by its level or by a change",
+                fix=f"write {one_of(known)}",
             )
             return None
         if number is None or channel is None:

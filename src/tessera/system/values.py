@@ -27,6 +27,7 @@ class Values:
                 "missing-attribute",
                 element.location,
                 f"'{element.tag}' needs the attribute '{name}'",
+                why="nothing is assumed for it",
                 fix=f'add {name}="..."',
             )
         elif not value:
@@ -34,6 +35,7 @@ class Values:
                 "empty-attribute",
                 element.place(name),
                 f"the attribute '{name}' is empty",
+                why="without a value it says nothing",
                 fix="give it a value, or remove it where it is optional",
             )
             return None
@@ -54,6 +56,7 @@ class Values:
                 "bad-number",
                 element.place(name),
                 f"'{name}' is not a number: '{text}'",
+                why="numbers have no units or other signs, only _ between digits",
                 fix='write it in decimal, "4096", or in hexadecimal, "0x1000"',
             )
             return None
@@ -109,6 +112,7 @@ class Values:
                 "prefill-size",
                 e.place("prefill_path"),
                 f"the contents have {filled:#x} bytes and the region has {size:#x}",
+                why="what does not fit would be lost",
                 fix="make the region larger, or leave 'size' out: it then follows the file",
             )
 
@@ -183,5 +187,6 @@ class Values:
                 "stack-size",
                 e.place("stack_size"),
                 f"stack_size {stack_size:#x} is not a multiple of the page size {self.space.page:#x}",
+                why="memory is given out in whole pages",
                 fix=f'write stack_size="{-(-stack_size // self.space.page) * self.space.page:#x}"',
             )

@@ -61,6 +61,15 @@ class _Builder:
         while match := _ATTRIBUTE.match(self.text, self._blank(position)):
             element.places[match[1].decode("utf-8", "replace")] = self.at(element.location.line, match.start(1))
             position = match.end()
+        for name, value in attributes.items():
+            if not value.isprintable():
+                raise Diagnostic(
+                    "control-character",
+                    element.place(name),
+                    f"the attribute '{name}' contains a character that cannot be printed: {value!a}",
+                    why="names are printed by the monitor and in reports, where it would look like something else",
+                    fix="remove it",
+                )
         if self.open:
             self.open[-1].children.append(element)
         else:
@@ -106,12 +115,24 @@ def read(path: Path, shown_as: str | None = None) -> Element:
         text = path.read_bytes()
     except OSError as error:
         raise Diagnostic(
-            "file-unreadable", Location(file), f"cannot read the system description: {error.strerror}"
+            "file-unreadable",
+            Location(file),
+            f"cannot read the system description: {error.strerror}",
+            why="it says which components there are and what each may do",
+            fix="check its name and its permissions",
         ) from None
     builder = _Builder(file, text)
     try:
         builder.parser.Parse(text, True)
     except expat.ExpatError as error:
+        if wrong := _wrong_text(text):
+            raise Diagnostic(
+                "xml-encoding",
+                Location(file, *wrong),
+                "this is not text in UTF-8",
+                why="a description is text in UTF-8 unless its first line says otherwise",
+                fix='save it as UTF-8, or name its encoding: <?xml version="1.0" encoding="..."?>',
+            ) from None
         raise Diagnostic(
             "xml-syntax",
             Location(file, error.lineno, error.offset + 1),
@@ -121,3 +142,13 @@ def read(path: Path, shown_as: str | None = None) -> Element:
         ) from None
     assert builder.root is not None  # expat reports a document without an element
     return builder.root
+
+
+def _wrong_text(text: bytes) -> tuple[int, int] | None:
+    """Line and column of the first byte that is no text: neither UTF-8 nor, with a mark in front, UTF-16."""
+    try:
+        text.decode("utf-16" if text[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8")
+    except UnicodeDecodeError as error:
+        before = text[: error.start]
+        return before.count(b"\n") + 1, len(before.rpartition(b"\n")[2].decode("utf-8", "replace")) + 1
+    return None
