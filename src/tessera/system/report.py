@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The report of a build: components, channels, memory map, objects and their sizes. As JSON and as text."""
+"""The report of a build: components, channels, memory map, objects and their sizes. As JSON and as text; ``html`` makes
+a page with pictures of the same facts.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tessera.abi.boards import QEMU_VIRT_RISCV64, Board
+from tessera.abi.profiles import MICROKIT, Profile
 from tessera.system import dump
 from tessera.system.allocate import Allocation, owner_of
 from tessera.system.capdl import Distribution
@@ -17,10 +21,17 @@ from tessera.system.model import ChannelEnd, System
 
 
 def report(
-    system: System, images: Mapping[str, ProgramImage], distribution: Distribution, allocation: Allocation
+    system: System,
+    images: Mapping[str, ProgramImage],
+    distribution: Distribution,
+    allocation: Allocation,
+    *,
+    board: Board = QEMU_VIRT_RISCV64,
+    profile: Profile = MICROKIT,
 ) -> dict[str, Any]:
     """The whole report as plain dictionaries and lists. Sizes in bytes, times in microseconds, addresses as numbers."""
     faults = fault_map(system, images)
+    memory = board.memory(profile.memory_size)
     return {
         "system": system.file,
         "components": [
@@ -34,6 +45,7 @@ def report(
                 "passive": pd.passive,
                 "stack_size": pd.stack_size,
                 "parent": pd.parent,
+                "child_id": pd.id,
                 "faults_to": pd.parent or "monitor",
                 "interrupts": [{"irq": irq.irq, "channel": irq.id, "trigger": irq.trigger.value} for irq in pd.irqs],
             }
@@ -46,6 +58,7 @@ def report(
                 "size": region.size,
                 "page_size": region.page_size,
                 "phys_addr": region.phys_addr,
+                "device": region.phys_addr is not None and not memory.start <= region.phys_addr < memory.end,
                 "mapped_by": _mapped_by(faults, region.name),
             }
             for region in system.memory_regions
