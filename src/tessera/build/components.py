@@ -25,11 +25,16 @@ from tessera.system.locate import Kind, Program, locate
 from tessera.system.model import ProtectionDomain, System
 
 RUNTIME = PACKAGE / "runtime"
+# What component.ld says where a program has thread-local variables.
+THREAD_LOCAL = "thread-local variables"
+_THREAD_LOCAL_WORDS = re.compile(r"\b(?:__thread|_Thread_local|thread_local)\b")
 # What the object code of a component depends on, besides its own sources.
 COMPILER_PARTS = ("lang", "abi", "arch", "ir", "llvm", "runtime")
 
 _UNDEFINED = re.compile(r"undefined symbol: (?P<name>\S+)\n>>> referenced by (?P<file>[^:\n]+):(?P<line>\d+)")
 _UNDEFINED_PLAIN = re.compile(r"undefined symbol: (?P<name>\S+)")
+_DUPLICATE = re.compile(r"duplicate symbol: (?P<name>\S+)(?P<places>(?:\n>>>.*)*)")
+_DEFINED_AT = re.compile(r">>> defined at (?P<file>[^:\n]+):(?P<line>\d+)")
 
 
 @dataclass(frozen=True)
@@ -183,7 +188,7 @@ def link_component(objects: Iterable[Path], output: Path, source: Path, *, base:
 def _link_error(error: Diagnostic, source: Path) -> Diagnostic:
     found = _UNDEFINED.search(error.why) or _UNDEFINED_PLAIN.search(error.why)
     if found is None:
-        return Diagnostic("link", Location(str(source)), error.what.removeprefix("ld.lld: error: "), why=error.why)
+        return _other_link_error(error, source)
     place = found.groupdict()
     file, line = source, 0
     if "file" in place and (source.parent / place["file"]).is_file():
@@ -194,6 +199,44 @@ def _link_error(error: Diagnostic, source: Path) -> Diagnostic:
         f"'{found['name']}' is used and not defined",
         why="a component is linked with the run-time alone: there is no C library",
         fix="define it in the component's own source",
+    )
+
+
+def _other_link_error(error: Diagnostic, source: Path) -> Diagnostic:
+    duplicate = _DUPLICATE.search(error.why)
+    if duplicate is not None:
+        places = [
+            (source.parent / each["file"], int(each["line"])) for each in _DEFINED_AT.finditer(duplicate["places"])
+        ]
+        own = [Location(str(file), line) for file, line in places if file.is_file()]
+        return Diagnostic(
+            "duplicate-symbol",
+            own[-1] if own else Location(str(source)),
+            f"'{duplicate['name']}' is defined by the component and by the run-time",
+            why="both are linked into one program; the run-time calls init, notified, protected and fault",
+            fix="give it another name, or make it static",
+        )
+    if "out of range" in error.why:
+        return Diagnostic(
+            "program-too-large",
+            Location(str(source)),
+            "the program is too large: code cannot reach all of its data",
+            why="instructions reach 2 GiB in both directions from where they are",
+            fix="make its arrays smaller, or put large data into a memory region",
+        )
+    if THREAD_LOCAL in error.why:
+        lines = source.read_text(errors="replace").splitlines()
+        declared = (number for number, line in enumerate(lines, 1) if _THREAD_LOCAL_WORDS.search(line))
+        return Diagnostic(
+            "thread-local",
+            Location(str(source), next(declared, 0)),
+            "the program has thread-local variables",
+            why="a component has one thread, and nothing makes a copy of them for it",
+            fix="leave out __thread and _Thread_local",
+        )
+    what = error.what.removeprefix("ld.lld: error: ")
+    return Diagnostic(
+        "link", Location(str(source)), what, why="the message is the linker's own", fix="correct what it names"
     )
 
 

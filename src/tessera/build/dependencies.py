@@ -45,7 +45,7 @@ def _includes(path: Path) -> list[str]:
 def _imports(path: Path) -> list[str]:
     try:
         tree = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError):
         return []  # Told with its place when the module is imported.
     names: list[str] = []
     for node in ast.walk(tree):

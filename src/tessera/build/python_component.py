@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import inspect
+import io
 import sys
+import tokenize
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +31,7 @@ HANDLERS = ("init", "notified", "protected", "fault")
 
 def load(source: Path, folders: Sequence[Path]) -> ModuleType:
     """Import a component's module. Raises :class:`Diagnostic` at the line where that fails."""
+    _check_text(source)
     name = f"component_{source.stem}"
     path = [str(folder.resolve()) for folder in (source.parent, *folders)]
     specification = importlib.util.spec_from_file_location(name, source)
@@ -38,7 +42,7 @@ def load(source: Path, folders: Sequence[Path]) -> ModuleType:
     sys.path[:0] = path
     try:
         specification.loader.exec_module(module)
-    except (Diagnostic, Diagnostics):
+    except (Diagnostic, Diagnostics, RecursionError):
         raise
     except SyntaxError as error:
         place = Location(error.filename or str(source), error.lineno or 0, error.offset or 0)
@@ -57,15 +61,24 @@ def load(source: Path, folders: Sequence[Path]) -> ModuleType:
             why=f"the module {source.name} is imported when it is compiled, and that failed here",
             fix="correct the source at this place",
         ) from None
+    except SystemExit as error:
+        raise Diagnostic(
+            "python-import",
+            _place_of(error, source),
+            f"the module ends the program when it is imported: SystemExit: {error}",
+            why=f"the module {source.name} is imported when it is compiled, and nothing of it is run",
+            fix="remove the call",
+        ) from None
     finally:
         sys.path[:] = before
     return module
 
 
-def _place_of(error: Exception, source: Path) -> Location:
+def _place_of(error: BaseException, source: Path) -> Location:
     """The innermost line of the user's own files."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if Path(frame.filename).resolve().parent == source.resolve().parent]
+    folder = source.resolve().parent
+    own = [each for each in frames if Path(each.filename).is_file() and Path(each.filename).resolve().parent == folder]
     return Location(own[-1].filename, own[-1].lineno or 0) if own else Location(str(source))
 
 
@@ -80,7 +93,7 @@ def handlers_of(module: ModuleType, source: Path) -> dict[str, FunctionInfo]:
         if info is None:
             raise Diagnostic(
                 "handler-not-compiled",
-                _definition(function, source),
+                _definition(function, source, name),
                 f"{name} is not marked as a function of the language",
                 why="the event loop calls it, and only functions that are marked are compiled",
                 fix="write @compiled above it",
@@ -90,9 +103,39 @@ def handlers_of(module: ModuleType, source: Path) -> dict[str, FunctionInfo]:
     return found
 
 
-def _definition(function: Any, source: Path) -> Location:
+def _check_text(source: Path) -> None:
+    """Python itself imports some files that cannot be read as text again; they are refused at their first bad byte."""
+    content = source.read_bytes()
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
+        text = content.decode(encoding)
+        at, what = text.find("\0"), "a zero byte"
+        before = text[: max(at, 0)]
+    except UnicodeDecodeError as error:
+        at, what = error.start, f"a byte that is no {error.encoding.upper()} text: {content[error.start]:#04x}"
+        before = content[:at].decode("utf-8", "replace")
+    except SyntaxError as error:
+        at, what, before = 0, str(error), ""
+    if at >= 0:
+        raise Diagnostic(
+            "python-syntax",
+            Location(str(source), before.count("\n") + 1, len(before.rpartition("\n")[2]) + 1),
+            f"this is not Python: {what}",
+            why="a component in Python is an ordinary Python module, which is text",
+            fix="save the file as UTF-8",
+        )
+
+
+def _definition(function: Any, source: Path, name: str = "") -> Location:
     code = getattr(function, "__code__", None)
-    return Location(str(source), code.co_firstlineno if code else 0)
+    if code is not None:
+        return Location(str(source), code.co_firstlineno)
+    for node in ast.walk(ast.parse(source.read_bytes())):
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        names = [each.id for each in targets if isinstance(each, ast.Name)]
+        if name in names or (isinstance(node, ast.ClassDef) and node.name == name):
+            return Location(str(source), getattr(node, "lineno", 0))
+    return Location(str(source))
 
 
 def _check_signature(name: str, info: FunctionInfo, source: Path) -> None:
@@ -102,17 +145,27 @@ def _check_signature(name: str, info: FunctionInfo, source: Path) -> None:
     try:
         given = info.signature()
     except UnknownType as error:
-        raise Diagnostic("handler-signature", _definition(info.function, source), f"{name}: {error}") from None
+        raise Diagnostic(
+            "handler-signature",
+            _definition(info.function, source),
+            f"{name}: {error}",
+            why="the event loop calls it, so its parameters and its result are fixed",
+            fix=_declaration(name, wanted),
+        ) from None
     if (list(given[0].values()), given[1]) == (list(wanted[0].values()), wanted[1]):
         return
-    parameters = ", ".join(f"{parameter}: {type_name(type_)}" for parameter, type_ in wanted[0].items())
     raise Diagnostic(
         "handler-signature",
         _definition(info.function, source),
         f"{name} has other parameters or another result than the event loop calls it with",
         why="the event loop of components in C and in Python is one, and calls both in the same way",
-        fix=f"write def {name}({parameters}) -> {type_name(wanted[1])}:",
+        fix=_declaration(name, wanted),
     )
+
+
+def _declaration(name: str, signature: tuple[dict[str, Any], Any]) -> str:
+    parameters = ", ".join(f"{parameter}: {type_name(type_)}" for parameter, type_ in signature[0].items())
+    return f"write def {name}({parameters}) -> {type_name(signature[1])}:"
 
 
 def compile_component(source: Path, output: Path, folders: Sequence[Path]) -> set[str]:
@@ -120,6 +173,19 @@ def compile_component(source: Path, output: Path, folders: Sequence[Path]) -> se
 
     Raises :class:`Diagnostic` or :class:`Diagnostics`.
     """
+    try:
+        return _compile_component(source, output, folders)
+    except RecursionError:
+        raise Diagnostic(
+            "too-deep",
+            Location(str(source)),
+            "an expression or a block of the program is nested too deeply",
+            why="the compiler follows nesting step by step, and Python limits how far",
+            fix="divide it into several statements or functions",
+        ) from None
+
+
+def _compile_component(source: Path, output: Path, folders: Sequence[Path]) -> set[str]:
     module = load(source, folders)
     own = handlers_of(module, source)
     missing = [getattr(handlers, name) for name in HANDLERS if name not in own]

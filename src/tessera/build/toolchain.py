@@ -12,7 +12,7 @@ from tessera.abi.boards import QEMU_VIRT_RISCV64, Board
 from tessera.abi.headers import write_headers
 from tessera.abi.profiles import MICROKIT, Profile
 from tessera.arch.riscv64.target import USER
-from tessera.lang.diagnostics import Diagnostic, Location
+from tessera.lang.diagnostics import Diagnostic, Diagnostics, Location
 from tessera.llvm.compile import compile_c, compiler_program
 
 # The dialect of upstream's components. Static functions of headers that a component does not call are no mistake.
@@ -85,7 +85,8 @@ def compile_component_source(
     """Compile one C or assembly source of a component.
 
     Each warning is added to ``warnings`` as one line, with its place as seen from the source's folder.
-    Raises :class:`Diagnostic` (rule ``c-compile``) at the line and column of the first error.
+    Raises :class:`Diagnostic` (rule ``c-compile``) at the line and column of an error, or several as
+    :class:`Diagnostics`.
     """
     if not source.is_file():
         raise Diagnostic(
@@ -114,20 +115,22 @@ def compile_component_source(
     return output
 
 
-def _located(error: Diagnostic, source: Path) -> Diagnostic:
-    """The compiler's message with its place; as it is if the message names none."""
-    found = _ERROR.search(error.why)
-    if found is None:
+def _located(error: Diagnostic, source: Path) -> Diagnostic | Diagnostics:
+    """The compiler's messages with their places; as they are if none is named."""
+    found = [
+        Diagnostic(
+            "c-compile",
+            # The compiler runs in the source's folder.
+            Location(str(source.parent / each["file"]), int(each["line"]), int(each["column"])),
+            each["what"],
+            why=f"the C compiler rejects {source.name}",
+            fix=_advice(each["what"]),
+        )
+        for each in _ERROR.finditer(error.why)
+    ]
+    if not found:
         return error
-    # The compiler runs in the source's folder.
-    place = source.parent / found["file"]
-    return Diagnostic(
-        "c-compile",
-        Location(str(place), int(found["line"]), int(found["column"])),
-        found["what"],
-        why=f"the C compiler rejects {source.name}",
-        fix=_advice(found["what"]),
-    )
+    return found[0] if len(found) == 1 else Diagnostics(found)
 
 
 def _advice(message: str) -> str:

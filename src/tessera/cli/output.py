@@ -61,7 +61,9 @@ def print_diagnostics(error: Diagnostic | Diagnostics, as_json: bool) -> None:
     """A user's mistakes, for the person in any case, and as JSON where that was asked for."""
     errors = error.errors if isinstance(error, Diagnostics) else [error]
     for one in errors:
-        print(_coloured(one) if wants_colour(sys.stderr) else str(one), file=sys.stderr)
+        # Files below the current directory are named from there, as the user would.
+        told = str(one).replace(f"{Path.cwd()}{os.sep}", "") if Path.cwd() != Path("/") else str(one)
+        print(_coloured(told) if wants_colour(sys.stderr) else told, file=sys.stderr)
     if as_json:
         with contextlib.suppress(OSError):  # the mistake may be that standard output takes nothing more
             emit_json({"ok": False, "errors": [one.as_json() for one in errors]})
@@ -72,11 +74,11 @@ def wants_colour(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def _coloured(error: Diagnostic) -> str:
+def _coloured(error: str) -> str:
     from rich.console import Console
     from rich.text import Text
 
-    text = Text(str(error))
+    text = Text(error)
     text.highlight_regex(r"^[^\n]*?: (?=error: )", "bold")
     text.highlight_regex(r"(?<=: )error:", "bold red")
     text.highlight_regex(r"(?m)^  why:", "cyan")

@@ -32,6 +32,14 @@ class SourceFiles:
         if file not in self._functions:
             self._functions[file] = _read(file)
         node = self._functions[file].get((code.co_firstlineno, code.co_name))
+        if isinstance(node, ast.AsyncFunctionDef):
+            raise Diagnostic(
+                "unsupported",
+                Location(file, node.lineno, node.col_offset + 1),
+                "an asynchronous function is not part of the language",
+                why="nothing waits for its result: a function runs to its end",
+                fix="write def without async",
+            )
         if not isinstance(node, ast.FunctionDef):
             raise Diagnostic(
                 "no-source",

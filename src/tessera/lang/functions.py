@@ -62,6 +62,8 @@ FUNCTIONS: dict[str, FunctionInfo] = {}
 
 def _wrap(info: FunctionInfo) -> Any:
     function = info.function
+    if info_of(function) is not None:
+        raise TypeError(f"{function.__qualname__} is marked twice as a function of the language")
     names: list[str] = list(inspect.signature(function).parameters)
 
     @functools.wraps(function)

@@ -27,6 +27,7 @@ _FREESTANDING = (
     "-fno-ident",
     "-fno-addrsig",
 )
+TOLD_LINES = 40
 _IR_FLAGS = ("-Wno-override-module", "-fno-unroll-loops", "-fno-vectorize", "-fno-slp-vectorize")
 
 
@@ -59,11 +60,13 @@ def _run(arguments: Sequence[str], told: str, stdin: str | None = None, director
     if done.returncode != 0 or (stdin is not None and b"warning:" in done.stderr):
         text = done.stderr.decode(errors="replace").strip() or f"the program ended with {done.returncode}"
         lines = text.splitlines()
+        # What stands in front of the first error, such as how a header was reached, can be longer than the error.
+        first = next((index for index, line in enumerate(lines) if "error" in line), 0)
         raise Diagnostic(
             "compile",
             Location(told),
-            next((line for line in lines if "error" in line), lines[0]),
-            why="\n".join(lines[:20]),
+            lines[first],
+            why="\n".join(lines[first : first + TOLD_LINES]),
             fix="correct the source at the place that is named",
         )
     return done.stderr.decode(errors="replace")
