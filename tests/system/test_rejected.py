@@ -53,6 +53,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "cut.elf").write_bytes(program().elf()[:100])
     (folder / "short.elf").write_bytes(with_header_word(program().elf(), 0, P_FILESZ, 0x10000))
     (folder / "entry.elf").write_bytes(Program(entry=0x20_0001, segments=program().segments).elf())
+    (folder / "stripped.elf").write_bytes(Program(segments=program().segments).elf())
     (folder / "empty.elf").write_bytes(Program(segments=[]).elf())
     (folder / "vast.elf").write_bytes(with_header_word(program().elf(), 1, P_MEMSZ, 1 << 36))
     (folder / "greeter.c").write_text("")

@@ -299,6 +299,7 @@ def require_symbol(image: ProgramImage, name: str, size: int, location: Location
             "symbol-missing",
             location,
             f"'{name}' of '{image.file}' is not in a loaded segment",
+            why=f"it is to be set to the {purpose}",
             fix="declare it as a global variable, and not as thread-local",
         )
     return symbol

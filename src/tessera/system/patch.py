@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from tessera.lang.diagnostics import Diagnostic
 from tessera.system import environment
 from tessera.system.elf import ProgramImage, require_symbol
 from tessera.system.model import ProtectionDomain, SetVar, System, Variable
@@ -17,6 +18,14 @@ def patched(pd: ProtectionDomain, image: ProgramImage, system: System, addresses
     missing in a program that does not use the library; a variable of the description may not. Raises
     :class:`Diagnostic` for a variable that is missing or has another size.
     """
+    if not image.symbols:
+        raise Diagnostic(
+            "image-stripped",
+            pd.image_location,
+            f"'{image.file}' has no symbols",
+            why="the program learns its name and its channels from variables, which are found and set by their names",
+            fix="link it without -s, and do not strip it",
+        )
     for name, value in platform_variables(pd, system).items():
         if name in image.symbols:
             symbol = image.symbols[name]
