@@ -20,6 +20,7 @@ from tessera.build.cache import cached, digest, source_files
 from tessera.build.components import Component, build_components, compiler_files, files_of
 from tessera.build.kernel import KernelBuild, Phases, build_kernel, select
 from tessera.build.outputs import check_outputs, writing
+from tessera.build.reports import report_files, write_reports
 from tessera.system.model import System
 
 Progress = Callable[[str, float], None]
@@ -72,7 +73,7 @@ def build_system(
     phases.done("description")
     stamp = image.with_name(image.name + STAMP_SUFFIX)
     files = _files(system, description, search)
-    results = {"the image": image, "the report": told, "the report as JSON": told.with_suffix(".json")}
+    results = {"the image": image, **report_files(told)}
     check_outputs({**results, "the stamp of the image": stamp}, files)
     inputs = _inputs(files)
     warnings = [str(warning).replace(": error: ", ": warning: ", 1) for warning in description.warnings]
@@ -174,7 +175,6 @@ def _make(
     from tessera.system.distribute import distribute
     from tessera.system.elf import read_program
     from tessera.system.faultmap import fault_map
-    from tessera.system.report import as_text
     from tessera.system.report import report as system_report
 
     space = environment.USER_SPACE
@@ -205,14 +205,14 @@ def _make(
         with writing(image.parent, "choose another place for the image with -o"):
             work.replace(image)
     phases.done("image")
-    facts = system_report(system, images, distribution, allocation)
+    facts = system_report(system, images, distribution, allocation, board=board, profile=MICROKIT)
+    config = "debug" if configuration.debug else "release"
+    facts["configuration"] = {"board": board.name, "config": config, "profile": MICROKIT.name}
     facts["image"] = {
         "kernel": {"start": made.kernel_start, "end": made.kernel_end, "text": kernel.text},
         "initialiser": {"start": made.image_start, "end": made.image_end, "distribution_bytes": len(content)},
         "programs": {name: {"source": str(each.source), "kind": each.kind.value} for name, each in components.items()},
     }
     with writing(told.parent, "choose another place for the report with -r"):
-        told.parent.mkdir(parents=True, exist_ok=True)
-        told.write_text(as_text(facts))
-        told.with_suffix(".json").write_text(json.dumps(facts, indent=1))
+        write_reports(report_files(told).values(), facts)
     phases.done("report")

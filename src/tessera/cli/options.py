@@ -57,7 +57,16 @@ SearchPath = Annotated[
     ),
 ]
 Image = Annotated[Path | None, typer.Option("--output", "-o", metavar="IMAGE", help="The image to write.")]
-Report = Annotated[Path | None, typer.Option("--report", "-r", metavar="REPORT", help="The build report to write.")]
+Report = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        "-r",
+        metavar="REPORT",
+        help="The build report to write: X.html is one page with pictures, X.json is JSON, anything else is text. "
+        "The page and the JSON are written beside it in any case.",
+    ),
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Tell each phase and how long it took.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else, to standard output.")]
 
