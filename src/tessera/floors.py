@@ -192,7 +192,7 @@ def file_errors(paths: list[Path]) -> list[str]:
     """Source files that are too long or do not say their licence first (a ``#!`` line may stand above it)."""
     errors = []
     for path in paths:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
         if len(lines) > MAX_LINES:
             errors.append(f"{path}: {len(lines)} lines; at most {MAX_LINES}, so that it is read in one sitting")
         first = lines[1:2] if lines and lines[0].startswith("#!") else lines[:1]

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the documents say can be done."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+
+def test_the_kernel_can_be_stepped_through(repository: Path, tmp_path: Path) -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```", (repository / "docs" / "kernel.md").read_text(), re.M | re.S)
+    script = tmp_path / "step.py"
+    script.write_text(f"import sys\nsys.path.insert(0, {str(repository)!r})\n{code}")
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, cwd=repository)
+    assert (done.stdout, done.stderr) == ("ENDPOINT\n", "")
+
+
+def test_the_reading_order_names_every_file_of_the_kernel(repository: Path) -> None:
+    text = (repository / "docs" / "kernel.md").read_text()
+    files = {path.stem for path in (repository / "src/tessera/kernel").glob("*.py")} - {"__init__"}
+    named = set(re.findall(r"`(\w+)`", text.partition("## How a call")[0]))
+    assert {name for name in files if not name.endswith("_invariants")} <= named
+
+
+def test_links_lead_somewhere(repository: Path) -> None:
+    for page in [repository / "README.md", *sorted((repository / "docs").rglob("*.md"))]:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name}: {target}"
