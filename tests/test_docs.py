@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 
 def test_the_kernel_can_be_stepped_through(repository: Path, tmp_path: Path) -> None:
     (code,) = re.findall(r"^```python\n(.*?)^```", (repository / "docs" / "kernel.md").read_text(), re.M | re.S)
@@ -29,3 +31,16 @@ def test_links_lead_somewhere(repository: Path) -> None:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
             if "://" not in target:
                 assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.qemu
+def test_the_tutorial_works_as_written(repository: Path, tmp_path: Path) -> None:
+    text = (repository / "docs" / "tutorial.md").read_text()
+    files = re.findall(r"^`([\w.]+)`:\n\n```\w+\n(.*?)^```", text, re.M | re.S)
+    assert [name for name, _ in files] == ["pingpong.system", "adder.py", "asker.c"]
+    for name, content in files:
+        (tmp_path / name).write_text(content)
+    command = [sys.executable, "-m", "tessera.cli", "run", "pingpong.system", "--timeout", "60"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-2:] == ["adder: ready", "asker: 40 + 2 is 42"]
