@@ -261,7 +261,7 @@ def tell_exception() -> None:
     put_place(fault.word[UserExceptionMessage.FAULT_IP])
     if number in (2, 3):
         begin_hint()
-        put_line(b"a failed assertion or a broken rule of the language ends so; what it printed before says which")
+        put_line(b"a failed assertion or a broken rule of the language can end so; what it printed before says which")
 
 
 @compiled

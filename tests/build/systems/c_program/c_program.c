@@ -50,3 +50,6 @@ void notified(microkit_channel channel)
 {
     (void)channel;
 }
+
+/* Nothing uses it, and the system description sets it. */
+seL4_Word unused_vaddr;
