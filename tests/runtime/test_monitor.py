@@ -75,7 +75,7 @@ AT = "; at intruder.c:23 in notified (pc 0x200008)"
 CALLED = "; called from intruder.c:20 in init (return address 0x200004)"
 CHANNELS = 'test.system:6 gives it channel 0 to "server", 5 (interrupt), 9 to "helper"'
 STACK_ADVICE = "its stack has 12288 bytes; a larger stack_size= at test.system:6 gives it more"
-STOP_ADVICE = "a failed assertion or a broken rule of the language ends so; what it printed before says which"
+STOP_ADVICE = "a failed assertion or a broken rule of the language can end so; what it printed before says which"
 
 
 @dataclass
