@@ -18,6 +18,7 @@ from tessera.lang.types import NAMED, OptionalReference, UnknownType, is_enum, i
 from tessera.lang.words import Violation, word_type
 
 S = TypeVar("S")
+P = TypeVar("P", bound="Packed")
 
 
 @dataclass(frozen=True)
@@ -166,10 +167,6 @@ def _changed(info: PackedInfo, raw: int, named: dict[str, Any]) -> int:
     return raw
 
 
-def _replace(self: Any, **named: Any) -> Any:
-    return type(self).__packed__.unpack(_changed(type(self).__packed__, self._raw, named))
-
-
 def _immutable(self: Any, name: str, value: Any) -> None:
     raise AttributeError(f"{type(self).__name__} is immutable: use .replace({name}=...)")
 
@@ -190,16 +187,18 @@ def _prepare(cls: Any, word: Any, base: Any, tag: str | None, tag_value: int | N
     cls.__eq__ = lambda self, other: isinstance(other, type(self).__packed__.base) and bool(self._raw == other._raw)
     cls.__hash__ = lambda self: hash(self._raw)
     cls.__repr__ = lambda self: f"{type(self).__name__}({self._raw:#x})"
-    cls.replace = _replace
     NAMED[cls.__name__] = cls
 
 
 class Packed:
-    """Base of packed classes, so that type checkers know ``replace``."""
+    """Base of packed classes."""
 
-    def replace(self: S, **changes: Any) -> S:
+    _raw: int
+
+    def replace(self: P, **changes: Any) -> P:
         """A copy with some fields changed."""
-        raise NotImplementedError  # replaced by @packed
+        info: PackedInfo = type(self).__packed__  # type: ignore[attr-defined]
+        return info.unpack(_changed(info, self._raw, changes))  # type: ignore[no-any-return]
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
@@ -207,6 +206,8 @@ def packed(word: type[int], *, tag: str | None = None) -> Callable[[type[S]], ty
     """Make a class a packed value of this word; ``tag`` names the field that tells kinds apart."""
 
     def make(cls: type[S]) -> type[S]:
+        if not issubclass(cls, Packed):
+            raise TypeError(f"{cls.__name__}: a packed class inherits from Packed, which has replace")
         _prepare(cls, word, cls, tag, None)
         return cls
 
