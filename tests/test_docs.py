@@ -15,8 +15,23 @@ def test_the_kernel_can_be_stepped_through(repository: Path, tmp_path: Path) -> 
     (code,) = re.findall(r"^```python\n(.*?)^```", (repository / "docs" / "kernel.md").read_text(), re.M | re.S)
     script = tmp_path / "step.py"
     script.write_text(f"import sys\nsys.path.insert(0, {str(repository)!r})\n{code}")
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, cwd=repository)
-    assert (done.stdout, done.stderr) == ("ENDPOINT\n", "")
+    commands = ["b unwrap(syscall.dispatch)", "b unwrap(untyped.retype)", "c", "a", "s", "s", "s", "p thread.state"]
+    commands += ["c", "w", "c", ""]
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=repository,
+        input="\n".join(commands),
+    )
+    assert done.stderr == ""
+    told = done.stdout
+    assert re.search(r"syscall\.py\(\d+\)dispatch\(\)", told)
+    assert "number = u64(0xffffffffffffffff)" in told  # Call is -1
+    assert "ThreadState.RUNNING" in told
+    assert told.index("entry.py") < told.index("invoke/untyped.py") < told.rindex("untyped.py")
+    assert told.endswith("(Pdb) ENDPOINT\n")
 
 
 def test_the_reading_order_names_every_file_of_the_kernel(repository: Path) -> None:
