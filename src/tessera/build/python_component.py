@@ -8,6 +8,7 @@ import importlib.util
 import inspect
 import io
 import sys
+import sysconfig
 import tokenize
 import traceback
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from typing import Any
 
 from tessera.abi.configuration import configuration
 from tessera.arch.riscv64.target import USER
+from tessera.build.cache import PACKAGE
 from tessera.ir.build import build_program
 from tessera.lang.diagnostics import Diagnostic, Diagnostics, Location
 from tessera.lang.functions import FunctionInfo, info_of
@@ -38,8 +40,10 @@ def load(source: Path, folders: Sequence[Path]) -> ModuleType:
     assert specification is not None and specification.loader is not None
     module = importlib.util.module_from_spec(specification)
     sys.modules[name] = module
-    before = list(sys.path)
+    before, writes = list(sys.path), sys.dont_write_bytecode
     sys.path[:0] = path
+    # Kept byte code is told from changed text by seconds and length alone, and the user's folder is not ours.
+    sys.dont_write_bytecode = True
     try:
         specification.loader.exec_module(module)
     except (Diagnostic, Diagnostics, RecursionError):
@@ -71,7 +75,21 @@ def load(source: Path, folders: Sequence[Path]) -> ModuleType:
         ) from None
     finally:
         sys.path[:] = before
+        sys.dont_write_bytecode = writes
     return module
+
+
+def forget_modules(known: set[str], folders: Sequence[Path]) -> None:
+    """Forget what was imported from the user's folders since ``known``: other components may have modules so called."""
+    own = [folder.resolve() for folder in folders]
+    # A user's folder may contain the whole source tree, with its virtual environment.
+    others = [PACKAGE, *(Path(path) for path in sysconfig.get_paths().values())]
+    for name in sys.modules.keys() - known:
+        file = getattr(sys.modules[name], "__file__", None)
+        if not file or any(Path(file).is_relative_to(folder) for folder in others):
+            continue
+        if any(Path(file).resolve().is_relative_to(folder) for folder in own):
+            del sys.modules[name]
 
 
 def _place_of(error: BaseException, source: Path) -> Location:
@@ -173,6 +191,7 @@ def compile_component(source: Path, output: Path, folders: Sequence[Path]) -> se
 
     Raises :class:`Diagnostic` or :class:`Diagnostics`.
     """
+    known = set(sys.modules)
     try:
         return _compile_component(source, output, folders)
     except RecursionError:
@@ -183,6 +202,8 @@ def compile_component(source: Path, output: Path, folders: Sequence[Path]) -> se
             why="the compiler follows nesting step by step, and Python limits how far",
             fix="divide it into several statements or functions",
         ) from None
+    finally:
+        forget_modules(known, [source.parent, *folders])
 
 
 def _compile_component(source: Path, output: Path, folders: Sequence[Path]) -> set[str]:
