@@ -51,7 +51,7 @@ format: setup ## format the Python sources, fix what lint can fix
 	@$(BIN)/ruff check --fix
 
 clean: ## remove what builds, tests and tools have left, but not .venv
-	@rm -rf build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf build examples/*/build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find src tests examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 distclean: clean ## remove .venv too
