@@ -132,6 +132,7 @@ class Values:
                 "number-range",
                 e.place("phys_addr"),
                 "the region ends beyond the last address",
+                why=f"addresses have {self.space.word_bits} bits",
                 fix="make it smaller, or place it lower",
             )
 

@@ -140,6 +140,14 @@ def read(path: Path, shown_as: str | None = None) -> Element:
             why="the file cannot be read beyond this place",
             fix="look for a tag or a quotation mark that is not closed here or just before",
         ) from None
+    except (LookupError, ValueError) as error:
+        raise Diagnostic(
+            "xml-encoding",
+            Location(file, 1),
+            f"the encoding that the first line names cannot be read: {error}",
+            why="a description is text in UTF-8 unless its first line says otherwise",
+            fix='save it as UTF-8 and write <?xml version="1.0" encoding="UTF-8"?>',
+        ) from None
     assert builder.root is not None  # expat reports a document without an element
     return builder.root
 
