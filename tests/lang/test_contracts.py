@@ -17,6 +17,7 @@ from tessera.lang import (
     ghost,
     ghost_field,
     implies,
+    integer,
     invariant,
     loop_invariant,
     modifies,
@@ -36,7 +37,7 @@ class Counter:
     """A counter that knows, for the proof only, how often it was moved."""
 
     value: u64
-    steps: int = ghost_field()
+    steps: integer = ghost_field()
 
     def is_small(self) -> bool:
         return self.value < LIMIT

@@ -4,6 +4,9 @@
 An expression's type is the resolved type of the language itself (see :mod:`tessera.lang.types`): there is no second
 system of types. Locals are mutable names; control flow is structured. A *place* is an expression that stands for an
 address in memory; its type is the stored type (a scalar, :class:`ArrayType` or :class:`Inline`).
+
+Contracts, :class:`Ghost` statements and the operations after ``let`` are for proofs. A program has them only if it was
+built with ``specification=True``; what runs a program skips them.
 """
 
 from __future__ import annotations
@@ -26,11 +29,16 @@ class Operation:
 
 _TABLE = (
     # name, operands, rule, meaning
-    ("constant", "", "", "data: int; of any scalar type (bool 0/1, None is 0 of a reference type)"),
+    ("constant", "", "", "data: int; of any scalar type (bool 0/1, None is 0 of a reference type); rational: Fraction"),
     ("local", "", "", "data: name; the type may be narrower than the declared one (a kind of a packed value)"),
     ("static", "", "", "data: StaticObject; a reference"),
     ("text", "", "", "data: bytes"),
-    ("add", "word word", "overflow", "sum"),
+    (
+        "add",
+        "word word",
+        "overflow",
+        "sum; of integers and rationals too, which cannot overflow, as for `sub` and `mul`",
+    ),
     ("sub", "word word", "overflow", "difference"),
     ("mul", "word word", "overflow", "product"),
     ("wrapping_add", "word word", "", "sum modulo 2**width"),
@@ -51,7 +59,7 @@ _TABLE = (
     ("max", "word word", "", "unsigned"),
     ("eq", "scalar scalar", "", "equal words, enumerations, bools, references, packed values"),
     ("ne", "scalar scalar", "", "not equal"),
-    ("lt", "word word", "", "unsigned <"),
+    ("lt", "word word", "", "unsigned <; of integers and rationals too, as for `le`, `gt`, `ge`"),
     ("le", "word word", "", "unsigned <="),
     ("gt", "word word", "", "unsigned >"),
     ("ge", "word word", "", "unsigned >="),
@@ -94,6 +102,25 @@ _TABLE = (
         "",
         "data: name; the first operand's value goes into that fresh local, the second is the result",
     ),
+    ("old", "any", "", "the operand's value in the state at entry of the function; in ensures and loop invariants"),
+    (
+        "forall",
+        "bool",
+        "",
+        "data: (name, type); the operand holds for every value of the local: live objects, or all values",
+    ),
+    ("live", "reference", "", "bool: the reference is to a live object of its static type"),
+    ("ghost_load", "reference", "null", "data: GhostField; rule only where the operand may be None"),
+    ("divide", "rational rational", "divide", "exact quotient"),
+    ("to_integer", "word or bool", "", "the number as an integer; a bool is 0 or 1"),
+    ("to_rational", "integer", "", "the number as a rational"),
+    (
+        "every",
+        "",
+        "",
+        "only in modifies; data: (struct, field name), every object's field; an empty name: all its fields",
+    ),
+    ("everything", "", "", "only in modifies: all memory and all ghost fields"),
 )
 
 OPERATIONS: dict[str, Operation] = {row[0]: Operation(*row) for row in _TABLE}
@@ -113,6 +140,37 @@ class Expression:
     def __post_init__(self) -> None:
         if self.operation not in OPERATIONS:
             raise ValueError(f"no such operation: {self.operation}")
+
+
+@dataclass(frozen=True)
+class GhostField:
+    """A ghost field of a struct."""
+
+    struct: Any
+    name: str
+    type: Any
+
+
+@dataclass
+class Contract:
+    """One contract, at the head of a function or a loop.
+
+    ``kind`` is requires, ensures, modifies, loop_invariant, decreases, trigger or without_invariants; ``text`` the
+    source of its expressions on one line. ``result`` is the local that stands for the returned value in an ``ensures``;
+    parameters there mean their values at entry. In ``modifies`` an expression stands for what may change: a ``load``,
+    ``ghost_load`` or array place for that field or element, ``every`` and ``everything`` for what they say, and any
+    other reference for all fields of its object, ghosts included.
+    """
+
+    kind: str
+    line: int
+    text: str
+    expressions: list[Expression]
+    result: str = ""
+
+
+# The operations that only proofs have.
+PROOF_OPERATIONS = tuple(OPERATIONS)[list(OPERATIONS).index("let") + 1 :]
 
 
 @dataclass
@@ -156,11 +214,11 @@ class If(Statement):
 
 @dataclass
 class While(Statement):
-    """``contracts`` keeps the loop's invariants and measure as they were read (``ast`` nodes)."""
+    """``contracts`` has the loop's invariants, its measure, and what it modifies."""
 
     condition: Expression
     body: list[Statement]
-    contracts: list[Any] = field(default_factory=list)
+    contracts: list[Contract] = field(default_factory=list)
 
 
 @dataclass
@@ -172,7 +230,7 @@ class For(Statement):
     start: Expression
     stop: Expression
     body: list[Statement]
-    contracts: list[Any] = field(default_factory=list)
+    contracts: list[Contract] = field(default_factory=list)
 
 
 @dataclass
@@ -215,8 +273,24 @@ class Unreachable(Statement):
 
 
 @dataclass
+class Ghost(Statement):
+    """``with ghost:``. It assigns only locals of its own and ghost fields, and runs to its end."""
+
+    body: list[Statement]
+
+
+@dataclass
+class GhostStore(Statement):
+    """Give a ghost field a value; only in :class:`Ghost`. The value is evaluated before the reference."""
+
+    reference: Expression
+    field: GhostField
+    value: Expression
+
+
+@dataclass
 class Function:
-    """A function read into IR. ``locals`` includes the parameters; ``contracts`` are ``ast`` nodes of its head."""
+    """A function read into IR. ``locals`` includes the parameters, and the names that contracts and ghosts use."""
 
     info: FunctionInfo
     file: str
@@ -225,7 +299,7 @@ class Function:
     result: Any
     locals: dict[str, Any]
     body: list[Statement]
-    contracts: list[Any] = field(default_factory=list)
+    contracts: list[Contract] = field(default_factory=list)
 
     @property
     def name(self) -> str:

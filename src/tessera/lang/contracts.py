@@ -2,17 +2,29 @@
 """Contracts beside the code: what a function needs, promises and changes.
 
 Compiled code does not contain them. Under CPython ``requires`` is checked at once and ``ensures`` when the function
-returns, so a test that breaks a contract fails at the line that says so.
+returns, so a test that breaks a contract fails at the line that says so. What no concrete run can check (``forall``,
+``modifies``, what a value was at entry) is left to the prover.
 """
 
 from __future__ import annotations
 
+import functools
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Any, TypeVar
+from fractions import Fraction
+from types import CodeType, TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tessera.lang.types import INTEGER, RATIONAL
 
 T = TypeVar("T")
+
+if TYPE_CHECKING:
+    integer = int
+    rational = Fraction
+else:
+    integer, rational = INTEGER, RATIONAL
 
 
 class ContractError(AssertionError):
@@ -44,6 +56,12 @@ def activation(name: str) -> Iterator[_Activation]:
         _stack.pop()
 
 
+@functools.cache
+def _speaks_of_entry(code: CodeType) -> bool:
+    """Whether a lambda, or one in it, names ``old``: what a place held at entry is gone when the function returns."""
+    return "old" in code.co_names or any(isinstance(c, CodeType) and _speaks_of_entry(c) for c in code.co_consts)
+
+
 def requires(condition: bool) -> None:
     """What the caller must have established. First statements of a body."""
     if not condition:
@@ -51,18 +69,39 @@ def requires(condition: bool) -> None:
 
 
 def ensures(promise: Callable[..., bool]) -> None:
-    """What holds on return: ``ensures(lambda result: result < limit)``, or a ``lambda`` without parameters."""
-    if _stack:
+    """What holds on return: ``ensures(lambda result: result < limit)``, or a ``lambda`` without parameters.
+
+    Parameters of the function mean their values at entry. CPython does not check a promise that uses ``old``.
+    """
+    if _stack and not _speaks_of_entry(promise.__code__):
         _stack[-1].promises.append(promise)
 
 
+class _Everything:
+    """The marker of ``modifies(everything)``."""
+
+    def __repr__(self) -> str:
+        return "everything"
+
+
+everything = _Everything()
+
+
 def modifies(*places: object) -> None:
-    """The objects that a function may change; for the prover."""
+    """All that a function or loop may change; for the prover.
+
+    A place is ``x.f``, ``x.f[i]`` (one field, one element), ``x`` (all fields of the object), ``Struct.f`` (a field of
+    every object), ``Struct`` (all fields of every object) or ``everything``. CPython reads the places as it reads every
+    argument; where that could fail, write ``modifies(lambda: (x.next.previous,))``.
+    """
 
 
 def loop_invariant(condition: bool) -> None:
-    """What holds at each start of the loop body it is the first statement of."""
-    if not condition:
+    """What holds at each start of the loop body it is the first statement of.
+
+    With ``old`` it speaks of the function's entry, which CPython cannot check.
+    """
+    if not condition and "old" not in sys._getframe(1).f_code.co_names:
         raise ContractError(f"{_stack[-1].name if _stack else '?'}: loop invariant does not hold")
 
 
@@ -70,14 +109,38 @@ def decreases(measure: int) -> None:
     """A measure that every iteration makes smaller: the bound of a ``while`` loop, for the prover and for timing."""
 
 
+def without_invariants() -> None:
+    """At a function's head: its callers may have broken invariants, and it neither assumes nor keeps them."""
+
+
+def trigger(*terms: object) -> None:
+    """At the head of an invariant or specification function: a pattern for which the prover instantiates it.
+
+    As ``modifies``, it takes a lambda where reading the terms could fail under CPython.
+    """
+
+
 def old(value: T) -> T:
-    """In ``ensures``: the value at entry. Bind it in ghost code where a concrete run shall check it."""
+    """In ``ensures`` and ``loop_invariant``: the value at entry of the function."""
     return value
 
 
 def implies(condition: bool, conclusion: bool) -> bool:
     """``conclusion`` wherever ``condition``."""
     return not condition or conclusion
+
+
+def forall(type_: type[T], predicate: Callable[[T], bool]) -> bool:
+    """The predicate holds for all live objects of a struct, or all values of a word type or of ``integer``.
+
+    For the prover; ``True`` under CPython, so a condition must not negate it.
+    """
+    return True
+
+
+def live(reference: object) -> bool:
+    """Whether a reference is to a live object of its static type; under CPython, whether it is not ``None``."""
+    return reference is not None
 
 
 class _Ghost:

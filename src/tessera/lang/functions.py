@@ -22,7 +22,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass
 class FunctionInfo:
-    """One function: ``kind`` is ``compiled``, ``intrinsic`` (Python body is a model), ``extern`` or ``invariant``."""
+    """One function.
+
+    ``kind`` is ``compiled``, ``intrinsic`` (the Python body is a model), ``extern``, ``invariant`` or
+    ``specification``.
+    """
 
     function: Callable[..., Any]
     kind: str
@@ -142,6 +146,14 @@ def invariant(function: F) -> F:
     It is ordinary code: tests call it on concrete states, and the prover reads the same text.
     """
     return _wrap(FunctionInfo(function, "invariant"))  # type: ignore[no-any-return]
+
+
+def specification(function: F) -> F:
+    """Mark a function that exists for contracts, invariants and ghost code only; compiled code cannot call it.
+
+    It changes nothing. It may read ghost fields, and may use ``integer``, ``rational``, ``forall`` and ``live``.
+    """
+    return _wrap(FunctionInfo(function, "specification"))  # type: ignore[no-any-return]
 
 
 def info_of(function: Any) -> FunctionInfo | None:

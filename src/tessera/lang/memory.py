@@ -56,6 +56,8 @@ class Memory:
     def __init__(self, size: int, buffer: Any = None) -> None:
         self.base = MEMORY_BASE
         self.data: Any = bytearray(size) if buffer is None else buffer
+        # Values of ghost fields by struct class, field and address: they take no room in the buffer.
+        self.ghosts: dict[tuple[Any, str, int], Any] = {}
         self._outer: list[Memory | None] = []
 
     def __enter__(self) -> Memory:
@@ -90,3 +92,8 @@ def memory() -> Memory:
     if Memory.current is None:
         raise RuntimeError("no memory: wrap this in `with Memory(size):`")
     return Memory.current
+
+
+def clear_ghosts(of: Memory | None = None) -> None:
+    """Forget all values of ghost fields in a memory (by default the current one), as if none had been written."""
+    (memory() if of is None else of).ghosts.clear()

@@ -2,7 +2,8 @@
 """Structs: objects in memory, and references to them as ordinary Python values.
 
 A field ``x: u64`` is stored in place, ``x: Tcb | None`` and ``x: Tcb`` store a reference, ``x: Context = inline()``
-stores the struct itself, ``x: Array[u64] = array(32)`` stores 32 words, ``x: int = ghost_field()`` is for proofs only.
+stores the struct itself, ``x: Array[u64] = array(32)`` stores 32 words, ``x: integer = ghost_field()`` is for proofs
+only.
 Fields are laid out in order with natural alignment, as a C compiler does.
 """
 
@@ -10,11 +11,12 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from tessera.lang.functions import compile_methods
+from tessera.lang.ghosts import GhostAccess, GhostTypes
 from tessera.lang.memory import MEMORY_BASE, StaticObject, memory, reserve_static
 from tessera.lang.types import (
     NAMED,
@@ -24,6 +26,7 @@ from tessera.lang.types import (
     UnknownType,
     coerce,
     is_enum,
+    is_mathematical,
     is_packed,
     is_struct,
     is_word,
@@ -87,7 +90,11 @@ def inline() -> Any:
 
 
 def ghost_field() -> Any:
-    """Field default: a mathematical value for proofs; it takes no room and no code reads it."""
+    """Field default: a value for proofs; it takes no room, and only contracts and ghost code read it.
+
+    Its type is a word, ``bool``, an enumeration, ``Struct | None``, ``integer`` or ``rational``. Under CPython a field
+    that was never written reads as 0, ``False``, the member 0 or ``None``.
+    """
     return _Spec("ghost")
 
 
@@ -110,12 +117,12 @@ class Inline:
 
 @dataclass
 class Layout:
-    """Size and alignment in bytes, and the fields in order."""
+    """Size and alignment in bytes, the fields in order, and the types of the ghost fields by name."""
 
     size: int
     alignment: int
     fields: dict[str, Field]
-    ghosts: dict[str, Any]
+    ghosts: Mapping[str, Any]
 
 
 class StructInfo:
@@ -163,7 +170,7 @@ class StructInfo:
             if size > self.fixed_size:
                 raise UnknownType(f"{self.cls.__name__} takes {size} bytes, more than its size of {self.fixed_size}")
             size = self.fixed_size
-        return Layout(size, alignment, fields, ghosts)
+        return Layout(size, alignment, fields, GhostTypes(self.cls, ghosts))
 
 
 def size_of_stored(type_: Any) -> int:
@@ -182,6 +189,8 @@ def size_of_stored(type_: Any) -> int:
         return type_.length * size_of_stored(type_.element)
     if isinstance(type_, Inline):
         return int(type_.struct.__struct__.layout().size)
+    if is_mathematical(type_):
+        raise UnknownType(f"{type_name(type_)} has no width; only a ghost_field() has this type")
     raise UnknownType(f"{type_name(type_)} cannot be stored in memory")
 
 
@@ -254,7 +263,7 @@ def reference(cls: Any, address: int) -> Any:
     return found
 
 
-class _FieldAccess:
+class FieldAccess:
     """A data descriptor that reads and writes one field through the current memory."""
 
     def __init__(self, cls: Any, name: str) -> None:
@@ -272,22 +281,8 @@ class _FieldAccess:
         store(field.type, instance._address + field.offset, value)
 
 
-class _GhostAccess:
-    """Ghost values live beside memory, per object."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.values: dict[int, Any] = {}
-
-    def __get__(self, instance: Any, owner: Any) -> Any:
-        return self if instance is None else self.values.get(instance._address, 0)
-
-    def __set__(self, instance: Any, value: Any) -> None:
-        self.values[instance._address] = value
-
-
 def _no_new_fields(self: Any, name: str, value: Any) -> None:
-    if not isinstance(type(self).__dict__.get(name), (_FieldAccess, _GhostAccess)):
+    if not isinstance(type(self).__dict__.get(name), (FieldAccess, GhostAccess)):
         raise AttributeError(f"{type(self).__name__} has no field {name!r}")
     object.__setattr__(self, name, value)
 
@@ -311,7 +306,7 @@ def struct(cls: Any = None, *, size: int | None = None, alignment: int | None = 
         for name in annotations:
             spec = target.__specs__.get(name)
             ghost = spec is not None and spec.kind == "ghost"
-            setattr(target, name, _GhostAccess(name) if ghost else _FieldAccess(target, name))
+            setattr(target, name, GhostAccess(target, name) if ghost else FieldAccess(target, name))
         target.__struct__ = StructInfo(target, size, alignment)
         target.__setattr__ = _no_new_fields
         target.__init__ = _no_instances

@@ -3,7 +3,8 @@
 
 A resolved type is one of: a :class:`Word` class, ``bool``, an ``IntEnum`` class with a storage word, a struct class
 (a reference to it), :class:`OptionalReference` (a reference that may be ``None``), a packed class, a record class,
-:class:`TupleType`, :class:`ArrayType`, :data:`TEXT` (bytes) or ``None`` (no result).
+:class:`TupleType`, :class:`ArrayType`, :data:`TEXT` (bytes) or ``None`` (no result); in contracts and ghost code also
+:data:`INTEGER` and :data:`RATIONAL`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import types
 import typing
 from dataclasses import dataclass
 from enum import IntEnum
+from fractions import Fraction
 from typing import Any, NoReturn
 
 from tessera.lang.words import Violation, Word, word_type
@@ -63,6 +65,31 @@ class Text(bytes):
 
 
 TEXT = Text
+
+
+class _Integer:
+    """Integers without bounds. Calling it converts a word, a bool or a number to a Python ``int``."""
+
+    def __new__(cls, value: int = 0) -> int:  # type: ignore[misc]
+        return int(value)
+
+
+class _Rational:
+    """Exact fractions. Calling it converts an integer or a fraction to a :class:`fractions.Fraction`."""
+
+    def __new__(cls, value: int | Fraction = 0) -> Fraction:  # type: ignore[misc]
+        return value if isinstance(value, Fraction) else Fraction(int(value))
+
+
+# The numbers of contracts and ghost code. They have no width, so no code that runs holds one.
+INTEGER: Any = _Integer
+RATIONAL: Any = _Rational
+INTEGER.__name__, RATIONAL.__name__ = "integer", "rational"
+
+
+def is_mathematical(type_: Any) -> bool:
+    """Whether this is :data:`INTEGER` or :data:`RATIONAL`."""
+    return type_ is INTEGER or type_ is RATIONAL
 
 
 class UnknownType(Exception):
@@ -139,6 +166,8 @@ def canonical(annotation: Any) -> Any:
         return TEXT
     if annotation is bool or is_word(annotation) or is_enum(annotation):
         return annotation
+    if is_mathematical(annotation):
+        return annotation
     if is_struct(annotation) or is_packed(annotation) or is_record(annotation):
         return annotation
     if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
@@ -154,6 +183,8 @@ def canonical(annotation: Any) -> Any:
         return annotation
     if annotation is int:
         raise UnknownType("int has no width; use u8, u16, u32, u64 or u128")
+    if annotation is Fraction:
+        raise UnknownType("Fraction is Python's own; use rational where only proofs read it")
     if isinstance(annotation, type) and issubclass(annotation, IntEnum):
         raise UnknownType(f"the enumeration {annotation.__name__} has no storage word; decorate it with @word(u64)")
     raise UnknownType(f"{type_name(annotation)} is not a type of the language")
@@ -171,6 +202,12 @@ def coerce(type_: Any, value: Any) -> Any:
     elif type_ is bool:
         if isinstance(value, bool):
             return value
+    elif type_ is INTEGER:
+        if isinstance(value, int) and not isinstance(value, (Word, bool)):
+            return int(value)
+    elif type_ is RATIONAL:
+        if isinstance(value, (int, Fraction)) and not isinstance(value, (Word, bool)):
+            return RATIONAL(value)
     elif isinstance(type_, OptionalReference):
         if value is None or isinstance(value, type_.target):
             return value
