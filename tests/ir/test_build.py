@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ast
 import time
 from typing import Any
 
@@ -101,14 +100,24 @@ def test_roots_may_be_functions_or_what_is_kept_about_them(module: Any) -> None:
 
 
 def test_contracts_are_kept_beside_the_code(module: Any) -> None:
-    function = build_program([module.root]).functions["tests_build.root"]
-    assert [ast.unparse(node) for node in function.contracts] == [
-        "requires(value > 0)",
-        "ensures(lambda result: result > 0)",
+    function = build_program([module.root], specification=True).functions["tests_build.root"]
+    assert [(one.kind, one.text, one.result) for one in function.contracts] == [
+        ("requires", "value > 0", ""),
+        ("ensures", "result > 0", "result"),
     ]
+    assert [one.operation for contract in function.contracts for one in contract.expressions] == ["gt", "gt"]
     store, loop, result = function.body
     assert isinstance(store, Store) and isinstance(result, Return) and isinstance(loop, While)
-    assert [ast.unparse(node) for node in loop.contracts] == ["loop_invariant(value >= 0)"]
+    assert [(one.kind, one.text, one.line) for one in loop.contracts] == [
+        ("loop_invariant", "value >= 0", loop.line + 1)
+    ]
+
+
+def test_a_program_that_runs_has_no_contracts(module: Any) -> None:
+    function = build_program([module.root]).functions["tests_build.root"]
+    loop = function.body[1]
+    assert isinstance(loop, While)
+    assert function.contracts == loop.contracts == []
 
 
 def test_every_expression_has_its_place_in_the_file(module: Any) -> None:

@@ -285,9 +285,9 @@ def contracts_are_erased(value: u64) -> u64:
     """Contracts and ghost code leave nothing behind."""
     requires(value < 1 << 40)
     ensures(lambda result: result >= value)
-    with ghost:
-        start = old(value)
     modifies(counter)
+    with ghost:
+        start = value
     while value % 4 != 0:
         loop_invariant(value >= 0)
         decreases(4 - value % 4)

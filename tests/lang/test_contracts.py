@@ -123,11 +123,9 @@ def test_compiled_code_has_no_contracts() -> None:
 
 
 def test_contracts_are_kept_for_the_prover() -> None:
-    program = build_program([bounded, total])
-    assert {name.rpartition(".")[2]: len(f.contracts) for name, f in program.functions.items()} == {
-        "bounded": 2,
-        "total": 0,
-    }
+    for specification, kept in ((True, {"bounded": 2, "total": 0}), (False, {"bounded": 0, "total": 0})):
+        program = build_program([bounded, total], specification=specification)
+        assert {name.rpartition(".")[2]: len(f.contracts) for name, f in program.functions.items()} == kept
 
 
 def test_a_contract_does_not_outlive_its_call() -> None:

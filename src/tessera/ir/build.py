@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """From live functions to typed IR: ``build_program`` reads the given functions and everything that they call.
 
-The builder is split by what is read: :mod:`build_statements`, :mod:`build_kinds` (``isinstance``, ``match``),
+The builder is split by what is read: :mod:`build_statements`, :mod:`build_contracts` (and ghost code),
+:mod:`build_kinds` (``isinstance``, ``match``), :mod:`build_proofs` (what only contracts and ghost code have),
 :mod:`build_calls`, :mod:`build_construct` (packed values, records), :mod:`build_expressions`, :mod:`build_operators`,
 :mod:`build_types` (implicit conversions), :mod:`build_scope` (names and what holds where).
 """
@@ -13,15 +14,17 @@ import sys
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
+from tessera.ir.build_effects import check_effects
 from tessera.ir.build_errors import REASONS, describe
 from tessera.ir.build_source import SourceFiles
 from tessera.ir.build_statements import Statements
 from tessera.ir.nodes import Function, Program, Return
+from tessera.ir.values import component_types
 from tessera.lang.diagnostics import Diagnostic, Diagnostics, Location
 from tessera.lang.functions import FunctionInfo, info_of
 from tessera.lang.memory import StaticObject
 from tessera.lang.structs import static_entry
-from tessera.lang.types import ArrayOf, UnknownType, is_packed, is_struct
+from tessera.lang.types import ArrayOf, UnknownType, is_mathematical, is_packed, is_struct
 
 
 class _FunctionBuilder(Statements):
@@ -30,6 +33,8 @@ class _FunctionBuilder(Statements):
     def build(self) -> Function:
         """The function as IR. Raises :class:`Diagnostic` at the first mistake."""
         self.loops = []
+        if self.info.kind == "specification" and not self.specification:
+            self.only_in_proofs(self.node, f"the specification function {self.node.name}")
         parameters, self.result = self.signature(self.info)
         self._check_parameters(parameters)
         for name, type_ in parameters.items():
@@ -70,6 +75,11 @@ class _FunctionBuilder(Statements):
                 shown = "an array" if isinstance(type_, ArrayOf) else describe(type_)
                 fix = "pass the object that holds it" if isinstance(type_, ArrayOf) else ""
                 self.fail(node, "unknown-type", f"the parameter {name!r} cannot be {shown}", fix=fix)
+        if self.info.kind not in ("invariant", "specification"):
+            places: list[ast.AST] = [*nodes, self.node]
+            for place, type_ in zip(places, [*parameters.values(), self.result], strict=True):
+                if _is_for_proofs(type_):
+                    self.only_in_proofs(place, f"a value of type {describe(type_)}")
         if isinstance(self.result, ArrayOf):
             self.fail(self.node, "unknown-type", "a function cannot return an array", fix="return its object")
         if self.info.owner is not None and is_packed(self.info.owner):
@@ -96,10 +106,16 @@ class _FunctionBuilder(Statements):
         return self.node.body[-1].end_lineno or self.node.lineno
 
 
+def _is_for_proofs(type_: Any) -> bool:
+    return is_mathematical(type_) or any(map(_is_for_proofs, component_types(type_) or ()))
+
+
 class _ProgramBuilder:
     """Reads functions until none is left, and checks what concerns all of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, specification: bool) -> None:
+        self.specification = specification
+        self.proof_calls: list[tuple[str, Location]] = []
         self.sources = SourceFiles()
         self.functions: dict[str, Function] = {}
         self.externals: dict[str, FunctionInfo] = {}
@@ -123,6 +139,7 @@ class _ProgramBuilder:
                 continue
             waiting += self._function(info)
         self._check_recursion()
+        self.errors += check_effects(self.functions, self.externals, self.calls, self.proof_calls)
         if self.errors:
             unique = {(str(e), e.location): e for e in self.errors}
             raise Diagnostics(
@@ -148,7 +165,7 @@ class _ProgramBuilder:
         self.calls[info.name] = []
         callees: list[FunctionInfo] = []
         try:
-            builder = _FunctionBuilder(info, self.sources)
+            builder = _FunctionBuilder(info, self.sources, self.specification)
             self.functions[info.name] = builder.build()
             for callee, node in builder.calls:
                 location = builder.location(node)
@@ -165,6 +182,7 @@ class _ProgramBuilder:
             self.errors.append(Diagnostic("bad-layout", place, str(error), why=why, fix=fix))
             return callees
         self.statics.update(builder.statics)
+        self.proof_calls += [(callee.name, builder.location(node)) for callee, node in builder.proof_calls]
         return callees
 
     def _check_recursion(self) -> None:
@@ -213,11 +231,12 @@ def name_static(entry: StaticObject) -> None:
             return
 
 
-def build_program(roots: Iterable[Any]) -> Program:
+def build_program(roots: Iterable[Any], specification: bool = False) -> Program:
     """Read functions of the language, with everything that they call, into IR.
 
-    ``roots`` are functions with a decorator of :mod:`tessera.lang`, or their :class:`FunctionInfo`. Raises
-    :class:`Diagnostics` with every function's first mistake, in the order of files and lines.
+    With ``specification`` contracts and ghost code are read too, and what they call is part of the program; else they
+    leave nothing. ``roots`` are functions with a decorator of :mod:`tessera.lang`, or their :class:`FunctionInfo`.
+    Raises :class:`Diagnostics` with every function's first mistake, in the order of files and lines.
     """
     infos: list[FunctionInfo] = []
     for root in roots:
@@ -226,4 +245,4 @@ def build_program(roots: Iterable[Any]) -> Program:
         if info is None:
             raise TypeError(f"{root!r} is not a function of the language; decorate it with @compiled")
         infos.append(info)
-    return _ProgramBuilder().build(infos)
+    return _ProgramBuilder(specification).build(infos)

@@ -10,9 +10,9 @@ from tessera.ir.build_errors import describe
 from tessera.ir.build_kinds import Kinds
 from tessera.ir.build_scope import Live, Value
 from tessera.ir.build_types import base_of, is_reference, join_types
-from tessera.ir.nodes import Assign, Evaluate, Expression, Statement, Store
+from tessera.ir.nodes import Assign, Evaluate, Expression, GhostStore, Statement, Store
 from tessera.lang.structs import Inline
-from tessera.lang.types import ArrayType, TupleType, UnknownType, is_packed, is_record, resolve
+from tessera.lang.types import ArrayType, TupleType, UnknownType, is_mathematical, is_packed, is_record, resolve
 
 
 def assigned_names(statements: Sequence[ast.AST]) -> set[str]:
@@ -69,7 +69,12 @@ class Assignments(Kinds):
                 return self.bind(target, target.id, self.coerce(value, declared, node))
             return self.bind(target, target.id, self.settle(value, node))
         place = self._place(target)
-        return Store(target.lineno, place, self.coerce(value, place.type, node))
+        return self._store(target.lineno, place, self.coerce(value, place.type, node))
+
+    def _store(self, line: int, place: Expression, value: Expression) -> Statement:
+        if place.operation == "ghost_load":
+            return GhostStore(line, place.operands[0], place.data, value)
+        return Store(line, place, value)
 
     def _unpack(self, node: ast.Assign, target: ast.Tuple | ast.List) -> list[Statement]:
         for part in target.elts:
@@ -113,6 +118,8 @@ class Assignments(Kinds):
         except UnknownType as error:
             self.fail(node.annotation, "unknown-type", str(error), why="a name needs a type of the language")
         name = node.target.id
+        if is_mathematical(type_):
+            self.only_in_proofs(node, f"a name of type {describe(type_)}")
         if self.declared.setdefault(name, type_) != type_:
             self.fail(
                 node,
@@ -137,7 +144,7 @@ class Assignments(Kinds):
                 )
             owner = self.own_type(base)
             if isinstance(base, Expression) and is_reference(owner):
-                place = self.field_place(target, base)
+                place = self.ghost_load(target, base) or self.field_place(target, base)
             elif is_packed(owner):
                 fix = f"write {self.text(target.value)} = {self.text(target.value)}.replace({target.attr}=...)"
                 self.fail(target, "immutable", f"a {describe(owner)} does not change", why="it is a value", fix=fix)
@@ -153,6 +160,8 @@ class Assignments(Kinds):
             place = self.element_place(target, base)
         else:
             self.unsupported(target)
+        if self.proof and not (self.ghost_block and place.operation == "ghost_load"):
+            self._changes_state(target)
         if isinstance(place.type, (ArrayType, Inline)):
             self.fail(
                 target,
@@ -161,6 +170,15 @@ class Assignments(Kinds):
                 fix="assign its fields or elements one by one",
             )
         return place
+
+    def _changes_state(self, target: ast.expr) -> None:
+        if self.ghost_block:
+            why = "without ghost code the program does the same"
+            self.fail(target, "ghost", f"ghost code changes {self.text(target)}, which is no ghost field", why=why)
+        kind = "an invariant" if self.info.kind == "invariant" else "a specification function"
+        self.fail(
+            target, "ghost", f"{kind} changes {self.text(target)}", why="it describes a state, and leaves it as it is"
+        )
 
     def _augmented(self, node: ast.AugAssign) -> list[Statement]:
         if isinstance(node.target, ast.Name):
@@ -172,7 +190,7 @@ class Assignments(Kinds):
         value = self.binary(
             node, node.op, self.read(place, node.target), self.value(node.value), node.target, node.value
         )
-        return [*before, Store(node.lineno, place, self.coerce(value, place.type, node))]
+        return [*before, self._store(node.lineno, place, self.coerce(value, place.type, node))]
 
     def _once(self, place: Expression, node: ast.AST, before: list[Statement]) -> Expression:
         """The same place, with the reference and the indexes that lead to it evaluated once."""

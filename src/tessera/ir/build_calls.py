@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from enum import IntEnum
 from typing import Any, NoReturn
@@ -24,21 +25,13 @@ from tessera.lang.types import (
     OptionalReference,
     UnknownType,
     is_enum,
+    is_mathematical,
     is_packed,
     is_record,
     is_struct,
     is_word,
 )
 from tessera.lang.words import WORDS, Violation, Word
-
-CONTRACTS = (
-    contracts.requires,
-    contracts.ensures,
-    contracts.modifies,
-    contracts.loop_invariant,
-    contracts.decreases,
-    contracts.old,
-)
 
 # Functions whose result is computed while building when all arguments are constants.
 _FOLDED: tuple[Any, ...] = (
@@ -80,6 +73,14 @@ _LANGUAGE_MODULES.add(PackedInfo.__module__)
 class Calls(Construction):
     """Read calls."""
 
+    @abstractmethod
+    def number(self, node: ast.Call, cls: Any) -> Value:
+        """Read ``integer(x)`` or ``rational(x)``."""
+
+    @abstractmethod
+    def proof_function(self, node: ast.Call, target: Any) -> Value | None:
+        """Read a call of what only proofs have; ``None`` for any other function."""
+
     def call(self, node: ast.Call) -> Value:
         """Read a call."""
         for argument in node.args:
@@ -114,6 +115,10 @@ class Calls(Construction):
 
     def invoke(self, node: ast.AST, info: FunctionInfo, arguments: tuple[Expression, ...]) -> Expression:
         """A call with its arguments already read."""
+        if info.kind == "specification":
+            self.only_in_proofs(node, f"the specification function {info.function.__qualname__}")
+        if self.proof:
+            self.proof_calls.append((info, node))
         self.calls.append((info, node))
         return self.make(node, "call", self.signature(info)[1], arguments, info)
 
@@ -128,6 +133,8 @@ class Calls(Construction):
             return self.packed(node, cls)
         if is_record(cls):
             return self.record(node, cls)
+        if is_mathematical(cls):
+            return self.number(node, cls)
         name = cls.__name__
         if is_struct(cls):
             self.fail(
@@ -152,7 +159,7 @@ class Calls(Construction):
         why = "it is Python's own, and has no meaning in machine code"
         self.fail(node, "not-compiled", f"{name} is not part of the language", why=why, fix=fix)
 
-    def _one(self, node: ast.Call) -> ast.expr:
+    def one_argument(self, node: ast.Call) -> ast.expr:
         if len(node.args) != 1 or node.keywords:
             self.fail(node, "arguments", f"{self.text(node.func)} takes one argument")
         return node.args[0]
@@ -160,7 +167,7 @@ class Calls(Construction):
     def _convert(self, node: ast.Call, word: Any) -> Value:
         if not node.args and not node.keywords:
             return Live(word(0))
-        argument = self._one(node)
+        argument = self.one_argument(node)
         return self._converted(node, self.value(argument), word, argument)
 
     def _converted(self, node: ast.AST, value: Value, word: Any, argument: ast.AST) -> Value:
@@ -188,7 +195,7 @@ class Calls(Construction):
         return self.make(node, "convert", word, (operand,))
 
     def _to_enum(self, node: ast.Call, cls: Any) -> Value:
-        argument = self._one(node)
+        argument = self.one_argument(node)
         value = self.value(argument)
         if isinstance(value, Live) and isinstance(value.value, int) and not isinstance(value.value, bool):
             if any(int(member) == int(value.value) for member in cls):
@@ -205,14 +212,8 @@ class Calls(Construction):
     # Functions of tessera.lang, and Python's own
 
     def _language(self, node: ast.Call, target: Any) -> Value:
-        if any(target is contract for contract in CONTRACTS):
-            self.fail(
-                node,
-                "contract-place",
-                f"{self.text(node.func)}(...) does not stand where contracts stand",
-                why="a contract describes a whole function or loop; compiled code does not contain it",
-                fix="put requires, ensures, modifies first in a function; loop_invariant, decreases first in a loop",
-            )
+        if (proof := self.proof_function(node, target)) is not None:
+            return proof
         special: dict[int, Callable[[ast.Call], Value]] = {
             id(words.truncate): self._truncate,
             id(structs.at): self._at,
@@ -283,7 +284,7 @@ class Calls(Construction):
         """Whether an argument can be a constant: it reads no local and calls nothing that must not be read twice."""
         return not any(isinstance(part, ast.Name) and part.id in self.local_names for part in ast.walk(node))
 
-    def _arguments(self, node: ast.Call, count: int) -> list[ast.expr]:
+    def arguments(self, node: ast.Call, count: int) -> list[ast.expr]:
         if len(node.args) != count or node.keywords:
             given = len(node.args) + len(node.keywords)
             self.fail(node, "arguments", f"{self.text(node.func)} takes {count_of(count)}, not {given}")
@@ -291,7 +292,7 @@ class Calls(Construction):
 
     def _operation(self, node: ast.Call, entry: Any) -> Value:
         if isinstance(entry, str):
-            left, right = self._arguments(node, 2)
+            left, right = self.arguments(node, 2)
             first, second = self.unify(self.value(left), self.value(right), left, right)
             if not is_word(first.type):
                 self.fail(
@@ -299,7 +300,7 @@ class Calls(Construction):
                 )
             return self.make(node, entry, first.type, (first, second))
         name, result = entry
-        operands = tuple(self.expression(argument, U64) for argument in self._arguments(node, _ARITY[name]))
+        operands = tuple(self.expression(argument, U64) for argument in self.arguments(node, _ARITY[name]))
         return self.make(node, name, result, operands)
 
     def class_argument(self, node: ast.expr, wanted: Callable[[Any], bool], what: str) -> Any:
@@ -310,7 +311,7 @@ class Calls(Construction):
         return value.value
 
     def _truncate(self, node: ast.Call) -> Value:
-        target, argument = self._arguments(node, 2)
+        target, argument = self.arguments(node, 2)
         word = self.class_argument(target, is_word, "a word type")
         operand = self.settle(self.value(argument), argument)
         have = operand.type
@@ -323,7 +324,7 @@ class Calls(Construction):
         return operand if have is word else self.make(node, "truncate", word, (operand,))
 
     def _at(self, node: ast.Call) -> Value:
-        target, address = self._arguments(node, 2)
+        target, address = self.arguments(node, 2)
         cls = self.class_argument(target, is_struct, "a struct class")
         optional = means(self.value(node.func), structs.at_or_none)
         operand = self.expression(address, U64)
@@ -331,14 +332,14 @@ class Calls(Construction):
         return self.make(node, "at_or_none" if optional else "at", type_, (operand,))
 
     def _address_of(self, node: ast.Call) -> Value:
-        (argument,) = self._arguments(node, 1)
+        (argument,) = self.arguments(node, 1)
         operand = self.settle(self.value(argument), argument)
         if not is_reference(operand.type):
             self.fail(argument, "type-mismatch", f"{self.text(argument)} is {describe(operand.type)}, not a reference")
         return self.make(node, "address_of", U64, (operand,))
 
     def _to_word(self, node: ast.Call) -> Value:
-        (argument,) = self._arguments(node, 1)
+        (argument,) = self.arguments(node, 1)
         operand = self.settle(self.value(argument), argument)
         if not is_packed(operand.type):
             self.fail(
@@ -347,14 +348,14 @@ class Calls(Construction):
         return self.make(node, "to_word", WORDS[operand.type.__packed__.word.width], (operand,))
 
     def _from_word(self, node: ast.Call) -> Value:
-        target, argument = self._arguments(node, 2)
+        target, argument = self.arguments(node, 2)
         cls = self.class_argument(target, is_packed, "a packed class")
         operand = self.expression(argument, WORDS[base_of(cls).__packed__.word.width])
         return self.make(node, "from_word", cls, (operand,))
 
     def _implies(self, node: ast.Call) -> Value:
         # Under CPython both sides are evaluated always, so they are here.
-        first_node, second_node = self._arguments(node, 2)
+        first_node, second_node = self.arguments(node, 2)
         first, second = self.expression(first_node, bool), self.expression(second_node, bool)
         wrappers: list[tuple[str, Expression]] = []
         first = self.keep(first, first_node, wrappers)
@@ -363,7 +364,7 @@ class Calls(Construction):
         return self.wrap(node, wrappers, result)
 
     def _length(self, node: ast.Call) -> Value:
-        (argument,) = self._arguments(node, 1)
+        (argument,) = self.arguments(node, 1)
         value = self.value(argument)
         type_ = self.own_type(value)
         if isinstance(value, Live) and isinstance(value.value, (bytes, tuple)):

@@ -9,8 +9,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from tessera.lang.types import (
+    INTEGER,
+    RATIONAL,
     OptionalReference,
     is_enum,
+    is_mathematical,
     is_packed,
     is_struct,
     is_word,
@@ -86,6 +89,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "constant-range": ("a constant is checked when the program is built", "use a wider type, or correct the constant"),
     "divide-zero": ("this would break a rule whenever it is reached", "correct the divisor"),
     "duplicate-case": ("the first case that fits is taken, so this one never is", "remove one of the two"),
+    "ghost": ("compiled code contains no contracts and no ghost code", "see Contracts in docs/language.md"),
     "global-assignment": ("a loop over constants is written out, with its names as constants", "use another name"),
     "immutable": ("it is a value, not an object in memory", "build a changed one"),
     "index-range": ("this would break a rule whenever it is reached", "correct the index, or the length of the array"),
@@ -131,6 +135,9 @@ def conversion_advice(have: Any, want: Any, text: str) -> str:
         if have.width < want.width:
             return f"write {wanted}({text})"
         return f"write {wanted}({text}) where the value must fit, truncate({wanted}, {text}) where it is cut"
+    if is_mathematical(want):
+        exact = is_word(have) or have is bool or is_enum(have) or (have is INTEGER and want is RATIONAL)
+        return f"write {wanted}({text})" if exact else ""
     if is_word(want):
         if have is bool or is_enum(have):
             return f"write {wanted}({text})"

@@ -12,7 +12,7 @@ from tessera.ir.build_errors import close_match, describe
 from tessera.ir.build_operators import Operators
 from tessera.ir.build_scope import Live, Method, Parts, Value
 from tessera.ir.build_types import U64, is_reference, target_of
-from tessera.ir.nodes import Expression
+from tessera.ir.nodes import Expression, GhostField
 from tessera.lang.functions import FunctionInfo, info_of
 from tessera.lang.packed import BitField
 from tessera.lang.structs import Inline
@@ -76,7 +76,7 @@ class Expressions(Operators):
         type_ = base.type
         if is_reference(type_):
             cls = target_of(type_)
-            place = self.field_place(node, base)
+            place = self.ghost_load(node, base) or self.field_place(node, base)
             return self.read(place, node) if place is not None else self._member(node, cls, base)
         if is_packed(type_):
             field = self.bit_field(type_, node.attr, node)
@@ -127,7 +127,10 @@ class Expressions(Operators):
     def _field_names(self, cls: Any) -> list[str]:
         if is_packed(cls):
             return list(cls.__packed__.fields())
-        return list(cls.__struct__.layout().fields) if is_struct(cls) else []
+        if not is_struct(cls):
+            return []
+        layout = cls.__struct__.layout()
+        return [*layout.fields, *layout.ghosts]
 
     def _unknown_field(self, node: ast.Attribute, cls: Any, names: Any) -> NoReturn:
         fix = close_match(node.attr, names)
@@ -149,7 +152,18 @@ class Expressions(Operators):
         """The place of a field, or ``None`` when the struct has no field of that name."""
         cls = target_of(base.type)
         layout = self.layout(cls, node)
-        if node.attr in layout.ghosts:
+        if node.attr not in layout.fields:
+            return None
+        field = layout.fields[node.attr]
+        return self.make(node, "field_place", field.type, (base,), field)
+
+    def ghost_load(self, node: ast.Attribute, base: Expression) -> Expression | None:
+        """What a ghost field holds, or ``None`` when the struct has no ghost field of that name."""
+        cls = target_of(base.type)
+        ghosts = self.layout(cls, node).ghosts
+        if node.attr not in ghosts:
+            return None
+        if not self.proof:
             self.fail(
                 node,
                 "ghost",
@@ -157,13 +171,16 @@ class Expressions(Operators):
                 why="it exists for proofs only and has no place in memory",
                 fix="use it in contracts and `with ghost:` blocks only",
             )
-        if node.attr not in layout.fields:
-            return None
-        field = layout.fields[node.attr]
-        return self.make(node, "field_place", field.type, (base,), field)
+        try:
+            type_ = ghosts[node.attr]
+        except UnknownType as error:
+            self.fail(node, "bad-layout", str(error))
+        return self.make(node, "ghost_load", type_, (base,), GhostField(cls, node.attr, type_))
 
     def read(self, place: Expression, node: ast.AST) -> Expression:
         """What a place holds: a struct in place is given as a reference, an array as its place."""
+        if place.operation == "ghost_load":
+            return place
         if isinstance(place.type, Inline):
             return self.make(node, "reference_to", place.type.struct, (place,))
         if isinstance(place.type, ArrayType):

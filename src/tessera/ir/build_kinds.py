@@ -8,9 +8,9 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from tessera.ir.build_calls import Calls
 from tessera.ir.build_errors import describe
 from tessera.ir.build_operators import repeatable
+from tessera.ir.build_proofs import Proofs
 from tessera.ir.build_scope import Flow, Live, Value, means
 from tessera.ir.build_types import base_of, is_reference
 from tessera.ir.nodes import Assign, Expression, Statement, Switch, Unreachable
@@ -18,7 +18,7 @@ from tessera.lang.types import is_enum, is_packed, is_word
 from tessera.lang.words import WORDS
 
 
-class Kinds(Calls):
+class Kinds(Proofs):
     """Read tests of kinds, and ``match``."""
 
     ended_by_configuration = False

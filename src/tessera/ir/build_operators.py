@@ -14,7 +14,7 @@ from tessera.ir.build_errors import conversion_advice, describe
 from tessera.ir.build_scope import Choice, Length, Live, Value
 from tessera.ir.build_types import U64, Conversions, is_reference, join_types, target_of
 from tessera.ir.nodes import Expression
-from tessera.lang.types import OptionalReference, is_enum, is_packed, is_word
+from tessera.lang.types import RATIONAL, OptionalReference, is_enum, is_mathematical, is_packed, is_word
 from tessera.lang.words import Violation, Word
 
 BINARY: dict[type[ast.operator], tuple[str, Callable[[Any, Any], Any]]] = {
@@ -99,6 +99,8 @@ class Operators(Conversions):
                 pass  # The program breaks the rule when it gets here, as it does under CPython.
             except (TypeError, ValueError, ZeroDivisionError, OverflowError) as error:
                 self.fail(node, "constant", f"{self.text(node)} cannot be computed: {error}")
+        if isinstance(op, ast.Div) and RATIONAL in (self.own_type(left), self.own_type(right)):
+            name = "divide"
         if not name:
             sign, fix = ("**", "multiply, or shift") if isinstance(op, ast.Pow) else ("/", "write // to divide words")
             self.fail(
@@ -114,7 +116,7 @@ class Operators(Conversions):
                 fix=f"write {word}({self.text(left_node)})",
             )
         first, second = self.unify(left, right, left_node, right_node)
-        if not is_word(first.type):
+        if not is_word(first.type) and not (is_mathematical(first.type) and name in ("add", "sub", "mul", "divide")):
             self._no_arithmetic(node, first.type, left_node)
         if name in ("shl", "shr", "floordiv", "mod") and isinstance(right, Live):
             self._check_operand(node, name, second)
@@ -123,6 +125,8 @@ class Operators(Conversions):
     def _no_arithmetic(self, node: ast.AST, type_: Any, operand: ast.AST) -> None:
         if type_ is bool:
             fix = "write and, or, not, == or != between conditions"
+        elif is_mathematical(type_):
+            fix = "integers and rationals have + - *, and rationals also /"
         else:
             fix = conversion_advice(type_, U64, self.text(operand))
         self.fail(node, "type-mismatch", f"{self.text(operand)} is {describe(type_)}; arithmetic is on words", fix=fix)
@@ -146,6 +150,8 @@ class Operators(Conversions):
             except TypeError as error:
                 self.fail(node, "constant", f"{self.text(node)} cannot be computed: {error}")
         operand = self.settle(value, node.operand)
+        if isinstance(node.op, ast.USub) and is_mathematical(operand.type):
+            return self.make(node, "sub", operand.type, (self.coerce(Live(0), operand.type, node), operand))
         if not isinstance(node.op, ast.Invert):
             self.fail(node, "unsupported", "words have no sign", why="they are unsigned",
                       fix=f"write wrapping_sub(0, {self.text(node.operand)})")  # fmt: skip
@@ -225,12 +231,13 @@ class Operators(Conversions):
                 fix="write == or !=",
             )
         if name in ("eq", "ne"):
-            if not (is_word(type_) or type_ is bool or is_enum(type_) or is_packed(type_) or is_reference(type_)):
+            number = is_word(type_) or is_enum(type_) or is_mathematical(type_)
+            if not (number or type_ is bool or is_packed(type_) or is_reference(type_)):
                 self.fail(node, "type-mismatch", f"{describe(type_)} cannot be compared", fix="compare its parts")
         elif is_enum(type_):
             word = type_.__word__
             first, second = (self.make(node, "convert", word, (side,)) for side in (first, second))
-        elif not is_word(type_):
+        elif not is_word(type_) and not is_mathematical(type_):
             self.fail(node, "type-mismatch", f"{describe(type_)} has no order", why="only words are ordered")
         return self.make(node, name, bool, (first, second))
 

@@ -119,7 +119,7 @@ def _is_type(annotation: ast.expr, module: str) -> bool:
 class Scope(ABC):
     """State of the builder for one function, name resolution, and how errors are located."""
 
-    def __init__(self, info: FunctionInfo, sources: SourceFiles) -> None:
+    def __init__(self, info: FunctionInfo, sources: SourceFiles, specification: bool = False) -> None:
         source = sources.find(info.function)  # type: ignore[arg-type]
         self.sources = sources
         self.info = info
@@ -130,11 +130,18 @@ class Scope(ABC):
         # The compiler of CPython has found out already which names are local: exactly those that are assigned.
         self.local_names = {*code.co_varnames, *code.co_cellvars}
         self.declared: dict[str, Any] = {}
+        # Names that only ghost code assigns.
         self.ghosts: set[str] = set()
+        # Whether contracts and ghost code are read at all, whether some is being read, and of which sort it is.
+        self.specification = specification
+        self.proof = specification and info.kind in ("invariant", "specification")
+        self.ghost_block = False
+        self.entry_state = False
         # Names of loops over constants, which are written out: each turn has its own constants.
         self.unrolled: dict[str, Live] = {}
         self.flow = Flow(set())
         self.calls: list[tuple[FunctionInfo, ast.AST]] = []
+        self.proof_calls: list[tuple[FunctionInfo, ast.AST]] = []
         self.statics: dict[int, StaticObject] = {}
         self._fresh = 0
         cells = info.function.__closure__ or ()
@@ -152,6 +159,17 @@ class Scope(ABC):
         """Report a mistake of the program's author."""
         usual_why, usual_fix = REASONS.get(rule, ("", ""))
         raise Diagnostic(rule, self.location(node), what, why=why or usual_why, fix=fix or usual_fix)
+
+    def only_in_proofs(self, node: ast.AST, what: str) -> None:
+        """Refuse in code that runs what only contracts and ghost code have."""
+        if not self.proof:
+            self.fail(
+                node,
+                "ghost",
+                f"{what} stands in code that runs",
+                why="compiled code contains no contracts and no ghost code, and has no values of theirs",
+                fix="use it in contracts, `with ghost:` blocks and specification functions only",
+            )
 
     def signature(self, info: FunctionInfo) -> tuple[dict[str, Any], Any]:
         """Types of the parameters and of the result; a mistake is reported where the function is defined."""
@@ -218,15 +236,15 @@ class Scope(ABC):
         name = node.id
         if name in self.unrolled:
             return self.live(node, self.unrolled[name].value)
+        if name in self.ghosts and not self.proof:
+            self.fail(
+                node,
+                "ghost",
+                f"{name!r} exists only in ghost code",
+                why="compiled code does not contain `with ghost:` blocks",
+                fix="assign the name outside of the ghost block",
+            )
         if name not in self.flow.assigned:
-            if name in self.ghosts:
-                self.fail(
-                    node,
-                    "ghost",
-                    f"{name!r} exists only in ghost code",
-                    why="compiled code does not contain `with ghost:` blocks",
-                    fix="assign the name outside of the ghost block",
-                )
             if name == "_":
                 self.fail(node, "unknown-name", "'_' holds no value", fix="give the value a name")
             self.fail(

@@ -7,8 +7,8 @@ import ast
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from tessera.ir.build_assign import Assignments, assigned_names
-from tessera.ir.build_calls import CONTRACTS
+from tessera.ir.build_assign import assigned_names
+from tessera.ir.build_contracts import LOOP_HEAD, Contracts
 from tessera.ir.build_errors import describe
 from tessera.ir.build_scope import Flow, Length, Live, Value, means
 from tessera.ir.build_types import U64
@@ -16,6 +16,7 @@ from tessera.ir.nodes import (
     Assert,
     Break,
     Continue,
+    Contract,
     Evaluate,
     Expression,
     For,
@@ -25,19 +26,12 @@ from tessera.ir.nodes import (
     Unreachable,
     While,
 )
-from tessera.lang import contracts, words
+from tessera.lang import words
 from tessera.lang.types import is_word
 
-_HEAD = (contracts.requires, contracts.ensures, contracts.modifies)
-_LOOP = (contracts.loop_invariant, contracts.decreases)
 
-
-class Statements(Assignments):
+class Statements(Contracts):
     """Read statements."""
-
-    result: Any = None
-    # How each enclosing loop is left by `break`; None for a loop over constants.
-    loops: list[list[Flow] | None]
 
     def block(self, statements: Sequence[ast.stmt]) -> list[Statement]:
         """Read statements that follow each other."""
@@ -79,8 +73,10 @@ class Statements(Assignments):
         if isinstance(node, ast.Assert):
             return self._assert(node)
         if isinstance(node, ast.With):
-            return self._with(node)
+            return self.ghost(node)
         if isinstance(node, (ast.Break, ast.Continue)):
+            if not self.loops:
+                self._leaves_ghost_code(node)
             leaving = self.loops[-1]
             if leaving is None:
                 self.fail(
@@ -117,11 +113,18 @@ class Statements(Assignments):
         self.flow = Flow.join([after_then, self.flow])
         return [If(node.lineno, condition, then, otherwise)]
 
-    def _loop_body(self, node: ast.For | ast.While) -> tuple[list[ast.AST], list[Statement]]:
+    def _loop_body(self, node: ast.For | ast.While, head: Flow) -> tuple[list[Contract], list[Statement]]:
+        """The contracts of a loop, which hold also where its condition is not yet known to, and its body."""
         if node.orelse:
             self.fail(node.orelse[0], "unsupported", "else after a loop is not part of the language", fix="use a flag")
-        kept, body = self._split_contracts(node.body, _LOOP)
-        return kept, self.block(body)
+        found, statements = self.split_contracts(node.body, LOOP_HEAD)
+        entry, self.flow = self.flow, head
+        kept = self.contracts(found)
+        self.flow = entry
+        if found and self.loops[-1] is None:
+            self.fail(found[0], "contract-place", "a loop over constants has no contracts",
+                      why="such a loop is written out once for each constant", fix="write assert")  # fmt: skip
+        return kept, self.block(statements)
 
     def _while(self, node: ast.While) -> list[Statement]:
         head = self.flow.without_facts(assigned_names([node]))
@@ -134,7 +137,7 @@ class Statements(Assignments):
         true, false = self.facts(node.test)
         self.loops.append([])
         self.flow = head.with_facts(true)
-        kept, body = self._loop_body(node)
+        kept, body = self._loop_body(node, head)
         self.flow = Flow.join((self.loops.pop() or []) + ([] if endless else [head.with_facts(false)]))
         if endless and not isinstance(node.test, ast.Constant):
             self.ended_by_configuration |= not self.flow.live
@@ -169,7 +172,7 @@ class Statements(Assignments):
         self.flow = head.with_facts({})
         self.flow.assigned.add(name)
         self.loops.append([])
-        kept, body = self._loop_body(node)
+        kept, body = self._loop_body(node, self.flow)
         self.flow = Flow.join([*(self.loops.pop() or []), head])
         return [For(node.lineno, name, stop.type, start, stop, body, kept)]
 
@@ -190,7 +193,7 @@ class Statements(Assignments):
                 break
             self.unrolled |= {name: Live(part) for name, part in zip(names, parts, strict=True)}
             self.loops.append(None)
-            found += self._loop_body(node)[1]
+            found += self._loop_body(node, self.flow)[1]
             self.loops.pop()
         for name in names:
             self.unrolled.pop(name, None)
@@ -225,6 +228,9 @@ class Statements(Assignments):
             called = called.operands[1]
         if not isinstance(value, Expression) or not isinstance(called, Expression) or called.operation != "call":
             self.fail(node, "no-effect", f"{self.text(node.value)} has no effect")
+        if self.ghost_block and called.data.kind != "specification":
+            text = f"{self.text(node.value)} is called for its effect in ghost code"
+            self.fail(node, "ghost", text, fix="call a function marked @specification, or use the result")
         found: list[Statement] = [Evaluate(node.lineno, value)]
         if value.type is NoReturn:
             self.flow = Flow(set(), {}, False)
@@ -232,6 +238,8 @@ class Statements(Assignments):
         return found
 
     def _return(self, node: ast.Return) -> list[Statement]:
+        if self.ghost_block:
+            self._leaves_ghost_code(node)
         none = node.value is None or (isinstance(node.value, ast.Constant) and node.value.value is None)
         expression: Expression | None = None
         if self.result is NoReturn:
@@ -246,6 +254,10 @@ class Statements(Assignments):
         self.flow = Flow(set(), {}, False)
         return [Return(node.lineno, expression)]
 
+    def _leaves_ghost_code(self, node: ast.stmt) -> NoReturn:
+        self.fail(node, "ghost", f"{self.text(node)} leaves ghost code",
+                  why="without ghost code the program does the same", fix="write an if statement")  # fmt: skip
+
     def _assert(self, node: ast.Assert) -> list[Statement]:
         test = self.value(node.test)
         if isinstance(test, Live) and self.truth(node.test, test.value):
@@ -257,50 +269,3 @@ class Statements(Assignments):
             text = message.value
         self.flow = self.flow.with_facts(self.facts(node.test)[0])
         return [Assert(node.lineno, condition, text)]
-
-    def _with(self, node: ast.With) -> list[Statement]:
-        if not self._is_ghost(node):
-            self.unsupported(node)
-        self.ghosts |= assigned_names(node.body)
-        return []
-
-    def _is_ghost(self, node: ast.stmt) -> bool:
-        if not isinstance(node, ast.With) or len(node.items) != 1:
-            return False
-        item = node.items[0].context_expr
-        return isinstance(item, (ast.Name, ast.Attribute)) and means(self.value(item), contracts.ghost)
-
-    def _split_contracts(
-        self, body: Sequence[ast.stmt], allowed: Sequence[Any]
-    ) -> tuple[list[ast.AST], Sequence[ast.stmt]]:
-        """The contracts at the head of a body, and what follows them."""
-        kept: list[ast.AST] = []
-        for position, node in enumerate(body):
-            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and position == 0:
-                continue
-            if self._is_ghost(node):
-                self.statement(node)
-            elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-                target = self._contract(node.value)
-                if not any(target is one for one in allowed):
-                    return kept, body[position:]
-                kept.append(node.value)
-            else:
-                return kept, body[position:]
-        return kept, []
-
-    def _contract(self, node: ast.Call) -> Any:
-        """The contract function that a call names, if it is one."""
-        if not isinstance(node.func, (ast.Name, ast.Attribute)):
-            return None
-        root: ast.expr = node.func
-        while isinstance(root, ast.Attribute):
-            root = root.value
-        if not isinstance(root, ast.Name) or root.id in self.local_names:
-            return None
-        value = self.value(node.func)
-        return next((c for c in CONTRACTS if isinstance(value, Live) and value.value is c), None)
-
-    def head(self) -> tuple[list[ast.AST], Sequence[ast.stmt]]:
-        """The contracts of the function, and its statements."""
-        return self._split_contracts(self.node.body, _HEAD)

@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import ast
 from enum import IntEnum
+from fractions import Fraction
 from typing import Any, NoReturn
 
 from tessera.ir.build_errors import conversion_advice, describe
 from tessera.ir.build_scope import Choice, Length, Live, Method, Parts, Scope, Value
 from tessera.ir.nodes import Expression
 from tessera.lang.types import (
+    INTEGER,
+    RATIONAL,
     TEXT,
     ArrayType,
     OptionalReference,
     TupleType,
     is_enum,
+    is_mathematical,
     is_packed,
     is_record,
     is_struct,
@@ -50,7 +54,7 @@ def constant_type(value: Any) -> Any:
     kind = type(value)
     if kind is bool or is_word(kind) or is_enum(kind) or is_packed(kind) or is_record(kind):
         return kind
-    return None
+    return RATIONAL if kind is Fraction else None
 
 
 def join_types(first: Any, second: Any) -> Any:
@@ -132,6 +136,10 @@ class Conversions(Scope):
         if is_word(type_) and isinstance(value, int) and not isinstance(value, (bool, Word)):
             self.check_range(int(value), type_, node)
             return self.make(node, "constant", type_, data=int(value))
+        if is_mathematical(type_) and isinstance(value, (int, Fraction)) and not isinstance(value, (bool, Word)):
+            if type_ is RATIONAL or (isinstance(value, int) and constant_type(value) is None):
+                self.only_in_proofs(node, f"a number of type {describe(type_)}")
+                return self.make(node, "constant", type_, data=int(value) if type_ is INTEGER else Fraction(value))
         if value is None and isinstance(type_, OptionalReference):
             return self.make(node, "constant", type_, data=0)
         if value is None and is_struct(type_):

@@ -185,8 +185,11 @@ class Interpreter:
         lazy = _LAZY.get(node.operation)
         if lazy is not None:
             return lazy(self, node, frame)
+        strict = _STRICT.get(node.operation)
+        if strict is None:
+            raise RuntimeError(f"{frame.file}:{node.line}: {node.operation} has no meaning when a program runs")
         values = [self.evaluate(operand, frame) for operand in node.operands]
-        return _STRICT[node.operation](_Here(self, node, frame), *values)
+        return strict(_Here(self, node, frame), *values)
 
     def _let(self, node: Expression, frame: Frame) -> Raw:
         frame.names[node.data] = self.evaluate(node.operands[0], frame)
@@ -381,5 +384,6 @@ _STATEMENTS: dict[type[Statement], Callable[[Interpreter, Any, Frame], Any]] = {
     nodes.Return: Interpreter._return,
     nodes.Assert: Interpreter._assert,
     # Also in release code: the processor stops there.
+    nodes.Ghost: lambda run, node, frame: None,
     nodes.Unreachable: lambda run, node, frame: run.broken("unreachable", node.line, frame),
 }

@@ -33,12 +33,7 @@ _TABLE = (
     ("local", "", "", "data: name; the type may be narrower than the declared one (a kind of a packed value)"),
     ("static", "", "", "data: StaticObject; a reference"),
     ("text", "", "", "data: bytes"),
-    (
-        "add",
-        "word word",
-        "overflow",
-        "sum; of integers and rationals too, which cannot overflow, as for `sub` and `mul`",
-    ),
+    ("add", "word word", "overflow", "sum; as `sub` and `mul` also of integers and rationals, without overflow"),
     ("sub", "word word", "overflow", "difference"),
     ("mul", "word word", "overflow", "product"),
     ("wrapping_add", "word word", "", "sum modulo 2**width"),
