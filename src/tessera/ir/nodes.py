@@ -164,10 +164,6 @@ class Contract:
     result: str = ""
 
 
-# The operations that only proofs have.
-PROOF_OPERATIONS = tuple(OPERATIONS)[list(OPERATIONS).index("let") + 1 :]
-
-
 @dataclass
 class Statement:
     """Base of statements."""

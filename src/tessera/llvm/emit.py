@@ -9,6 +9,7 @@ One module holds everything, all functions without a symbol are internal, so tha
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from tessera.arch.riscv64.target import KERNEL, CodeTarget
 from tessera.ir.nodes import Program
@@ -70,6 +71,7 @@ def emit_module(
     fixed = target == HOST if static_addresses is None else static_addresses
     named = frozenset(exported_statics)
     options = Options(target, checked, debug_info, fixed, memory_size, dict(exports or {}), named, frozenset(weak))
+    program = replace(program, functions={n: f for n, f in program.functions.items() if f.info.kind != "specification"})
     module = ModuleContext(program, options)
     functions = [FunctionEmitter(module, function).emit() for function in program.functions.values()]
     if module.needs_division:

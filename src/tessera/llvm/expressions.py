@@ -57,7 +57,10 @@ class ExpressionEmitter(Code):
             return self.value(f"{_WRAPPING[operation]} {llvm_type(node.type)} {left}, {right}")
         if operation in _SAME_BITS:
             return self.expression(node.operands[0])
-        return _METHODS[operation](self, node)
+        method = _METHODS.get(operation)
+        if method is None:
+            raise RuntimeError(f"line {node.line}: {operation} has no meaning in machine code")
+        return method(self, node)
 
     def operands(self, node: Expression) -> list[str]:
         """All operands, left to right."""

@@ -225,6 +225,7 @@ _STATEMENTS: dict[type[Statement], Callable[[FunctionEmitter, Any], None]] = {
     nodes.Continue: FunctionEmitter._continue,
     nodes.Return: FunctionEmitter._return,
     nodes.Assert: FunctionEmitter._assert,
+    nodes.Ghost: lambda emitter, statement: None,
     nodes.Unreachable: FunctionEmitter._unreachable,
 }
 
