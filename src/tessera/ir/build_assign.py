@@ -173,7 +173,7 @@ class Assignments(Kinds):
 
     def _changes_state(self, target: ast.expr) -> None:
         if self.ghost_block:
-            why = "without ghost code the program does the same"
+            why = "the program does the same without its ghost code"
             self.fail(target, "ghost", f"ghost code changes {self.text(target)}, which is no ghost field", why=why)
         kind = "an invariant" if self.info.kind == "invariant" else "a specification function"
         self.fail(

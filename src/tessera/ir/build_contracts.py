@@ -194,7 +194,7 @@ class Contracts(Assignments):
                 node,
                 "ghost",
                 f"ghost code assigns {min(clash)!r}, which is also assigned in code that runs",
-                why="without ghost code the program does the same",
+                why="the program does the same without its ghost code",
                 fix="use another name in the ghost block",
             )
         if self.proof:

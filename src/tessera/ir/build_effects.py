@@ -51,7 +51,7 @@ def check_effects(
             yield Diagnostic(
                 "ghost",
                 location,
-                f"{name.rpartition('.')[2]} changes memory, and is called where nothing may change",
-                why="without contracts and ghost code the program does the same",
+                f"{name.rpartition('.')[2]} may change memory, and is called where nothing changes",
+                why="the program does the same without contracts and ghost code",
                 fix="call a function that only reads",
             )

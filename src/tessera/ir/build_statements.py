@@ -256,7 +256,7 @@ class Statements(Contracts):
 
     def _leaves_ghost_code(self, node: ast.stmt) -> NoReturn:
         self.fail(node, "ghost", f"{self.text(node)} leaves ghost code",
-                  why="without ghost code the program does the same", fix="write an if statement")  # fmt: skip
+                  why="the program does the same without its ghost code", fix="write an if statement")  # fmt: skip
 
     def _assert(self, node: ast.Assert) -> list[Statement]:
         test = self.value(node.test)

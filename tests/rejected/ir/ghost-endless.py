@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# ruff: noqa
+"""Rejected: ghost code comes to its end."""
+
+from __future__ import annotations
+
+from tessera.lang import *
+
+
+@struct
+class Node:
+    value: u64
+    rank: integer = ghost_field()
+
+
+node = static(Node)
+
+
+@compiled
+def moved(x: Node) -> None:
+    with ghost:
+        while True:
+            pass

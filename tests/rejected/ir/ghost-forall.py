@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# ruff: noqa
+"""Rejected: code that runs has no quantifiers."""
+
+from __future__ import annotations
+
+from tessera.lang import *
+
+
+@struct
+class Node:
+    value: u64
+    rank: integer = ghost_field()
+
+
+node = static(Node)
+
+
+@compiled
+def moved(n: u64) -> bool:
+    return forall(Node, lambda x: x.value == n)

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# ruff: noqa
+"""Rejected: integers have no other operators."""
+
+from __future__ import annotations
+
+from tessera.lang import *
+
+
+@struct
+class Node:
+    value: u64
+    rank: integer = ghost_field()
+
+
+node = static(Node)
+
+
+@compiled
+def moved(x: Node, n: u64) -> None:
+    requires(x.rank // 2 == 0)
