@@ -34,6 +34,36 @@ def test_the_kernel_can_be_stepped_through(repository: Path, tmp_path: Path) -> 
     assert told.endswith("(Pdb) ENDPOINT\n")
 
 
+def test_the_example_of_contracts_runs_and_is_read_for_proofs(repository: Path, tmp_path: Path) -> None:
+    (code,) = re.findall(
+        r"^```python\n# contracts\.py\n(.*?)^```", (repository / "docs/language.md").read_text(), re.M | re.S
+    )
+    (tmp_path / "contracts.py").write_text(code)
+    script = """
+import contracts
+from tessera.ir.build import build_program
+from tessera.lang import Memory, at, MEMORY_BASE
+with Memory(4096):
+    other = at(contracts.Node, MEMORY_BASE + 1024)
+    other.value, other.rank = 5, 1
+    contracts.prepend(contracts.first, other)
+    print(contracts.first.rank, contracts.ranks_fall(contracts.first), contracts.total(other))
+roots = [contracts.prepend, contracts.total, contracts.ranks_fall]
+for function in build_program(roots, specification=True).functions.values():
+    print(function.info.function.__name__, *(contract.kind for contract in function.contracts))
+"""
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [
+        "2 True 6",
+        "prepend requires requires modifies ensures",
+        "total ensures",
+        "ranks_fall trigger",
+        "is_behind",
+    ]
+
+
 def test_the_reading_order_names_every_file_of_the_kernel(repository: Path) -> None:
     text = (repository / "docs" / "kernel.md").read_text()
     files = {path.stem for path in (repository / "src/tessera/kernel").glob("*.py")} - {"__init__"}
