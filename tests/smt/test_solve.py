@@ -11,10 +11,11 @@ import time
 from pathlib import Path
 
 import pytest
+import z3
 
 from tessera.smt import solve
 from tessera.smt.cache import Cache, key_of
-from tessera.smt.solve import Answer, Kind, Portfolio, Query, SolversDisagree
+from tessera.smt.solve import Answer, Kind, Portfolio, Query, SolversDisagree, canonical
 from tessera.smt.worker import STRATEGIES, answer
 
 ARRAY = "(declare-const a (Array Int Int)) (declare-const x Int)"
@@ -156,6 +157,27 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
 
 def test_parts_of_a_key_do_not_run_together() -> None:
     assert key_of("ab", "c") != key_of("a", "bc")
+
+
+def shared_term(before: int) -> str:
+    """A query with shared terms, from z3, after so many others were built."""
+    context = z3.Context()  # which counts from the beginning
+    junk = [z3.Int(f"junk{n}", context) + n for n in range(before)]
+    x, y = z3.Ints("x y", context)
+    f = z3.Function("f", z3.IntSort(context), z3.IntSort(context))
+    term = f(f(x) + y)
+    solver = z3.Solver(ctx=context)
+    solver.add(z3.Or(term * 2 == term + f(term), f(term) > f(f(term)), z3.And(f(x) > 3, term > f(x))))
+    assert len(junk) == before
+    return str(solver.to_smt2()).replace("(check-sat)", "")
+
+
+def test_the_text_of_a_query_does_not_depend_on_what_was_built_before() -> None:
+    first, second = shared_term(0), shared_term(137)
+    assert first != second and canonical(first) == canonical(second)
+    assert "$x0" in canonical(first)
+    assert canonical("(let ((?x9 1) ($x4 p)) (f ?x9 $x4 ?x9))") == "(let ((?x0 1) ($x1 p)) (f ?x0 $x1 ?x0))"
+    assert canonical("(f a?x12 |?x12b|)") == "(f a?x12 |?x12b|)"
 
 
 # Workers that misbehave: a stand-in for the worker does what the query's text says.

@@ -10,13 +10,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import selectors
 import subprocess
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Literal
@@ -45,6 +46,16 @@ class Query:
     name: str
     text: str
     kind: Kind
+
+
+# How z3 names what it shares inside one assertion: by a counter of everything that the process ever built.
+_SHARED = re.compile(r"(?<![^\s()])[?$]x\d+(?![^\s()])")
+
+
+def canonical(text: str) -> str:
+    """The text with z3's names of shared terms numbered from 0, so that it does not depend on what was built before."""
+    names: dict[str, str] = {}
+    return _SHARED.sub(lambda found: names.setdefault(found[0], f"{found[0][0]}x{len(names)}"), text)
 
 
 @dataclass(frozen=True)
@@ -199,7 +210,8 @@ class Portfolio:
         """What has to be asked: every text once, and only if no answer was kept."""
         jobs: dict[str, _Job] = {}
         settings = f"{STRATEGIES_VERSION} {self._versions} {self.limit} {self.cross_check}"
-        for place, query in enumerate(listed):
+        for place, given in enumerate(listed):
+            query = replace(given, text=canonical(given.text))
             key = key_of(query.kind, settings, query.text)
             if key in jobs:
                 jobs[key].places.append(place)
