@@ -18,7 +18,7 @@ from tessera.kernel.request import (
     lookup_invalid_root,
     range_error,
 )
-from tessera.lang import address_of, at, compiled, decreases, record, requires, u64
+from tessera.lang import address_of, at, compiled, decreases, ensures, loop_invariant, record, requires, u64
 
 
 @record
@@ -69,11 +69,13 @@ def address_part(address: u64, low: u64, width: u64) -> u64:
 def lookup(root: Capability, address: u64, depth: u64) -> Found:
     """Follow the low ``depth`` bits of an address, 64 at most, from a root. (seL4: resolveAddressBits.)"""
     requires(depth <= WORD_BITS)
+    ensures(lambda result: result.ok == (result.slot is not None))
     left = depth
     slot: Slot | None = None
     node = root
     while isinstance(node, CNodeCap):
         # A CNode has two slots at least, so each level uses up a bit.
+        loop_invariant(left <= depth)
         decreases(left)
         guard_size = node.guard_size
         if guard_size > left or address_part(address, left - guard_size, guard_size) != node.guard:

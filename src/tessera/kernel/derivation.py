@@ -34,7 +34,7 @@ from tessera.kernel.capability import (
 from tessera.kernel.layout import DerivationLink, Slot
 from tessera.kernel.region import contains
 from tessera.kernel.request import Status, fail
-from tessera.lang import compiled, from_word, requires, u64
+from tessera.lang import compiled, from_word, ghost, requires, u64
 
 
 @compiled
@@ -179,6 +179,19 @@ def link_behind(source: Slot, destination: Slot, capability: Capability, marked:
     source.link = source_link.replace(next=destination)
     if following is not None:
         following.previous = destination
+    with ghost:
+        limit = source.high
+        if following is not None and following.low < limit:
+            limit = following.low
+        part = (limit - source.low) / 4
+        destination.chain = source.chain
+        if is_parent_of(source, destination):
+            destination.low = source.low + part
+            destination.high = source.low + part * 2
+        else:
+            source.high = source.low + part
+            destination.low = source.low + part * 2
+            destination.high = source.low + part * 3
 
 
 @compiled
@@ -208,6 +221,10 @@ def move(capability: Capability, source: Slot, destination: Slot) -> None:
     destination.capability = capability
     destination.previous = previous
     destination.link = link
+    with ghost:
+        destination.low = source.low
+        destination.high = source.high
+        destination.chain = source.chain
     make_empty(source)
     if previous is not None:
         previous.link = previous.link.replace(next=destination)

@@ -190,3 +190,7 @@ def neighbours_tell_the_last_capability(a: Slot, b: Slot) -> bool:
     if a is b or not same_object(a.capability, b.capability):
         return True
     return not is_final(a) and not is_final(b)
+
+
+# These walk through lists or memory; proofs state the same with intervals and ranks.
+EXECUTED_ONLY = (cleared_memory_is_zero, free_memory_is_unused, object_is_derived_from_its_memory)

@@ -7,7 +7,22 @@ from enum import IntEnum
 
 from tessera.abi.messages import IpcBuffer as IpcBuffer
 from tessera.kernel.capability import Capability
-from tessera.lang import Array, Packed, array, bits, inline, packed, struct, u8, u32, u64, word
+from tessera.lang import (
+    Array,
+    Packed,
+    array,
+    bits,
+    ghost_field,
+    inline,
+    integer,
+    packed,
+    rational,
+    struct,
+    u8,
+    u32,
+    u64,
+    word,
+)
 
 
 @packed(u64)
@@ -25,11 +40,21 @@ class DerivationLink(Packed):
 
 @struct(size=32, alignment=32)
 class Slot:
-    """A place for one capability, linked into the derivation tree while it is not empty. (seL4: cte.)"""
+    """A place for one capability, linked into the derivation tree while it is not empty. (seL4: cte.)
+
+    For proofs each slot in use has an interval: descendants lie inside of their ancestor's, and the list is in the
+    order of ``low``. Slots of one list have the same ``chain``.
+    """
 
     capability: Capability
     previous: Slot | None
     link: DerivationLink
+
+    low: rational = ghost_field()
+    high: rational = ghost_field()
+    chain: integer = ghost_field()
+    # Of the first slot of a CNode: its radix; 0 elsewhere.
+    node_radix: u64 = ghost_field()
 
 
 @word(u64)

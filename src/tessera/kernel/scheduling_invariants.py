@@ -227,3 +227,13 @@ def refills_lie_within_a_period(context: SchedContext) -> bool:
 def context_is_aligned(context: SchedContext) -> bool:
     """A capability can name it."""
     return address_of(context) & 15 == 0
+
+
+# These walk through lists or memory; proofs state the same with intervals and ranks.
+EXECUTED_ONLY = (refills_are_the_budget, refills_do_not_overlap)
+AT_EXIT = (
+    runnable_thread_is_somewhere,
+    current_thread_can_run,
+    nothing_is_left_to_decide,
+    no_ready_thread_is_above_the_current,
+)

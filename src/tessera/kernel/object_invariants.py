@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Kernel Objects: what capabilities refer to is there (manual: Kernel Services and Objects).
+
+Predicates on a capability hold for every capability that a slot holds, and that is passed between functions.
+"""
+
+from __future__ import annotations
+
+from tessera.abi.objects import MAX_UNTYPED_BITS, SLOT_BITS, WORD_BITS
+from tessera.kernel.capability import (
+    AsidPoolCap,
+    Capability,
+    CNodeCap,
+    EndpointCap,
+    FrameCap,
+    IrqHandlerCap,
+    NotificationCap,
+    PageTableCap,
+    ReplyCap,
+    SchedContextCap,
+    ThreadCap,
+    UntypedCap,
+    ZombieCap,
+)
+from tessera.kernel.layout import Slot, Tcb
+from tessera.kernel.state import (
+    IRQ_SLOTS,
+    idle_scheduling_context,
+    idle_tcb,
+    irq_slots,
+    kernel_page_table,
+)
+from tessera.lang import address_of, at_or_none, implies, invariant, live, specification, trigger, u64
+
+SLOT_SIZE = 1 << SLOT_BITS
+# A CNode fills at most the largest untyped memory.
+MAX_NODE_RADIX = MAX_UNTYPED_BITS - SLOT_BITS
+LAST_ADDRESS = (1 << 64) - 1
+
+
+@specification
+def is_node(first: Slot, radix: u64) -> bool:
+    """Whether a CNode of ``2**radix`` slots begins here."""
+    return live(first) and first.node_radix == radix
+
+
+@invariant
+def capability_is_valid(cap: Capability) -> bool:
+    """A capability refers to a live object of its kind, and its numbers are in range."""
+    match cap:
+        case UntypedCap():
+            return 4 <= cap.size_bits and cap.size_bits <= 38
+        case EndpointCap():
+            return live(cap.endpoint)
+        case NotificationCap():
+            return live(cap.notification)
+        case ReplyCap():
+            return live(cap.reply)
+        case CNodeCap():
+            return is_node(cap.slots, cap.radix) and 0 < cap.radix and cap.guard_size + cap.radix <= WORD_BITS
+        case ThreadCap():
+            return live(cap.tcb)
+        case SchedContextCap():
+            return live(cap.context) and cap.size_bits < WORD_BITS
+        case PageTableCap():
+            return live(cap.table)
+        case AsidPoolCap():
+            return live(cap.pool)
+        case IrqHandlerCap():
+            return cap.irq < IRQ_SLOTS
+        case FrameCap():
+            return True
+        case ZombieCap():
+            return live(cap.slots) and (cap.is_thread or is_node(cap.slots, cap.radix))
+        case _:
+            return True
+
+
+@invariant
+def node_is_inside(first: Slot) -> bool:
+    """A CNode ends before the address space does."""
+    trigger(first.node_radix)
+    radix = first.node_radix
+    if radix > MAX_NODE_RADIX:
+        return False
+    return radix == 0 or address_of(first) <= LAST_ADDRESS - ((u64(1) << radix) << SLOT_BITS)
+
+
+@invariant
+def node_slots_are_live(first: Slot, address: u64) -> bool:
+    """Every slot of a CNode is one."""
+    trigger(first.node_radix, live(at_or_none(Slot, address)))
+    radix = first.node_radix
+    start = address_of(first)
+    if radix == 0 or address < start or address & (SLOT_SIZE - 1) != 0:
+        return True
+    return (address - start) >> SLOT_BITS >= u64(1) << radix or live(at_or_none(Slot, address))
+
+
+@invariant
+def thread_slots_are_live(tcb: Tcb) -> bool:
+    """A thread has its own slots."""
+    return (
+        live(tcb.cspace_root)
+        and live(tcb.vspace_root)
+        and live(tcb.ipc_buffer_frame)
+        and live(tcb.fault_handler)
+        and live(tcb.timeout_handler)
+    )
+
+
+@invariant
+def static_objects_are_live() -> bool:
+    """What the kernel's image holds never ends."""
+    return live(idle_tcb) and live(idle_scheduling_context) and live(kernel_page_table)
+
+
+@invariant
+def interrupt_slots_are_live(irq: u64) -> bool:
+    """Each interrupt has a slot."""
+    return implies(irq < IRQ_SLOTS, live(irq_slots.slots[irq]))

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The kernel as the prover reads it: all its functions with their contracts, and its invariants."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+import tessera.kernel
+from tessera.ir.build import build_program
+from tessera.ir.nodes import Function, Program
+from tessera.lang.functions import FUNCTIONS, FunctionInfo
+from tessera.smt.invariants import invariants_of
+from tessera.smt.objects import Objects
+from tessera.smt.session import World
+from tessera.smt.writes import Writes
+
+
+def kernel_modules() -> list[str]:
+    """The names of the kernel's modules, all imported."""
+    names = sorted(module.name for module in pkgutil.walk_packages(tessera.kernel.__path__, "tessera.kernel."))
+    for name in names:
+        importlib.import_module(name)
+    return names
+
+
+def kernel_functions() -> list[FunctionInfo]:
+    """Every function of the kernel's modules, in the order of their names; not those that only contracts use."""
+    names = kernel_modules()
+    return sorted(
+        (info for info in FUNCTIONS.values() if info.function.__module__ in names and info.kind == "compiled"),
+        key=lambda info: info.name,
+    )
+
+
+def kernel_world(invariants: list[FunctionInfo], opaque: set[str]) -> World:
+    """Everything that proofs of kernel functions have in common."""
+    program = build_program([*kernel_functions(), *invariants], specification=True)
+    return world_of(program, [program.functions[info.name] for info in invariants], opaque)
+
+
+def world_of(program: Program, invariants: list[Function], opaque: set[str]) -> World:
+    """What proofs about a program have in common."""
+    objects = Objects(program)
+    memory, of_packed = invariants_of(invariants, objects.structs)
+    return World(program, objects, Writes(program.functions, objects), opaque, memory, of_packed)

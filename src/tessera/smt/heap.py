@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Memory as the prover sees it: one map for each field of each struct, from the object's address to the value.
+
+Fields of different structs never meet, because live objects are disjoint; that is an invariant of the kernel, which
+making an object must keep. A field of an object of which there is only one (a static that nothing else can refer to)
+is a plain variable. Reading what was written is decided when the term is made, so queries speak of the first state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import z3
+
+from tessera.smt import terms
+from tessera.smt.terms import BOOL, INT, REAL, Term
+from tessera.smt.values import Value, fresh_name, merged
+
+
+@dataclass(frozen=True)
+class Key:
+    """One map: ``struct.field`` or a component of it. ``arity``: 0 of the only object, 1 by object, 2 by element.
+
+    ``type``: the type of the language, or the :class:`Component`, that bounds what it holds.
+    """
+
+    struct: str
+    name: str
+    sort: str
+    arity: int
+    type: Any = None
+
+    @property
+    def label(self) -> str:
+        return f"{self.struct}.{self.name}"
+
+    @property
+    def z3_sort(self) -> Any:
+        return {"int": INT, "bool": BOOL, "real": REAL}[self.sort]
+
+    @staticmethod
+    def sort_name(sort: Any) -> str:
+        """The name under which a sort is kept."""
+        return "bool" if sort == BOOL else "real" if sort == REAL else "int"
+
+
+# The maps by the names of their contents in queries.
+SYMBOLS: dict[str, Key] = {}
+
+
+class Map:
+    """A map's contents at one moment."""
+
+    def read(self, index: tuple[Term, ...]) -> Term:
+        """The value at an index."""
+        raise NotImplementedError
+
+
+class Symbol(Map):
+    """Unknown contents."""
+
+    def __init__(self, key: Key, tag: str) -> None:
+        name = f"{key.label}{tag}"
+        self.key = key
+        SYMBOLS[name] = key
+        self.function = z3.Function(name, *[INT] * key.arity, key.z3_sort) if key.arity else None
+        self.constant = z3.Const(name, key.z3_sort) if not key.arity else None
+
+    def read(self, index: tuple[Term, ...]) -> Term:
+        return self.constant if self.function is None else self.function(*index)
+
+
+class Update(Map):
+    """One element changed."""
+
+    def __init__(self, before: Map, index: tuple[Term, ...], value: Term) -> None:
+        self.before, self.index, self.value = before, index, value
+
+    def read(self, index: tuple[Term, ...]) -> Term:
+        same = terms.conjunction([terms.equal(a, b) for a, b in zip(index, self.index, strict=True)])
+        if z3.is_true(same):
+            return self.value
+        if z3.is_false(same):
+            return self.before.read(index)
+        return terms.choice(same, self.value, self.before.read(index))
+
+
+class UpdateObject(Map):
+    """All elements of one object's array taken from other contents."""
+
+    def __init__(self, before: Map, index: tuple[Term, ...], other: Map) -> None:
+        self.before, self.index, self.other = before, index, other
+
+    def read(self, index: tuple[Term, ...]) -> Term:
+        same = terms.conjunction([terms.equal(a, b) for a, b in zip(index, self.index, strict=False)])
+        return terms.choice(same, self.other.read(index), self.before.read(index))
+
+
+class Killed(Map):
+    """False at all addresses from ``start`` below ``end``."""
+
+    def __init__(self, before: Map, start: Term, end: Term) -> None:
+        self.before, self.start, self.end = before, start, end
+
+    def read(self, index: tuple[Term, ...]) -> Term:
+        inside = z3.And(self.start <= index[0], index[0] < self.end)
+        return terms.conjunction([terms.negation(inside), self.before.read(index)])
+
+
+class Merge(Map):
+    """One of two contents."""
+
+    def __init__(self, condition: Term, then: Map, otherwise: Map) -> None:
+        self.condition, self.then, self.otherwise = condition, then, otherwise
+
+    def read(self, index: tuple[Term, ...]) -> Term:
+        return terms.choice(self.condition, self.then.read(index), self.otherwise.read(index))
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Something known on a path. A ``branch`` tells paths apart; others hold on the path only because of them.
+
+    ``invariant`` names the invariant that it is, so that queries can leave out those that do not matter.
+    """
+
+    term: Term
+    branch: bool = False
+    invariant: str = ""
+
+
+@dataclass
+class State:
+    """The maps, the locals of the running function, and what is known."""
+
+    maps: dict[Key, Map] = field(default_factory=dict)
+    locals: dict[str, Value] = field(default_factory=dict)
+    facts: list[Fact] = field(default_factory=list)
+    # Maps written since all invariants were known to hold.
+    dirty: set[Key] = field(default_factory=set)
+    # Set where no path leads on.
+    dead: bool = False
+
+    def copy(self) -> State:
+        """A state that can be changed on its own."""
+        return State(dict(self.maps), dict(self.locals), list(self.facts), set(self.dirty), self.dead)
+
+    def become(self, other: State) -> None:
+        """Go on as another state."""
+        self.maps, self.locals, self.facts, self.dirty = other.maps, other.locals, other.facts, other.dirty
+        self.dead = other.dead
+
+    def map(self, key: Key) -> Map:
+        """The contents of a map; unknown ones come into being when they are first asked for."""
+        if key not in self.maps:
+            return Symbol(key, "")
+        return self.maps[key]
+
+    def read(self, key: Key, *index: Term) -> Term:
+        """The value at an index."""
+        return self.map(key).read(index)
+
+    def write(self, key: Key, value: Term, *index: Term) -> None:
+        """Change one element."""
+        before = self.map(key)
+        self.dirty.add(key)
+        if not key.arity:
+            constant = Constant(value)
+            self.maps[key] = constant
+        else:
+            self.maps[key] = Update(before, index, value)
+
+    def assume(self, term: Term, branch: bool = False) -> None:
+        """Know one thing more."""
+        if not z3.is_true(term):
+            self.facts.append(Fact(term, branch))
+
+    def known(self) -> list[Term]:
+        """All that is known."""
+        return [fact.term for fact in self.facts]
+
+    def name_maps(self, keys: set[Key]) -> None:
+        """Give the present contents of maps names of their own, so that formulas about them have short triggers."""
+        for key in sorted(keys, key=lambda one: one.label):
+            present = self.map(key)
+            if isinstance(present, Symbol):
+                continue
+            named = Symbol(key, fresh_name("@"))
+            if key.arity:
+                variables = [z3.Int(f"i{position}") for position in range(key.arity)]
+                left = named.read(tuple(variables))
+                self.facts.append(Fact(z3.ForAll(variables, left == present.read(tuple(variables)), patterns=[left])))
+            else:
+                self.facts.append(Fact(named.read(()) == present.read(())))
+            self.maps[key] = named
+
+    def forget(self, key: Key) -> None:
+        """Nothing is known of a map any more."""
+        self.maps[key] = Symbol(key, fresh_name("~"))
+        self.dirty.add(key)
+
+    def forget_object(self, key: Key, index: tuple[Term, ...]) -> None:
+        """Nothing is known of the elements of one object's array any more."""
+        self.maps[key] = UpdateObject(self.map(key), index, Symbol(key, fresh_name("~")))
+        self.dirty.add(key)
+
+
+class Constant(Map):
+    """The value of the only object's field."""
+
+    def __init__(self, value: Term) -> None:
+        self.value = value
+
+    def read(self, index: tuple[Term, ...]) -> Term:
+        return self.value
+
+
+def merge_states(states: list[tuple[State, Value]], common: int) -> tuple[State, Value]:
+    """Join paths that part after ``common`` facts; each comes with the value that it gives."""
+    if len(states) == 1:
+        return states[0]
+    guards = [terms.conjunction([f.term for f in state.facts[common:] if f.branch]) for state, _ in states]
+    result, value = states[-1][0].copy(), states[-1][1]
+    for (state, one), guard in reversed(list(zip(states[:-1], guards[:-1], strict=True))):
+        value = merged(guard, one, value)
+        for key in {*result.maps, *state.maps}:
+            a, b = state.map(key), result.map(key)
+            if a is not b and not (isinstance(a, Symbol) and isinstance(b, Symbol) and same_symbol(a, b)):
+                result.maps[key] = Merge(guard, a, b)
+        for name in list(result.locals):
+            if name in state.locals:
+                result.locals[name] = merged(guard, state.locals[name], result.locals[name])
+        result.dirty |= state.dirty
+    facts = list(states[0][0].facts[:common])
+    # Some path was taken; branches before `common` are facts of the whole.
+    facts.append(Fact(terms.disjunction(guards), branch=True))
+    seen: set[int] = set()
+    for (state, _), guard in zip(states, guards, strict=True):
+        for fact in state.facts[common:]:
+            if not fact.branch and fact.term.get_id() not in seen:
+                seen.add(fact.term.get_id())
+                facts.append(Fact(terms.implication(guard, fact.term), False, fact.invariant))
+    result.facts = facts
+    return result, value
+
+
+def same_symbol(a: Symbol, b: Symbol) -> bool:
+    """Whether two unknown contents are one."""
+    if a.function is not None and b.function is not None:
+        return bool(a.function.eq(b.function))
+    return a.constant is not None and b.constant is not None and bool(a.constant.eq(b.constant))

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Invariants as formulas: what holds for all live objects of the parameters' types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import z3
+
+from tessera.ir.nodes import Function
+from tessera.lang.structs import Inline
+from tessera.lang.types import ArrayType, is_packed, is_struct
+from tessera.smt import terms, values
+from tessera.smt.heap import State, Symbol
+from tessera.smt.objects import FieldPlace
+from tessera.smt.session import maps_in
+from tessera.smt.terms import Term
+from tessera.smt.values import PackedValue
+
+
+class Invariant:
+    """One ``@invariant``. ``at_exit``: it holds only when the kernel is left, not between its functions."""
+
+    def __init__(self, function: Function, of_field: tuple[Any, str, Any] | None = None) -> None:
+        self.function = function
+        # Of a packed class: the struct's field whose values it is applied to.
+        self.of_field = of_field
+        self.name = function.name.rpartition(".")[2]
+        self._fields: frozenset[str] | None = None
+
+    def fields(self, execution: Any) -> frozenset[str]:
+        """The labels of the maps that it speaks of."""
+        if self._fields is None:
+            self._fields = maps_in(self.goal(execution, State()))
+        return self._fields
+
+    def _variables(self, prefix: str) -> tuple[list[Term], list[Any]]:
+        if self.of_field is not None:
+            types: list[tuple[str, Any]] = [("holder", self.of_field[0])]
+        else:
+            types = self.function.parameters
+        variables = [z3.Const(values.fresh_name(f"{prefix}{name}"), values.sort_of(type_)) for name, type_ in types]
+        return variables, [type_ for _, type_ in types]
+
+    def _body(self, execution: Any, state: State, variables: list[Term], types: list[Any]) -> Term:
+        arguments: list[Any] = list(variables)
+        if self.of_field is not None:
+            struct, name, type_ = self.of_field
+            arguments = [execution.load(FieldPlace(struct, name, type_, (variables[0],)), state)]
+        body = execution.holds(self.function, state, arguments)
+        alive = [
+            execution.is_live(state, type_, variable)
+            for type_, variable in zip(types, variables, strict=True)
+            if is_struct(type_)
+        ]
+        return terms.implication(terms.conjunction(alive), body)
+
+    def goal(self, execution: Any, state: State) -> Term:
+        """It holds for arbitrary objects: unknown constants stand for them."""
+        variables, types = self._variables("any.")
+        for type_, variable in zip(types, variables, strict=True):
+            execution.session.know(type_, variable)
+        return self._body(execution, state, variables, types)
+
+    def hypothesis(self, execution: Any, state: State) -> Term:
+        """It holds for all objects."""
+        variables, types = self._variables("all.")
+        if not variables:
+            return self._body(execution, state, [], [])
+        mark = execution.session.mark()
+        body = self._body(execution, state, variables, types)
+        triggers = self._triggers(execution, state, variables)
+        formula: Term = execution.session.quantified(variables, types, body, mark, triggers)
+        return formula
+
+    def _triggers(self, execution: Any, state: State, variables: list[Term]) -> list[list[Term]]:
+        if self.of_field is not None:
+            struct, name, type_ = self.of_field
+            value = execution.load(FieldPlace(struct, name, type_, (variables[0],)), state)
+            return [[value.tag]]
+        found = []
+        names = [name for name, _ in self.function.parameters]
+        for contract in self.function.contracts:
+            if contract.kind != "trigger":
+                continue
+            inner = State(state.maps, dict(zip(names, variables, strict=True)))
+            one: list[Term] = []
+            for expression in contract.expressions:
+                value = execution.in_contract(expression, inner)
+                one.append(value.tag if isinstance(value, PackedValue) else value)
+            found.append(one)
+        return found
+
+
+def invariants_of(functions: Iterable[Function], structs: Iterable[Any]) -> tuple[list[Invariant], dict[Any, Any]]:
+    """Invariants of memory, and those of packed classes by class; the latter hold in every field of that class, too."""
+    found: list[Invariant] = []
+    of_packed: dict[Any, list[Function]] = {}
+    for function in functions:
+        types = [type_ for _, type_ in function.parameters]
+        if len(types) == 1 and is_packed(types[0]):
+            base = types[0].__packed__.base
+            of_packed.setdefault(base, []).append(function)
+            found += [Invariant(function, (struct, name, type_)) for struct, name, type_ in _fields(structs, base)]
+        else:
+            found.append(Invariant(function))
+    return found, of_packed
+
+
+def _fields(structs: Iterable[Any], base: Any) -> Iterable[tuple[Any, str, Any]]:
+    for struct in structs:
+        for field in struct.__struct__.layout().fields.values():
+            if not isinstance(field.type, (ArrayType, Inline)) and is_packed(field.type):
+                if field.type.__packed__.base is base:
+                    yield struct, field.name, field.type
+
+
+__all__ = ["Invariant", "Symbol", "invariants_of"]

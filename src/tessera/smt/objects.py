@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Where objects lie: which there is only one of, which lie inside others, and how a place becomes an index of a map."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import z3
+
+from tessera.ir.nodes import Expression, Function, Program
+from tessera.lang.memory import STATICS, StaticObject
+from tessera.lang.structs import Field, Inline, size_of_stored
+from tessera.lang.types import ArrayType, OptionalReference, is_packed, is_struct
+from tessera.smt import terms
+from tessera.smt.heap import Key
+from tessera.smt.terms import INT, Term
+from tessera.smt.values import Component, components_of, sort_of
+from tessera.smt.walk import expressions_of
+
+
+@dataclass(frozen=True)
+class OnlyObject:
+    """A reference to the only object of its struct."""
+
+    static: StaticObject
+
+
+@dataclass(frozen=True)
+class FieldPlace:
+    """A scalar or packed value in memory: ``struct.name`` at an index."""
+
+    struct: Any
+    name: str
+    type: Any
+    index: tuple[Term, ...]
+
+
+@dataclass(frozen=True)
+class ArrayPlace:
+    """An array in memory, before an element is chosen."""
+
+    struct: Any
+    field: Field
+    index: tuple[Term, ...]
+
+
+Reference = Any
+
+
+class Objects:
+    """What is known of a program's structs.
+
+    A struct is *single* if its only object is a static one and no reference to it comes from anywhere else; it is
+    *placed* if its objects lie in arrays of single or placed ones only, so that a reference to it is always good.
+    """
+
+    def __init__(self, program: Program) -> None:
+        referred: set[Any] = set()
+        for function in program.functions.values():
+            referred |= set(_made_from_numbers(function))
+        statics: dict[Any, list[StaticObject]] = {}
+        for entry in STATICS:
+            statics.setdefault(entry.type, []).append(entry)
+        stored = set(_stored_references(program))
+        self.single = {
+            cls for cls, entries in statics.items() if len(entries) == 1 and cls not in referred and cls not in stored
+        }
+        self.placed: set[Any] = set()
+        waiting = list(self.single)
+        while waiting:
+            for field in waiting.pop().__struct__.layout().fields.values():
+                inner = _inline_struct(field.type)
+                if inner is not None and inner not in referred | stored and inner not in statics:
+                    if inner not in self.placed:
+                        self.placed.add(inner)
+                        waiting.append(inner)
+        # Structs whose objects come into being and end.
+        self.mortal = sorted(
+            (cls for cls in referred | stored if self.needs_life(cls)), key=lambda cls: str(cls.__name__)
+        )
+        self.structs = sorted(_all_structs(program), key=lambda cls: str(cls.__name__))
+        self.statics = {id(entry): entry for entries in statics.values() for entry in entries}
+
+    def needs_life(self, struct: Any) -> bool:
+        """Whether a reference to such an object could be stale."""
+        return struct not in self.single and struct not in self.placed
+
+    def static(self, entry: StaticObject) -> Reference:
+        """A reference to a static object."""
+        if entry.type in self.single:
+            return OnlyObject(entry)
+        return z3.Int(f"static.{entry.name or entry.offset}")
+
+    def field(self, struct: Any, reference: Reference, field: Field) -> Any:
+        """The place of a field."""
+        index = () if isinstance(reference, OnlyObject) else (reference,)
+        if isinstance(field.type, ArrayType):
+            return ArrayPlace(struct, field, index)
+        if isinstance(field.type, Inline):
+            return self._inside(struct, reference, field, None)
+        return FieldPlace(struct, field.name, field.type, index)
+
+    def element(self, array: ArrayPlace, index: Term) -> Any:
+        """The place of an element."""
+        element = array.field.type.element
+        if isinstance(element, Inline):
+            reference = array.index[0] if array.index else OnlyObject(STATICS[0])
+            return self._inside(array.struct, reference, array.field, index)
+        return FieldPlace(array.struct, array.field.name, element, (*array.index, index))
+
+    def _inside(self, struct: Any, reference: Reference, field: Field, index: Term | None) -> Reference:
+        """A struct that lies in another object: by number where the outer one has an address, by name otherwise."""
+        if struct in self.single or struct in self.placed:
+            inputs = [] if struct in self.single else [reference]
+            if index is not None:
+                inputs.append(index)
+            return place_function(struct, field, len(inputs))(*inputs)
+        place = terms.add(reference, terms.number(field.offset))
+        if index is None:
+            return place
+        return terms.add(place, terms.mul(index, terms.number(size_of_stored(field.type.element))))
+
+    def keys(self, place: FieldPlace) -> Iterator[tuple[Key, Component | None]]:
+        """The maps that hold what is at a place: one, or one for each component."""
+        yield from keys_of(place.struct, place.name, place.type, len(place.index))
+
+    def field_keys(self, struct: Any, field: Field) -> Iterator[Key]:
+        """All maps of a field; an inline struct's own fields included."""
+        arity = 0 if struct in self.single else 1
+        type_ = field.type
+        if isinstance(type_, ArrayType):
+            type_ = type_.element
+            arity += 1
+        if isinstance(type_, Inline):
+            yield from self.struct_keys(type_.struct)
+        else:
+            for key, _ in keys_of(struct, field.name, type_, arity):
+                yield key
+
+    def struct_keys(self, struct: Any) -> Iterator[Key]:
+        """All maps of a struct's fields, without ghosts."""
+        for field in struct.__struct__.layout().fields.values():
+            yield from self.field_keys(struct, field)
+
+    def ghost_key(self, struct: Any, name: str, type_: Any) -> Key:
+        """The map of a ghost field."""
+        return Key(struct.__name__, f"{name}°", Key.sort_name(sort_of(type_)), 0 if struct in self.single else 1, type_)
+
+
+def _all_structs(program: Program) -> set[Any]:
+    """Every struct that the program knows."""
+    found: set[Any] = set()
+    list(_stored_references(program, found))
+    for function in program.functions.values():
+        found |= set(_made_from_numbers(function))
+    return found
+
+
+def place_function(struct: Any, field: Field, arity: int) -> Any:
+    """The address of what lies in a field that has no number of its own."""
+    return z3.Function(f"place.{struct.__name__}.{field.name}", *[INT] * arity, INT)
+
+
+def keys_of(struct: Any, name: str, type_: Any, arity: int) -> Iterator[tuple[Key, Component | None]]:
+    """The maps of values of a type."""
+    if is_packed(type_):
+        base = type_.__packed__.base
+        for component in components_of(base).values():
+            label = f"{name}.{component.name}"
+            yield Key(struct.__name__, label, Key.sort_name(component.sort), arity, (base, component)), component
+    else:
+        yield Key(struct.__name__, name, Key.sort_name(sort_of(type_)), arity, type_), None
+
+
+def live_key(struct: Any) -> Key:
+    """The map that says which addresses are those of live objects of a struct."""
+    return Key(struct.__name__, "live", "bool", 1, bool)
+
+
+def _inline_struct(type_: Any) -> Any:
+    if isinstance(type_, ArrayType):
+        type_ = type_.element
+    return type_.struct if isinstance(type_, Inline) else None
+
+
+def _made_from_numbers(function: Function) -> Iterator[Any]:
+    """Structs that a reference is made to from a number."""
+    for node in expressions_of(function):
+        if node.operation in ("at", "at_or_none"):
+            yield target_of(node.type)
+
+
+def _stored_references(program: Program, seen: set[Any] | None = None) -> Iterator[Any]:
+    """Structs that a reference to is kept in memory or in a packed value; ``seen`` gets all that were looked at."""
+    seen = set() if seen is None else seen
+    for entry in STATICS:
+        yield from _references_in(entry.type, seen)
+    for function in program.functions.values():
+        for node in expressions_of(function):
+            if node.operation == "field_place":
+                yield from _references_in(target_of(node.operands[0].type), seen)
+
+
+def _references_in(struct: Any, seen: set[Any]) -> Iterator[Any]:
+    if struct in seen:
+        return
+    seen.add(struct)
+    for field in struct.__struct__.layout().fields.values():
+        type_ = field.type.element if isinstance(field.type, ArrayType) else field.type
+        if isinstance(type_, Inline):
+            yield from _references_in(type_.struct, seen)
+        elif is_packed(type_):
+            base = type_.__packed__.base
+            for cls in (base, *base.__packed__.variants.values()):
+                for bit_field in cls.__packed__.fields().values():
+                    if is_reference(bit_field.type):
+                        yield target_of(bit_field.type)
+        elif is_reference(type_):
+            yield target_of(type_)
+
+
+def is_reference(type_: Any) -> bool:
+    """Whether values of a type refer to objects."""
+    return isinstance(type_, OptionalReference) or is_struct(type_)
+
+
+def target_of(type_: Any) -> Any:
+    """The struct that a reference type refers to."""
+    return type_.target if isinstance(type_, OptionalReference) else type_
+
+
+def reference_operand(node: Expression) -> Any:
+    """The struct of the object that a place expression's field belongs to."""
+    return target_of(node.operands[0].type)
