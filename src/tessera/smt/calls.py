@@ -11,18 +11,16 @@ from typing import Any, NoReturn
 import z3
 
 from tessera.ir.nodes import Contract, Expression, Function
+from tessera.ir.values import component_types
 from tessera.lang.types import OptionalReference, is_struct
 from tessera.smt import terms, values
 from tessera.smt.expressions import Expressions
 from tessera.smt.heap import Fact, Key, State, merge_states
-from tessera.smt.objects import ArrayPlace, FieldPlace, OnlyObject, keys_of, live_key, target_of
+from tessera.smt.objects import ArrayPlace, FieldPlace, OnlyObject, keys_of, target_of
+from tessera.smt.reading import keeps_invariants
 from tessera.smt.session import Session
 from tessera.smt.terms import Term
 from tessera.smt.values import Value
-from tessera.smt.writes import loops_in
-
-# A function with more expressions than this, those that it calls included, is not read in place.
-MAX_INLINED = 2500
 
 
 @dataclass(frozen=True)
@@ -188,8 +186,8 @@ class Calls(Expressions):
             if isinstance(place, ArrayPlace):
                 return [Change(key, place.index) for key in objects.field_keys(place.struct, place.field)]
             if isinstance(place, FieldPlace):
-                keys = keys_of(place.struct, place.name, place.type, len(place.index))
-                return [Change(key, place.index) for key, _ in keys]
+                held = keys_of(place.struct, place.name, place.type, len(place.index))
+                return [Change(key, place.index) for key, _ in held]
         reference = self.value(node, state)
         struct = target_of(node.type)
         index = () if isinstance(reference, OnlyObject) else (reference,)
@@ -217,7 +215,7 @@ class Calls(Expressions):
 
     def good_value(self, state: State, type_: Any, value: Value) -> Term:
         """What holds of every argument and result: a reference is null or to a live object; null only if optional."""
-        parts = values.component_types(type_) if type_ not in (None, NoReturn) else None
+        parts = component_types(type_) if type_ not in (None, NoReturn) else None
         if parts is not None:
             return terms.conjunction([self.good_value(state, t, v) for t, v in zip(parts, value, strict=True)])
         if isinstance(type_, OptionalReference) and not isinstance(value, OnlyObject):
@@ -250,37 +248,3 @@ class Calls(Expressions):
         for invariant in self.session.invariants:
             if touched is None or invariant.fields(self) & touched:
                 state.facts.append(Fact(invariant.hypothesis(self, state), False, invariant.name))
-
-
-def keeps_invariants(function: Function) -> bool:
-    """Whether a function may be called only where the invariants hold, and returns where they do."""
-    return not any(contract.kind == "without_invariants" for contract in function.contracts)
-
-
-def size_of(functions: dict[str, Function], name: str, sizes: dict[str, int]) -> int:
-    """Expressions of a function, with those of all that it calls."""
-    from tessera.smt.walk import expressions_of
-
-    if name not in sizes:
-        function = functions.get(name)
-        total = 0
-        if function is not None:
-            for node in expressions_of(function, contracts=False):
-                total += 1
-                if node.operation == "call":
-                    total += size_of(functions, node.data.name, sizes)
-        sizes[name] = total
-    return sizes[name]
-
-
-def has_contract(function: Function) -> bool:
-    """Whether callers need not read the body."""
-    return any(c.kind in ("ensures", "modifies", "without_invariants") for c in function.contracts)
-
-
-def has_loop(function: Function) -> bool:
-    """Whether there is a loop in the body itself."""
-    return any(True for _ in loops_in(function))
-
-
-__all__ = ["Calls", "Change", "has_contract", "has_loop", "keeps_invariants", "live_key", "size_of"]

@@ -11,11 +11,13 @@ from typing import Any
 import z3
 
 from tessera.ir.nodes import Function, Program
+from tessera.ir.values import component_types
 from tessera.lang.types import INTEGER, NAMED, RATIONAL
 from tessera.smt import bridge, terms, values
 from tessera.smt.algebra import PREFIX
 from tessera.smt.heap import SYMBOLS, Fact, Key, State
 from tessera.smt.objects import Objects
+from tessera.smt.reading import MAX_INLINED, has_contract, has_loop, size_of
 from tessera.smt.solve import Query
 from tessera.smt.terms import Term
 from tessera.smt.writes import Writes
@@ -100,7 +102,7 @@ class Session:
 
     def know_value(self, type_: Any, value: Any) -> None:
         """All of this for an unknown value of any type."""
-        parts = values.component_types(type_) if type_ is not None else None
+        parts = component_types(type_) if type_ is not None else None
         if parts is not None:
             for part, one in zip(parts, value, strict=True):
                 self.know_value(part, one)
@@ -133,8 +135,6 @@ class Session:
 
     def is_inlined(self, callee: Function) -> bool:
         """Whether calls of a function read its body in place: a small one that has no contract and no loop."""
-        from tessera.smt.calls import MAX_INLINED, has_contract, has_loop, size_of
-
         world = self.world
         if callee.name not in world.treatment:
             world.treatment[callee.name] = (
@@ -225,7 +225,7 @@ def component_facts(component: values.Component, base: Any, term: Term) -> list[
 
 
 def _is_word_function(term: Term) -> bool:
-    return z3.is_app(term) and term.num_args() > 0 and term.decl().name().startswith(PREFIX)
+    return bool(z3.is_app(term) and term.num_args() > 0 and term.decl().name().startswith(PREFIX))
 
 
 def subterms(roots: Iterable[Term]) -> Iterable[Term]:

@@ -10,9 +10,10 @@ import z3
 
 from tessera.ir import nodes
 from tessera.ir.nodes import Contract, Expression, For, Statement, While
+from tessera.lang.types import RATIONAL
 from tessera.smt import terms, values
 from tessera.smt.calls import Calls
-from tessera.smt.heap import Fact, Key, Killed, State, merge_states
+from tessera.smt.heap import Killed, State, merge_states
 from tessera.smt.objects import OnlyObject, live_key, target_of
 from tessera.smt.terms import Term
 from tessera.smt.values import Value
@@ -118,7 +119,7 @@ class Execution(Calls):
 
     def _run_ghoststore(self, node: nodes.GhostStore, state: State, frame: Frame) -> None:
         value = self.in_contract(node.value, state)
-        if node.field.type is values.RATIONAL and value.sort() == terms.INT:
+        if node.field.type is RATIONAL and value.sort() == terms.INT:
             value = z3.ToReal(value)
         reference = self.in_contract(node.reference, state)
         ghost = node.field
@@ -306,6 +307,3 @@ def _common_prefix(states: list[State]) -> int:
         if any(not state.facts[position].term.eq(first[position].term) for state in states):
             return position
     return count
-
-
-__all__ = ["Execution", "Fact", "Key"]

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Terms of the prover: every word, address and enumeration is a mathematical integer.
 
-Sums, differences and comparisons are linear arithmetic. What works on bits is an uninterpreted function with the axioms
-of :mod:`tessera.smt.bridge`, which are proved as facts of bit-vectors; a constant mask or shift becomes arithmetic here.
+Sums, differences and comparisons are linear arithmetic. What works on bits is an uninterpreted function with the
+axioms of :mod:`tessera.smt.bridge`, which are proved as facts of bit-vectors; a constant mask or shift becomes
+arithmetic here.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ import z3
 from tessera.ir.values import component_types, field_number, mask_of, width_of
 from tessera.lang.packed import BitField
 from tessera.lang.types import INTEGER, RATIONAL, TEXT, OptionalReference, is_enum, is_packed, is_struct, is_word
+from tessera.lang.words import WORDS
 from tessera.smt import terms
 from tessera.smt.terms import BOOL, INT, REAL, Term
 
@@ -55,11 +56,11 @@ class Component:
 
     def read(self, raw: int) -> Term:
         """The component of known bits."""
-        field = BitField(self.name, bool if self.is_bool else None, self.low, self.width, self.shift, self.signed)
         stored = raw >> self.low & (1 << self.width) - 1
         if self.is_bool:
             return z3.BoolVal(bool(stored))
-        return terms.number(field_number(_Wide(field), stored))
+        field = BitField(self.name, WORDS[64], self.low, self.width, self.shift, self.signed)
+        return terms.number(field_number(field, stored))
 
     def bounds(self) -> Callable[[Term], Term]:
         """What holds of every value of this component."""
@@ -77,14 +78,6 @@ class Component:
             return z3.And(inside, term % (1 << self.shift) == 0) if self.shift else inside
 
         return holds
-
-
-class _Wide:
-    """A bit field whose type is a 64-bit word, for :func:`field_number`."""
-
-    def __init__(self, field: BitField) -> None:
-        self.low, self.width, self.shift, self.signed = field.low, field.width, field.shift, field.signed
-        self.type = int
 
 
 def _key(field: BitField) -> tuple[int, int, int, bool, bool]:

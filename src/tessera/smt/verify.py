@@ -10,9 +10,9 @@ import z3
 
 from tessera.ir.nodes import Contract, Function
 from tessera.smt import terms, values
-from tessera.smt.calls import Change, keeps_invariants
+from tessera.smt.calls import Change
 from tessera.smt.heap import Fact, Key, State
-from tessera.smt.objects import OnlyObject
+from tessera.smt.reading import keeps_invariants
 from tessera.smt.session import Obligation, Session, World
 from tessera.smt.statements import Execution
 
@@ -137,6 +137,3 @@ def _name(obligations: list[Obligation], function: Function) -> None:
         name = f"{short}:{place}: {one.rule}" + (f" {one.text}" if one.text else "")
         seen[name] = seen.get(name, 0) + 1
         one.name = name if seen[name] == 1 else f"{name} #{seen[name]}"
-
-
-__all__ = ["OnlyObject", "Reading", "read_function"]

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from tessera.ir.nodes import Assign, Contract, Expression, For, Function, GhostStore, Statement, Store
+from tessera.ir.nodes import Assign, Contract, Expression, For, Function, GhostStore, Statement, Store, While
 from tessera.lang.types import ArrayType
 from tessera.smt.heap import Key
 from tessera.smt.objects import Objects, keys_of, live_key, target_of
@@ -83,8 +83,6 @@ def assigned_locals(statements: Iterable[Statement]) -> set[str]:
 
 def loops_in(function: Function) -> Iterator[Any]:
     """Loops of a function."""
-    from tessera.ir.nodes import While
-
     for statement in function.body:
         for node in everything_below(statement):
             if isinstance(node, (While, For)):
