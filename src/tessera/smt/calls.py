@@ -73,6 +73,8 @@ class Calls(Expressions):
         if node.type is NoReturn:
             state.dead = True
             return None
+        if self.session.quantifying:
+            raise NotImplementedError(f"{node.data.name} under a quantifier")
         self.session.relies_on.add(node.data.name)
         value = values.fresh(node.type, node.data.name.rpartition(".")[2])
         self.session.know_value(node.type, value)

@@ -254,6 +254,8 @@ class Expressions(Words):
     def _to_word(self, node: Expression, state: State, value: PackedValue) -> Term:
         word = value.word
         if word is None:
+            if self.session.quantifying:
+                raise NotImplementedError("to_word of a built value under a quantifier")
             word = z3.Int(values.fresh_name(f"word.{value.base.__name__}"))
             self.session.know(node.type, word)
         for component, term in value.all():

@@ -218,6 +218,8 @@ class Constant(Map):
 
 def merge_states(states: list[tuple[State, Value]], common: int) -> tuple[State, Value]:
     """Join paths that part after ``common`` facts; each comes with the value that it gives."""
+    # What a path that ends in a call without return would give does not matter.
+    states = [one for one in states if not one[0].dead] or states[:1]
     if len(states) == 1:
         return states[0]
     guards = [terms.conjunction([f.term for f in state.facts[common:] if f.branch]) for state, _ in states]

@@ -93,7 +93,8 @@ class Execution(Calls):
 
     def _run_return(self, node: nodes.Return, state: State, frame: Frame) -> list[State]:
         value = None if node.value is None else self.value(node.value, state)
-        frame.returns.append((state, value))
+        if not state.dead:
+            frame.returns.append((state, value))
         return []
 
     def _run_unreachable(self, node: nodes.Unreachable, state: State, frame: Frame) -> list[State]:
@@ -239,6 +240,10 @@ class Execution(Calls):
         condition, head = enter(head)
         leaving = head.copy()
         leaving.assume(terms.negation(condition), branch=True)
+        if isinstance(node, For):
+            # Behind the loop the index is what the last turn left.
+            leaving.locals[node.name] = values.fresh(node.type, node.name)
+            self.session.know_value(node.type, leaving.locals[node.name])
         after = [] if z3.is_true(condition) else [leaving]
         turn = head.copy()
         turn.assume(condition, branch=True)
@@ -294,6 +299,7 @@ class Execution(Calls):
                 head.assume(self.good_value(head, type_, head.locals[name]))
         if self.keeps_invariants:
             self.assume_invariants(head, {key.label for key in written | dirty})
+            head.dirty = set()
         return head
 
     def _promise(self, contract: Contract, state: State) -> Term:
