@@ -10,9 +10,8 @@ from tessera.abi.objects import SLOT_BITS
 from tessera.arch import paging
 from tessera.kernel.capability import IrqControlCap, UntypedCap, ZombieCap
 from tessera.kernel.derivation import badge_of, is_empty, is_final, is_parent_of, same_object, same_region
-from tessera.kernel.layout import Slot
+from tessera.kernel.layout import GRANULE_BITS, Granule, Slot
 from tessera.kernel.region import THREAD_SLOTS, base_of, contains, size_bits_of
-from tessera.kernel.untyped import GRANULE_BITS, Granule
 from tessera.lang import address_of, at, compiled, implies, invariant, u64
 
 

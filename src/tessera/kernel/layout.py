@@ -21,6 +21,7 @@ from tessera.lang import (
     u8,
     u32,
     u64,
+    u128,
     word,
 )
 
@@ -145,9 +146,14 @@ class Tcb:
     queue_previous: Tcb | None
     wait_next: Tcb | None
     wait_previous: Tcb | None
+    # Rises along a queue of waiting threads.
+    wait_position: rational = ghost_field()
 
     fpu: Array[u64] = array(FPU_REGISTER_COUNT)
     name: Array[u8] = array(THREAD_NAME_BYTES)
+
+    # Of a thread in the ready or release queue: grows from the first to the last.
+    position: rational = ghost_field()
 
 
 @word(u64)
@@ -258,3 +264,14 @@ class AsidPool:
     """The address spaces of 512 identifiers."""
 
     spaces: Array[PageTable | None] = array(512)
+
+
+# Memory is handed out and cleared in units of 16 bytes.
+GRANULE_BITS = 4
+
+
+@struct
+class Granule:
+    """The smallest piece of memory. For proofs, memory that nothing is made of consists of these."""
+
+    value: u128

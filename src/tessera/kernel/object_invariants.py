@@ -6,7 +6,8 @@ Predicates on a capability hold for every capability that a slot holds, and that
 
 from __future__ import annotations
 
-from tessera.abi.objects import MAX_UNTYPED_BITS, SLOT_BITS, WORD_BITS
+from tessera.abi.objects import MAX_UNTYPED_BITS, MIN_UNTYPED_BITS, SLOT_BITS, WORD_BITS
+from tessera.arch import paging
 from tessera.kernel.capability import (
     AsidPoolCap,
     Capability,
@@ -36,6 +37,8 @@ SLOT_SIZE = 1 << SLOT_BITS
 # A CNode fills at most the largest untyped memory.
 MAX_NODE_RADIX = MAX_UNTYPED_BITS - SLOT_BITS
 LAST_ADDRESS = (1 << 64) - 1
+# The kernel sees so many bytes of physical memory from address 0 on.
+WINDOW_SIZE = paging.WINDOW_ENTRIES << paging.GIGA_PAGE_BITS
 
 
 @specification
@@ -44,12 +47,21 @@ def is_node(first: Slot, radix: u64) -> bool:
     return live(first) and first.node_radix == radix
 
 
+@specification
+def is_memory(cap: UntypedCap) -> bool:
+    """Whether an untyped lies at a multiple of its size, and in the kernel's window if it is no device's."""
+    size = u64(1) << cap.size_bits
+    if cap.size_bits < MIN_UNTYPED_BITS or cap.size_bits > MAX_UNTYPED_BITS or cap.base & (size - 1) != 0:
+        return False
+    return cap.free_offset <= size and (cap.is_device or cap.base + size <= WINDOW_SIZE)
+
+
 @invariant
 def capability_is_valid(cap: Capability) -> bool:
     """A capability refers to a live object of its kind, and its numbers are in range."""
     match cap:
         case UntypedCap():
-            return 4 <= cap.size_bits and cap.size_bits <= 38
+            return is_memory(cap)
         case EndpointCap():
             return live(cap.endpoint)
         case NotificationCap():

@@ -36,22 +36,23 @@ from tessera.kernel.capability import (
     UntypedCap,
 )
 from tessera.kernel.cspace import slot_at
-from tessera.kernel.layout import Endpoint, Notification, PageTable, Reply, SchedContext, Slot, Tcb
+from tessera.kernel.layout import (
+    GRANULE_BITS,
+    Endpoint,
+    Granule,
+    Notification,
+    PageTable,
+    Reply,
+    SchedContext,
+    Slot,
+    Tcb,
+)
 from tessera.kernel.request import Status
 from tessera.kernel.state import kernel
-from tessera.lang import at, compiled, decreases, max, min, range, struct, u64, u128
+from tessera.lang import at, compiled, decreases, max, min, range, u64
 
-# Memory is handed out and cleared in units of 16 bytes.
-GRANULE_BITS = 4
 # How much is cleared between two looks for interrupts: the unit of UntypedCap.clear_offset.
 CLEAR_CHUNK_BITS = 9
-
-
-@struct
-class Granule:
-    """The smallest piece of memory, for clearing."""
-
-    value: u128
 
 
 @compiled
