@@ -14,8 +14,8 @@ from tessera.lang.types import ArrayType, is_packed, is_struct
 from tessera.smt import terms, values
 from tessera.smt.heap import State, Symbol
 from tessera.smt.objects import FieldPlace
-from tessera.smt.session import maps_in
 from tessera.smt.terms import Term
+from tessera.smt.text import maps_in
 from tessera.smt.values import PackedValue
 
 

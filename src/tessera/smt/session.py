@@ -5,20 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 import z3
 
 from tessera.ir.nodes import Function, Program
 from tessera.ir.values import component_types
-from tessera.lang.types import INTEGER, NAMED, RATIONAL
-from tessera.smt import bridge, terms, values
+from tessera.lang.types import INTEGER, RATIONAL
+from tessera.smt import terms, values
 from tessera.smt.algebra import PREFIX
-from tessera.smt.heap import SYMBOLS, Fact, Key, State
+from tessera.smt.heap import Fact, Key, State
 from tessera.smt.objects import Objects
 from tessera.smt.reading import MAX_INLINED, has_contract, has_loop, size_of
-from tessera.smt.solve import Query
 from tessera.smt.terms import Term
 from tessera.smt.writes import Writes
 
@@ -240,130 +238,3 @@ def subterms(roots: Iterable[Term]) -> Iterable[Term]:
         seen.add(key)
         yield one
         todo.extend(one.children())
-
-
-@cache
-def _axioms(functions: frozenset[str]) -> tuple[Term, ...]:
-    return tuple(bridge.integer_form(axiom) for axiom in bridge.relevant(functions_text(functions)))
-
-
-def functions_text(functions: frozenset[str]) -> str:
-    """Names as they occur in queries."""
-    return " ".join(f"{PREFIX}{name}" for name in sorted(functions))
-
-
-def typing_axioms(terms_of_query: list[Term]) -> list[Term]:
-    """The ranges of what maps hold and of parts of words, for the functions that occur."""
-    found: dict[str, Term] = {}
-    for term in terms_of_query:
-        if not z3.is_app(term) or z3.is_int_value(term):
-            continue
-        declaration = term.decl()
-        name = declaration.name()
-        if name in found or declaration.kind() != z3.Z3_OP_UNINTERPRETED:
-            continue
-        if name in SYMBOLS:
-            type_ = SYMBOLS[name].type
-        elif name in values.PARTS:
-            type_ = values.PARTS[name]
-        elif name.startswith("place."):
-            found[name] = _place_axiom(declaration)
-            continue
-        else:
-            continue
-        variables = [z3.Int(f"i{position}") for position in range(declaration.arity())]
-        read = declaration(*variables)
-        if isinstance(type_, tuple):
-            facts = component_facts(type_[1], type_[0], read)
-        else:
-            facts = values.scalar_facts(type_, read)
-        if name in SYMBOLS and SYMBOLS[name].name == "live":
-            facts = [terms.implication(read, terms.conjunction(life_facts(SYMBOLS[name].struct, variables[0])))]
-        if facts:
-            fact = terms.conjunction(facts)
-            found[name] = z3.ForAll(variables, fact, patterns=[read]) if variables else fact
-    return [found[name] for name in sorted(found)]
-
-
-def life_facts(struct: str, address: Term) -> list[Term]:
-    """What being a live object of a struct means for the address: aligned, inside of the address space, canonical."""
-    layout = NAMED[struct].__struct__.layout()
-    half = z3.IntVal(1 << 38)
-    top = z3.IntVal(1 << 64)
-    return [
-        address > 0,
-        address % layout.alignment == 0,
-        address + layout.size <= top,
-        z3.Or(address < half, address >= top - half),
-    ]
-
-
-def _place_axiom(declaration: Any) -> Term:
-    """Places of different indexes are different, and none is the null reference."""
-    variables = [z3.Int(f"i{position}") for position in range(declaration.arity())]
-    place = declaration(*variables)
-    facts = [place > 0, place < z3.IntVal(1 << 64)]
-    # No array here has more elements; without a bound there would be more places than addresses.
-    bounds = [z3.And(variable >= 0, variable < 1 << 16) for variable in variables]
-    for position, variable in enumerate(variables):
-        inverse = z3.Function(f"index{position}.{declaration.name()}", terms.INT, terms.INT)
-        facts.append(inverse(place) == variable)
-    fact = terms.implication(terms.conjunction(bounds), z3.And(*facts))
-    return z3.ForAll(variables, fact, patterns=[place]) if variables else fact
-
-
-def maps_in(term: Term) -> frozenset[str]:
-    """The fields that a formula speaks of."""
-    found = set()
-    for one in subterms([term]):
-        if z3.is_app(one) and one.decl().kind() == z3.Z3_OP_UNINTERPRETED:
-            key = SYMBOLS.get(one.decl().name())
-            if key is not None:
-                found.add(key.label)
-    return frozenset(found)
-
-
-def query_of(session: Session, obligation: Obligation, everything: bool) -> Query:
-    """The obligation as text for solvers: unsatisfiable when it holds.
-
-    Of the invariants only those that speak of a field that the goal or the path speaks of, unless ``everything``.
-    """
-    plain = [fact.term for fact in obligation.facts if not fact.invariant]
-    negated = terms.negation(obligation.goal)
-    chosen = [fact.term for fact in obligation.facts if fact.invariant]
-    if not everything:
-        about = maps_in(negated).union(*(maps_in(term) for term in plain if not z3.is_quantifier(term)))
-        chosen = [term for term in chosen if maps_in(term) & about]
-    return text_of(session, obligation.name, [*plain, *chosen, negated])
-
-
-def text_of(session: Session, name: str, formulas: list[Term]) -> Query:
-    """Formulas as a query, with what types and the bridge say of their terms."""
-    all_terms = list(subterms(formulas))
-    added: list[Term] = []
-    done: set[int] = set()
-    # Facts about constants may bring in others.
-    todo = all_terms
-    while todo:
-        new: list[Term] = []
-        for term in todo:
-            key = term.get_id()
-            if key in session.of_constants and key not in done:
-                done.add(key)
-                new += session.of_constants[key][1]
-        added += new
-        todo = list(subterms(new))
-        all_terms += todo
-    functions = frozenset(
-        term.decl().name()[len(PREFIX) :]
-        for term in all_terms
-        if z3.is_app(term) and term.decl().name().startswith(PREFIX)
-    )
-    axioms = [*_axioms(functions), *bridge.ground_facts(all_terms)] if functions else []
-    solver = z3.Solver()
-    for formula in [*typing_axioms(all_terms), *added, *axioms, *formulas]:
-        if not z3.is_true(formula):
-            solver.add(formula)
-    text = solver.to_smt2().replace("(check-sat)\n", "")
-    text = "\n".join(line for line in text.splitlines() if not line.startswith((";", "(set-info")))
-    return Query(name, text, "quantified")

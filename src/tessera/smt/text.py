@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Obligations as text for solvers, with what types and the bridge say of their terms.
+
+What a formula brings with it is found once; a query is put together from such pieces. The text of a formula does not
+depend on what was read before, so that answers can be kept by content.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import z3
+
+from tessera.lang.types import NAMED
+from tessera.smt import bridge, terms, values
+from tessera.smt.algebra import PREFIX
+from tessera.smt.heap import SYMBOLS
+from tessera.smt.session import Obligation, Session, component_facts, subterms
+from tessera.smt.solve import Query
+from tessera.smt.terms import Term
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One formula: its text, the declarations that it needs, and what it speaks of.
+
+    ``maps``: labels of fields; ``words``: functions of the bridge; ``constants``: unknowns, by z3's identity;
+    ``literals``: the bridge's facts about literal numbers in it.
+    """
+
+    text: str
+    declarations: dict[str, Any]
+    maps: frozenset[str]
+    words: frozenset[str]
+    constants: tuple[int, ...]
+    literals: tuple[str, ...]
+
+
+_pieces: dict[int, tuple[Term, Piece]] = {}
+
+
+def piece_of(term: Term) -> Piece:
+    """What a formula brings with it."""
+    key = term.get_id()
+    # The term is kept, so that its identity is not given to another.
+    if key not in _pieces:
+        _pieces[key] = term, _read(term)
+    return _pieces[key][1]
+
+
+def forget_pieces() -> None:
+    """Give the memory back that pieces take, between functions."""
+    _pieces.clear()
+
+
+def _read(term: Term) -> Piece:
+    declarations: dict[str, Any] = {}
+    maps: set[str] = set()
+    words: set[str] = set()
+    constants: set[int] = set()
+    for one in subterms([term]):
+        if not z3.is_app(one) or one.decl().kind() != z3.Z3_OP_UNINTERPRETED:
+            continue
+        name = one.decl().name()
+        declarations[name] = one.decl()
+        if name in SYMBOLS:
+            maps.add(SYMBOLS[name].label)
+        if name.startswith(PREFIX):
+            words.add(name[len(PREFIX) :])
+        elif not one.num_args():
+            constants.add(one.get_id())
+    literals = tuple(fact.sexpr() for fact in bridge.ground_facts([term])) if words else ()
+    return Piece(term.sexpr(), declarations, frozenset(maps), frozenset(words), tuple(sorted(constants)), literals)
+
+
+def maps_in(term: Term) -> frozenset[str]:
+    """The fields that a formula speaks of."""
+    return piece_of(term).maps
+
+
+def query_of(session: Session, obligation: Obligation, everything: bool) -> Query:
+    """The obligation as text for solvers: unsatisfiable when it holds.
+
+    Of the invariants only those that speak of a field that the goal or the path speaks of, unless ``everything``.
+    """
+    plain = [fact.term for fact in obligation.facts if not fact.invariant]
+    negated = terms.negation(obligation.goal)
+    chosen = [fact.term for fact in obligation.facts if fact.invariant]
+    if not everything:
+        about = maps_in(negated).union(*(maps_in(term) for term in plain if not z3.is_quantifier(term)))
+        chosen = [term for term in chosen if maps_in(term) & about]
+    return text_of(session, obligation.name, [*plain, *chosen, negated])
+
+
+def text_of(session: Session, name: str, formulas: list[Term]) -> Query:
+    """Formulas as a query."""
+    pieces = [piece_of(formula) for formula in formulas if not z3.is_true(formula)]
+    about: list[Piece] = []
+    done: set[int] = set()
+    todo = pieces
+    while todo:
+        # Facts about constants may bring in other constants.
+        new: list[Term] = []
+        for piece in todo:
+            for constant in piece.constants:
+                if constant in session.of_constants and constant not in done:
+                    done.add(constant)
+                    new += session.of_constants[constant][1]
+        todo = [piece_of(fact) for fact in new]
+        about += todo
+    known = [*about, *pieces]
+    declarations: dict[str, Any] = {}
+    for piece in known:
+        declarations.update(piece.declarations)
+    words: frozenset[str] = frozenset().union(*(piece.words for piece in known))
+    axioms = [piece_of(axiom) for axiom in _axioms(words)] if words else []
+    typing = [piece_of(fact) for n in sorted(declarations) for fact in _typing(n, declarations[n].arity())]
+    for piece in (*axioms, *typing):
+        declarations.update(piece.declarations)
+    literals = dict.fromkeys(text for piece in known for text in piece.literals)
+    if literals:
+        declarations[terms.pow2.name()] = terms.pow2
+    lines = [declarations[n].sexpr() for n in sorted(declarations)]
+    lines += [f"(assert {text})" for text in literals]
+    lines += dict.fromkeys(f"(assert {piece.text})" for piece in (*typing, *axioms, *known))
+    return Query(name, "\n".join(lines) + "\n", "quantified")
+
+
+@cache
+def _axioms(functions: frozenset[str]) -> tuple[Term, ...]:
+    text = " ".join(f"{PREFIX}{name}" for name in sorted(functions))
+    return tuple(bridge.integer_form(axiom) for axiom in bridge.relevant(text))
+
+
+@cache
+def _typing(name: str, arity: int) -> tuple[Term, ...]:
+    """The range of what a map holds, of a part of a word; what places and live objects are."""
+    variables = [z3.Int(f"i{position}") for position in range(arity)]
+    if name.startswith("place."):
+        return (_place_axiom(z3.Function(name, *[terms.INT] * arity, terms.INT)),)
+    if name in SYMBOLS:
+        type_, sort = SYMBOLS[name].type, SYMBOLS[name].z3_sort
+    elif name in values.PARTS:
+        type_, sort = values.PARTS[name], values.PARTS[name][1].sort
+    else:
+        return ()
+    read = z3.Function(name, *[terms.INT] * arity, sort)(*variables)
+    if isinstance(type_, tuple):
+        facts = component_facts(type_[1], type_[0], read)
+    else:
+        facts = values.scalar_facts(type_, read)
+    if name in SYMBOLS and SYMBOLS[name].name == "live":
+        facts = [terms.implication(read, terms.conjunction(life_facts(SYMBOLS[name].struct, variables[0])))]
+    if not facts:
+        return ()
+    fact = terms.conjunction(facts)
+    return (z3.ForAll(variables, fact, patterns=[read]) if variables else fact,)
+
+
+def life_facts(struct: str, address: Term) -> list[Term]:
+    """What being a live object of a struct means for the address: aligned, inside of the address space, canonical."""
+    layout = NAMED[struct].__struct__.layout()
+    half = z3.IntVal(1 << 38)
+    top = z3.IntVal(1 << 64)
+    return [
+        address > 0,
+        address % layout.alignment == 0,
+        address + layout.size <= top,
+        z3.Or(address < half, address >= top - half),
+    ]
+
+
+def _place_axiom(declaration: Any) -> Term:
+    """Places of different indexes are different, and none is the null reference."""
+    variables = [z3.Int(f"i{position}") for position in range(declaration.arity())]
+    place = declaration(*variables)
+    facts = [place > 0, place < z3.IntVal(1 << 64)]
+    # No array here has more elements; without a bound there would be more places than addresses.
+    bounds = [z3.And(variable >= 0, variable < 1 << 16) for variable in variables]
+    for position, variable in enumerate(variables):
+        inverse = z3.Function(f"index{position}.{declaration.name()}", terms.INT, terms.INT)
+        facts.append(inverse(place) == variable)
+    fact = terms.implication(terms.conjunction(bounds), z3.And(*facts))
+    return z3.ForAll(variables, fact, patterns=[place]) if variables else fact
