@@ -235,6 +235,8 @@ class Execution(Calls):
             self.session.know_number(head.locals[name])
         for fact in bounds(head):
             head.assume(fact)
+        if isinstance(node, For):
+            head.locals[node.name] = head.locals[next(iter(extra))]
         for contract in invariants:
             head.assume(self._promise(contract, head))
         condition, head = enter(head)
