@@ -8,6 +8,7 @@ is a plain variable. Reading what was written is decided when the term is made, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,8 +53,18 @@ SYMBOLS: dict[str, Key] = {}
 class Map:
     """A map's contents at one moment."""
 
+    def __init__(self) -> None:
+        # What was read before; the indexes are kept, so that their identities stay theirs.
+        self._seen: dict[tuple[int, ...], tuple[tuple[Term, ...], Term]] = {}
+
     def read(self, index: tuple[Term, ...]) -> Term:
         """The value at an index."""
+        identity = tuple(one.get_id() for one in index)
+        if identity not in self._seen:
+            self._seen[identity] = index, self._read(index)
+        return self._seen[identity][1]
+
+    def _read(self, index: tuple[Term, ...]) -> Term:
         raise NotImplementedError
 
 
@@ -61,13 +72,15 @@ class Symbol(Map):
     """Unknown contents."""
 
     def __init__(self, key: Key, tag: str) -> None:
+        super().__init__()
         name = f"{key.label}{tag}"
         self.key = key
+        self.name = name
         SYMBOLS[name] = key
         self.function = z3.Function(name, *[INT] * key.arity, key.z3_sort) if key.arity else None
         self.constant = z3.Const(name, key.z3_sort) if not key.arity else None
 
-    def read(self, index: tuple[Term, ...]) -> Term:
+    def _read(self, index: tuple[Term, ...]) -> Term:
         return self.constant if self.function is None else self.function(*index)
 
 
@@ -75,9 +88,10 @@ class Update(Map):
     """One element changed."""
 
     def __init__(self, before: Map, index: tuple[Term, ...], value: Term) -> None:
+        super().__init__()
         self.before, self.index, self.value = before, index, value
 
-    def read(self, index: tuple[Term, ...]) -> Term:
+    def _read(self, index: tuple[Term, ...]) -> Term:
         same = terms.conjunction([terms.equal(a, b) for a, b in zip(index, self.index, strict=True)])
         if z3.is_true(same):
             return self.value
@@ -90,31 +104,44 @@ class UpdateObject(Map):
     """All elements of one object's array taken from other contents."""
 
     def __init__(self, before: Map, index: tuple[Term, ...], other: Map) -> None:
+        super().__init__()
         self.before, self.index, self.other = before, index, other
 
-    def read(self, index: tuple[Term, ...]) -> Term:
+    def _read(self, index: tuple[Term, ...]) -> Term:
         same = terms.conjunction([terms.equal(a, b) for a, b in zip(index, self.index, strict=False)])
         return terms.choice(same, self.other.read(index), self.before.read(index))
 
 
-class Killed(Map):
-    """False at all addresses from ``start`` below ``end``."""
+class Fixed(Map):
+    """The same everywhere."""
 
-    def __init__(self, before: Map, start: Term, end: Term) -> None:
-        self.before, self.start, self.end = before, start, end
+    def __init__(self, value: Term) -> None:
+        super().__init__()
+        self.value = value
 
-    def read(self, index: tuple[Term, ...]) -> Term:
-        inside = z3.And(self.start <= index[0], index[0] < self.end)
-        return terms.conjunction([terms.negation(inside), self.before.read(index)])
+    def _read(self, index: tuple[Term, ...]) -> Term:
+        return self.value
+
+
+class Within(Map):
+    """Other contents for the objects whose addresses are ``inside``."""
+
+    def __init__(self, before: Map, inside: Callable[[Term], Term], other: Map) -> None:
+        super().__init__()
+        self.before, self.inside, self.other = before, inside, other
+
+    def _read(self, index: tuple[Term, ...]) -> Term:
+        return terms.choice(self.inside(index[0]), self.other.read(index), self.before.read(index))
 
 
 class Merge(Map):
     """One of two contents."""
 
     def __init__(self, condition: Term, then: Map, otherwise: Map) -> None:
+        super().__init__()
         self.condition, self.then, self.otherwise = condition, then, otherwise
 
-    def read(self, index: tuple[Term, ...]) -> Term:
+    def _read(self, index: tuple[Term, ...]) -> Term:
         return terms.choice(self.condition, self.then.read(index), self.otherwise.read(index))
 
 
@@ -166,10 +193,14 @@ class State:
         before = self.map(key)
         self.dirty.add(key)
         if not key.arity:
-            constant = Constant(value)
-            self.maps[key] = constant
+            self.maps[key] = Fixed(value)
         else:
             self.maps[key] = Update(before, index, value)
+
+    def replace(self, key: Key, contents: Map) -> None:
+        """Give a map other contents."""
+        self.maps[key] = contents
+        self.dirty.add(key)
 
     def assume(self, term: Term, branch: bool = False) -> None:
         """Know one thing more."""
@@ -195,6 +226,16 @@ class State:
                 self.facts.append(Fact(named.read(()) == present.read(())))
             self.maps[key] = named
 
+    def names_of(self, labels: frozenset[str]) -> tuple[str, ...]:
+        """Under which names the contents of some maps are known, where that is not their own."""
+        return tuple(
+            sorted(
+                present.name
+                for key, present in self.maps.items()
+                if key.label in labels and isinstance(present, Symbol) and present.name != key.label
+            )
+        )
+
     def forget(self, key: Key) -> None:
         """Nothing is known of a map any more."""
         self.maps[key] = Symbol(key, fresh_name("~"))
@@ -204,16 +245,6 @@ class State:
         """Nothing is known of the elements of one object's array any more."""
         self.maps[key] = UpdateObject(self.map(key), index, Symbol(key, fresh_name("~")))
         self.dirty.add(key)
-
-
-class Constant(Map):
-    """The value of the only object's field."""
-
-    def __init__(self, value: Term) -> None:
-        self.value = value
-
-    def read(self, index: tuple[Term, ...]) -> Term:
-        return self.value
 
 
 def merge_states(states: list[tuple[State, Value]], common: int) -> tuple[State, Value]:

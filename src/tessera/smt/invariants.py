@@ -10,7 +10,7 @@ import z3
 
 from tessera.ir.nodes import Function
 from tessera.lang.structs import Inline
-from tessera.lang.types import ArrayType, is_packed, is_struct
+from tessera.lang.types import ArrayType, is_packed, is_struct, type_name
 from tessera.smt import terms, values
 from tessera.smt.heap import State, Symbol
 from tessera.smt.objects import FieldPlace
@@ -28,6 +28,8 @@ class Invariant:
         self.of_field = of_field
         self.name = function.name.rpartition(".")[2]
         self._fields: frozenset[str] | None = None
+        # The formula for contents of maps that have names, by those names.
+        self._formulas: dict[tuple[str, ...], Term] = {}
 
     def fields(self, execution: Any) -> frozenset[str]:
         """The labels of the maps that it speaks of."""
@@ -40,7 +42,11 @@ class Invariant:
             types: list[tuple[str, Any]] = [("holder", self.of_field[0])]
         else:
             types = self.function.parameters
-        variables = [z3.Const(values.fresh_name(f"{prefix}{name}"), values.sort_of(type_)) for name, type_ in types]
+        # The same names for all invariants, so that what one reads need not be put together again for the next.
+        variables = [
+            z3.Const(f"{prefix}{type_name(type_)}.{position}", values.sort_of(type_))
+            for position, (_, type_) in enumerate(types)
+        ]
         return variables, [type_ for _, type_ in types]
 
     def _body(self, execution: Any, state: State, variables: list[Term], types: list[Any]) -> Term:
@@ -64,7 +70,13 @@ class Invariant:
         return self._body(execution, state, variables, types)
 
     def hypothesis(self, execution: Any, state: State) -> Term:
-        """It holds for all objects."""
+        """It holds for all objects. The maps that it speaks of must have names in the state (``State.name_maps``)."""
+        names = state.names_of(self.fields(execution))
+        if names not in self._formulas:
+            self._formulas[names] = self._formula(execution, state)
+        return self._formulas[names]
+
+    def _formula(self, execution: Any, state: State) -> Term:
         variables, types = self._variables("all.")
         if not variables:
             return self._body(execution, state, [], [])

@@ -102,6 +102,15 @@ def choice(condition: Term, then: Term, otherwise: Term) -> Term:
     return z3.If(condition, then, otherwise)
 
 
+# Choices compared with constants before; the choices are kept, so that their identities stay theirs.
+_decided: dict[tuple[int, int], tuple[Term, Term]] = {}
+
+
+def forget_comparisons() -> None:
+    """Give the memory back that comparisons take, between functions."""
+    _decided.clear()
+
+
 def equal(left: Term, right: Term) -> Term:
     """Equality, decided at once where it can be."""
     if left.eq(right):
@@ -111,7 +120,11 @@ def equal(left: Term, right: Term) -> Term:
         return z3.BoolVal(a == b)
     if b is not None and z3.is_app_of(left, z3.Z3_OP_ITE):
         # A choice between constants, which matches make: decide each side.
-        return choice(left.arg(0), equal(left.arg(1), right), equal(left.arg(2), right))
+        identity = left.get_id(), b
+        if identity not in _decided:
+            decided = choice(left.arg(0), equal(left.arg(1), right), equal(left.arg(2), right))
+            _decided[identity] = left, decided
+        return _decided[identity][1]
     if a is not None and z3.is_app_of(right, z3.Z3_OP_ITE):
         return equal(right, left)
     if left.sort() == BOOL:
