@@ -16,8 +16,9 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Literal
@@ -79,18 +80,40 @@ class SolversDisagree(Exception):
 
 @dataclass
 class _Job:
-    """A query on its way through its strategies; ``places`` are the positions in the list that ask the same."""
+    """A query on its way through its strategies; ``places`` are the numbers and names under which it was asked."""
 
     query: Query
     key: str
-    places: list[int]
-    strategies: deque[Strategy]
+    places: list[tuple[int, str]]
+    strategies: deque[Strategy] = field(init=False)
     seconds: float = 0.0
     said: list[str] = field(default_factory=list)
     saturated: set[tuple[str, tuple[tuple[str, str], ...]]] = field(default_factory=set)
     first: tuple[str, str] | None = None  # the first definite outcome, and whose; kept while it is cross-checked
     asked: set[str] = field(default_factory=set)  # the solvers that have said something
     keep: bool = True
+
+    def __post_init__(self) -> None:
+        self.strategies = deque(STRATEGIES[self.query.kind])
+
+
+class _Batch:
+    """One stream of queries: what is being asked, and what was answered, by key."""
+
+    def __init__(self, source: Iterator[tuple[int, Query] | None], on_answer: Callable[[int, Answer], None]) -> None:
+        self.source = source
+        self.on_answer = on_answer
+        self.open: dict[str, _Job] = {}
+        self.answered: dict[str, Answer] = {}
+        self.ended = False
+
+    def done(self, job: _Job, status: Status, solver: str, detail: str, cached: bool = False) -> None:
+        """Tell everybody who asked."""
+        del self.open[job.key]
+        for place, name in job.places:
+            answer = Answer(name, status, solver, round(job.seconds, 4), cached, detail)
+            self.answered[job.key] = answer
+            self.on_answer(place, answer)
 
 
 class _Worker:
@@ -182,76 +205,103 @@ class Portfolio:
 
     def run(self, queries: Iterable[Query], on_answer: Callable[[Answer], None] | None = None) -> list[Answer]:
         """Answer all queries, in their order; ``on_answer`` hears of each as soon as it is known."""
-        listed = list(queries)
         answers: dict[int, Answer] = {}
 
-        def done(job: _Job, status: Status, solver: str, detail: str, cached: bool = False) -> None:
-            for place in job.places:
-                answers[place] = Answer(listed[place].name, status, solver, round(job.seconds, 4), cached, detail)
-                if on_answer is not None:
-                    on_answer(answers[place])
+        def keep(place: int, answer: Answer) -> None:
+            answers[place] = answer
+            if on_answer is not None:
+                on_answer(answer)
 
-        waiting = deque(self._jobs(listed, done))
-        self._hire(min(self.size, len(waiting)))
-        for worker in self._workers:
-            self._feed(worker, waiting)
+        self.stream(enumerate(queries), keep)
+        return [answers[place] for place in sorted(answers)]
+
+    def stream(
+        self,
+        source: Iterator[tuple[int, Query] | None],
+        on_answer: Callable[[int, Answer], None],
+        readable: Callable[[], Sequence[Connection]] = tuple,
+    ) -> None:
+        """Answer queries as they come; ``on_answer`` gets the number that came with the query.
+
+        ``source`` gives ``None`` where the next query is not there yet; then one of the connections that ``readable``
+        names tells when to ask again. A query is only taken when a worker is free for it.
+        """
+        batch = _Batch(source, on_answer)
         try:
-            while any(worker.job for worker in self._workers):
-                self._step(waiting, done)
+            while not batch.ended or batch.open:
+                self._take(batch)
+                busy = [worker for worker in self._workers if worker.job]
+                if busy or not batch.ended:
+                    free = not batch.ended and len(busy) < self.size
+                    self._step(batch, readable() if free else ())
         except BaseException:
             # The workers are in the middle of something: the next run gets new ones.
             for worker in self._workers:
                 worker.stop()
             self._workers.clear()
             raise
-        return [answers[place] for place in range(len(listed))]
 
-    def _jobs(self, listed: Sequence[Query], done: Callable[..., None]) -> list[_Job]:
+    def _take(self, batch: _Batch) -> None:
+        """Take queries until every worker has one or there is none."""
+        while not batch.ended:
+            idle = next((worker for worker in self._workers if not worker.job), None)
+            if idle is None and len(self._workers) >= self.size:
+                return
+            try:
+                item = next(batch.source)
+            except StopIteration:
+                batch.ended = True
+                return
+            if item is None:
+                return
+            job = self._job(batch, *item)
+            if job is not None:
+                if idle is None:
+                    idle = _Worker(self._selector)
+                    self._workers.append(idle)
+                idle.send(job, job.strategies.popleft(), self.limit)
+
+    def _job(self, batch: _Batch, place: int, given: Query) -> _Job | None:
         """What has to be asked: every text once, and only if no answer was kept."""
-        jobs: dict[str, _Job] = {}
+        query = replace(given, text=canonical(given.text))
         settings = f"{STRATEGIES_VERSION} {self._versions} {self.limit} {self.cross_check}"
-        for place, given in enumerate(listed):
-            query = replace(given, text=canonical(given.text))
-            key = key_of(query.kind, settings, query.text)
-            if key in jobs:
-                jobs[key].places.append(place)
-            else:
-                jobs[key] = _Job(query, key, [place], deque(STRATEGIES[query.kind]))
-        asked = []
-        for job in jobs.values():
-            entry = self.cache.get(job.key) if self.cache else None
-            kept = _status(entry.get("status")) if entry else None
-            if entry is None or kept is None:
-                asked.append(job)
-            else:
-                job.seconds = float(entry.get("seconds", 0.0))
-                done(job, kept, str(entry.get("solver", "")), str(entry.get("detail", "")), cached=True)
-        return asked
+        key = key_of(query.kind, settings, query.text)
+        if key in batch.open:
+            batch.open[key].places.append((place, given.name))
+            return None
+        if key in batch.answered:
+            batch.on_answer(place, replace(batch.answered[key], name=given.name))
+            return None
+        job = batch.open[key] = _Job(query, key, [(place, given.name)])
+        entry = self.cache.get(key) if self.cache else None
+        kept = _status(entry.get("status")) if entry else None
+        if entry is None or kept is None:
+            return job
+        job.seconds = float(entry.get("seconds", 0.0))
+        batch.done(job, kept, str(entry.get("solver", "")), str(entry.get("detail", "")), cached=True)
+        return None
 
-    def _hire(self, number: int) -> None:
-        while len(self._workers) < number:
-            self._workers.append(_Worker(self._selector))
-
-    def _feed(self, worker: _Worker, waiting: deque[_Job]) -> None:
-        worker.job = None
-        if waiting:
-            job = waiting.popleft()
-            worker.send(job, job.strategies.popleft(), self.limit)
-
-    def _step(self, waiting: deque[_Job], done: Callable[..., None]) -> None:
-        """Wait until a worker replies or is late, and give it its next task."""
-        deadline = min(worker.deadline for worker in self._workers if worker.job)
-        for event, _ in self._selector.select(max(0.0, deadline - time.monotonic())):
-            self._hear(event.data, waiting, done)
+    def _step(self, batch: _Batch, also: Sequence[Connection]) -> None:
+        """Wait until a worker replies or is late, or there is something to read."""
+        deadlines = [worker.deadline for worker in self._workers if worker.job]
+        wait = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
+        for connection in also:
+            self._selector.register(connection, selectors.EVENT_READ, None)
+        events = self._selector.select(wait)
+        for connection in also:
+            self._selector.unregister(connection)
+        for event, _ in events:
+            if event.data is not None:
+                self._hear(event.data, batch)
         for worker in list(self._workers):
             if worker.job and time.monotonic() > worker.deadline:
                 late: Reply = {"outcome": "unknown", "detail": "wall limit", "seconds": 0.0}
-                self._react(self._replace(worker), late, waiting, done)
+                self._react(self._replace(worker), late, batch)
 
-    def _hear(self, worker: _Worker, waiting: deque[_Job], done: Callable[..., None]) -> None:
+    def _hear(self, worker: _Worker, batch: _Batch) -> None:
         reply = worker.receive()
         if reply is not None:
-            self._react(self._replace(worker) if reply["detail"] == "crash" else worker, reply, waiting, done)
+            self._react(self._replace(worker) if reply["detail"] == "crash" else worker, reply, batch)
 
     def _replace(self, worker: _Worker) -> _Worker:
         """A fresh process in place of one that crashed or hangs; it takes over the job."""
@@ -261,24 +311,24 @@ class Portfolio:
         self._workers[self._workers.index(worker)] = fresh
         return fresh
 
-    def _react(self, worker: _Worker, reply: Reply, waiting: deque[_Job], done: Callable[..., None]) -> None:
+    def _react(self, worker: _Worker, reply: Reply, batch: _Batch) -> None:
         job, strategy = worker.job, worker.strategy
         if job is None or strategy is None:
             return  # it died between two jobs
-        following = self._judge(job, strategy, reply, done)
+        following = self._judge(job, strategy, reply, batch)
         if following is None:
-            self._feed(worker, waiting)
+            worker.job = None
         else:
             worker.send(job, following, self.limit)
 
-    def _judge(self, job: _Job, strategy: Strategy, reply: Reply, done: Callable[..., None]) -> Strategy | None:
+    def _judge(self, job: _Job, strategy: Strategy, reply: Reply, batch: _Batch) -> Strategy | None:
         """What a reply means: the strategy to try next, or ``None`` when the query has its answer."""
         job.seconds += reply["seconds"]
         job.asked.add(strategy.solver)
         outcome = reply["outcome"]
         if outcome == "error":
             # Other solvers might accept the text, but what they then prove is not what was meant.
-            done(job, "unknown", strategy.name, f"{strategy.name}: error: {reply['detail']}")
+            batch.done(job, "unknown", strategy.name, f"{strategy.name}: error: {reply['detail']}")
             return None
         if outcome in ("unsat", "sat"):
             if job.first is not None and job.first[0] != outcome:
@@ -291,7 +341,7 @@ class Portfolio:
                 job.saturated.add((strategy.solver, strategy.options))
         following = self._following(job)
         if following is None:
-            self._finish(job, done)
+            self._finish(job, batch)
         return following
 
     def _following(self, job: _Job) -> Strategy | None:
@@ -305,7 +355,7 @@ class Portfolio:
                 return following
         return None
 
-    def _finish(self, job: _Job, done: Callable[..., None]) -> None:
+    def _finish(self, job: _Job, batch: _Batch) -> None:
         detail = "; ".join(job.said)
         status: Status = "unknown"
         solver = ""
@@ -314,7 +364,7 @@ class Portfolio:
         if self.cache and (status != "unknown" or job.keep):
             entry: Entry = {"status": status, "solver": solver, "seconds": round(job.seconds, 4), "detail": detail}
             self.cache.put(job.key, entry)
-        done(job, status, solver, detail)
+        batch.done(job, status, solver, detail)
 
 
 def _status(value: object) -> Status | None:
