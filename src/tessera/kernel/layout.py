@@ -56,6 +56,9 @@ class Slot:
     chain: integer = ghost_field()
     # Of the first slot of a CNode: its radix; 0 elsewhere.
     node_radix: u64 = ghost_field()
+    # What the capability is to (derivation_order): where the object begins, and its size, 0 for what is no memory.
+    object_start: integer = ghost_field()
+    object_size: integer = ghost_field()
 
 
 @word(u64)
