@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tessera.kernel import budget, queue
-from tessera.kernel.layout import Endpoint, EndpointState, SchedContext, Tcb
+from tessera.kernel import budget, queue, waiting
+from tessera.kernel.layout import Endpoint, EndpointState, SchedContext, Tcb, ThreadState
 from tessera.kernel.scheduling_invariants import (
     bitmap_is_exact,
     neighbours_agree,
@@ -114,11 +114,11 @@ def test_waiting_threads_are_sorted_by_priority(steps: list[tuple[int, int]]) ->
         for number, priority in steps:
             tcb = tcbs[number]
             if tcb in model:
-                queue.leave_endpoint(endpoint, tcb)
+                waiting.leave_endpoint(endpoint, tcb, ThreadState.INACTIVE)
                 model.remove(tcb)
             else:
                 tcb.priority = priority
-                queue.wait_at_endpoint(endpoint, tcb, EndpointState.SENDING)
+                waiting.wait_at_endpoint(endpoint, tcb, EndpointState.SENDING)
                 model.append(tcb)
                 model.sort(key=lambda item: -int(item.priority))
             found, place = [], endpoint.head

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tessera.kernel import queue, reply, scheduler
+from tessera.kernel import reply, waiting
 from tessera.kernel.layout import FaultKind, Tcb, ThreadState
 from tessera.kernel.state import kernel
 from tessera.lang import compiled
@@ -11,20 +11,18 @@ from tessera.lang import compiled
 
 @compiled
 def leave_endpoint_queue(tcb: Tcb) -> None:
-    """Take a thread that waits to send or receive out of its endpoint's queue."""
+    """A thread does not wait any more to send or receive. It is inactive now."""
     endpoint = tcb.blocked_endpoint
     assert endpoint is not None
-    queue.leave_endpoint(endpoint, tcb)
-    tcb.blocked_endpoint = None
+    waiting.leave_endpoint(endpoint, tcb, ThreadState.INACTIVE)
 
 
 @compiled
-def leave_notification_queue(tcb: Tcb) -> None:
-    """Take a thread that waits for a signal out of the notification's queue."""
+def leave_notification_queue(tcb: Tcb, state: ThreadState) -> None:
+    """A thread does not wait any more for a signal, but is in a state in which it waits for nothing."""
     notification = tcb.blocked_notification
     assert notification is not None
-    queue.leave_notification(notification, tcb)
-    tcb.blocked_notification = None
+    waiting.leave_notification(notification, tcb, state)
 
 
 @compiled
@@ -34,17 +32,11 @@ def cancel_ipc(tcb: Tcb) -> None:
     match tcb.state:
         case ThreadState.BLOCKED_ON_SEND:
             leave_endpoint_queue(tcb)
-            scheduler.set_thread_state(tcb, ThreadState.INACTIVE)
         case ThreadState.BLOCKED_ON_RECEIVE:
+            reply.withdraw(tcb)
             leave_endpoint_queue(tcb)
-            offered = tcb.reply
-            if offered is None:
-                scheduler.set_thread_state(tcb, ThreadState.INACTIVE)
-            else:
-                reply.unlink(offered, tcb)
         case ThreadState.BLOCKED_ON_NOTIFICATION:
-            leave_notification_queue(tcb)
-            scheduler.set_thread_state(tcb, ThreadState.INACTIVE)
+            leave_notification_queue(tcb, ThreadState.INACTIVE)
         case ThreadState.BLOCKED_ON_REPLY:
             reply.abandon(tcb)
         case _:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from tessera.arch import registers
-from tessera.kernel import blocking, budget, notification, queue, reply, schedcontext, scheduler
+from tessera.kernel import blocking, budget, notification, reply, schedcontext, scheduler, waiting
 from tessera.kernel.capability import EndpointCap
 from tessera.kernel.layout import Endpoint, EndpointState, FaultKind, NotificationState, Reply, Tcb, ThreadState
 from tessera.kernel.request import Status
@@ -18,13 +18,11 @@ def block_sender(
     tcb: Tcb, endpoint: Endpoint, badge: u64, is_call: bool, can_grant: bool, can_grant_reply: bool
 ) -> None:
     """Let a thread wait until someone receives its message."""
-    tcb.blocked_endpoint = endpoint
     tcb.blocked_badge = badge
     tcb.blocked_is_call = is_call
     tcb.blocked_can_grant = can_grant
     tcb.blocked_can_grant_reply = can_grant_reply
-    scheduler.set_thread_state(tcb, ThreadState.BLOCKED_ON_SEND)
-    queue.wait_at_endpoint(endpoint, tcb, EndpointState.SENDING)
+    waiting.wait_at_endpoint(endpoint, tcb, EndpointState.SENDING)
 
 
 @compiled
@@ -49,13 +47,10 @@ def send(
         return
     receiver = endpoint.head
     assert receiver is not None
-    queue.leave_endpoint(endpoint, receiver)
-    receiver.blocked_endpoint = None
+    offered = reply.withdraw(receiver)
+    waiting.leave_endpoint(endpoint, receiver, ThreadState.RUNNING)
     transfer(tcb, endpoint, badge, can_grant, receiver)
 
-    offered = receiver.reply
-    if offered is not None:
-        reply.unlink(offered, receiver)
     if is_call or tcb.fault != FaultKind.NONE:
         if offered is not None and (can_grant or can_grant_reply):
             reply.push(tcb, receiver, offered, can_donate)
@@ -65,7 +60,6 @@ def send(
         context = tcb.scheduling_context
         if context is not None:
             schedcontext.donate(context, receiver)
-    scheduler.set_thread_state(receiver, ThreadState.RUNNING)
     budget.unblock_sporadic(receiver.scheduling_context)
     scheduler.possible_switch_to(receiver)
 
@@ -73,30 +67,25 @@ def send(
 @compiled
 def accept(tcb: Tcb, endpoint: Endpoint, sender: Tcb, offered: Reply | None) -> None:
     """Receive from a thread that waits to send."""
-    queue.leave_endpoint(endpoint, sender)
-    sender.blocked_endpoint = None
+    awaits_answer = sender.blocked_is_call or sender.fault != FaultKind.NONE
+    waiting.leave_endpoint(endpoint, sender, ThreadState.INACTIVE if awaits_answer else ThreadState.RUNNING)
     can_grant = sender.blocked_can_grant
     transfer(sender, endpoint, sender.blocked_badge, can_grant, tcb)
 
     budget.unblock_sporadic(sender.scheduling_context)
-    if not sender.blocked_is_call and sender.fault == FaultKind.NONE:
-        scheduler.set_thread_state(sender, ThreadState.RUNNING)
+    if not awaits_answer:
         scheduler.possible_switch_to(sender)
     elif offered is not None and (can_grant or sender.blocked_can_grant_reply):
         # A thread that has no time left has none to give.
         reply.push(sender, tcb, offered, sender.fault != FaultKind.TIMEOUT)
-    else:
-        scheduler.set_thread_state(sender, ThreadState.INACTIVE)
 
 
 @compiled
 def block_receiver(tcb: Tcb, endpoint: Endpoint, offered: Reply | None) -> None:
     """Let a thread wait for a message, with a reply object for whoever calls."""
-    tcb.blocked_endpoint = endpoint
-    if offered is not None and offered.caller is not tcb:
+    waiting.wait_at_endpoint(endpoint, tcb, EndpointState.RECEIVING)
+    if offered is not None:
         reply.offer(offered, tcb)
-    scheduler.set_thread_state(tcb, ThreadState.BLOCKED_ON_RECEIVE)
-    queue.wait_at_endpoint(endpoint, tcb, EndpointState.RECEIVING)
 
 
 @compiled
@@ -106,9 +95,9 @@ def receive(tcb: Tcb, cap: EndpointCap, is_blocking: bool, offered: Reply | None
     Without any it waits, or gets badge 0. A caller that still waits with the offered reply object gives up.
     """
     if offered is not None:
-        waiting = offered.caller
-        if waiting is not None and waiting is not tcb:
-            blocking.cancel_ipc(waiting)
+        caller = offered.caller
+        if caller is not None and caller is not tcb:
+            blocking.cancel_ipc(caller)
     endpoint = cap.endpoint
     bound = tcb.bound_notification
     if bound is not None:
@@ -130,17 +119,12 @@ def receive(tcb: Tcb, cap: EndpointCap, is_blocking: bool, offered: Reply | None
 @compiled
 def restart_waiting(endpoint: Endpoint, tcb: Tcb) -> None:
     """Take a thread out of the queue; it starts its system call again, unless a fault made it wait."""
-    queue.leave_endpoint(endpoint, tcb)
-    tcb.blocked_endpoint = None
-    offered = tcb.reply
-    if offered is not None:
-        reply.unlink(offered, tcb)
-    if tcb.fault == FaultKind.NONE:
-        scheduler.set_thread_state(tcb, ThreadState.RESTART)
+    goes_on = tcb.fault == FaultKind.NONE
+    reply.withdraw(tcb)
+    waiting.leave_endpoint(endpoint, tcb, ThreadState.RESTART if goes_on else ThreadState.INACTIVE)
+    if goes_on:
         budget.unblock_sporadic(tcb.scheduling_context)
         scheduler.possible_switch_to(tcb)
-    else:
-        scheduler.set_thread_state(tcb, ThreadState.INACTIVE)
 
 
 @compiled

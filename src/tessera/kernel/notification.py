@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from tessera.arch import registers
-from tessera.kernel import blocking, budget, queue, schedcontext, scheduler
+from tessera.kernel import blocking, budget, schedcontext, scheduler, waiting
 from tessera.kernel.capability import NotificationCap
 from tessera.kernel.layout import Notification, NotificationState, Tcb, ThreadState
 from tessera.kernel.request import Status
@@ -13,9 +13,8 @@ from tessera.lang import compiled, requires, u64
 
 @compiled
 def wake(tcb: Tcb, notification: Notification, badge: u64) -> None:
-    """A thread, already out of its queue, receives a signal and runs, on the notification's context if it has none."""
+    """A running thread, out of its queue, receives a signal; it runs on the notification's context if it has none."""
     tcb.registers[registers.BADGE] = badge
-    scheduler.set_thread_state(tcb, ThreadState.RUNNING)
     schedcontext.lend_for_signal(tcb, notification)
     if scheduler.is_schedulable(tcb):
         scheduler.possible_switch_to(tcb)
@@ -27,16 +26,17 @@ def signal(notification: Notification, badge: u64) -> None:
     """Deliver the badge to a waiting thread, or to the bound one if it receives from an endpoint; else keep it."""
     match notification.state:
         case NotificationState.WAITING:
-            waiting = notification.head
-            assert waiting is not None
-            blocking.leave_notification_queue(waiting)
-            wake(waiting, notification, badge)
+            first = notification.head
+            assert first is not None
+            blocking.leave_notification_queue(first, ThreadState.RUNNING)
+            wake(first, notification, badge)
         case NotificationState.ACTIVE:
             notification.signals |= badge
         case NotificationState.IDLE:
             bound = notification.bound_tcb
             if bound is not None and bound.state == ThreadState.BLOCKED_ON_RECEIVE:
                 blocking.cancel_ipc(bound)
+                scheduler.set_thread_state(bound, ThreadState.RUNNING)
                 wake(bound, notification, badge)
             else:
                 notification.signals = badge
@@ -61,10 +61,8 @@ def receive(tcb: Tcb, cap: NotificationCap, is_blocking: bool) -> None:
     if notification.state == NotificationState.ACTIVE:
         take_signals(notification, tcb)
     elif is_blocking:
-        tcb.blocked_notification = notification
-        scheduler.set_thread_state(tcb, ThreadState.BLOCKED_ON_NOTIFICATION)
         schedcontext.return_to_notification(tcb, notification)
-        queue.wait_at_notification(notification, tcb)
+        waiting.wait_at_notification(notification, tcb)
     else:
         tcb.registers[registers.BADGE] = 0
 
@@ -77,8 +75,7 @@ def cancel_all(notification: Notification) -> Status:
     tcb = notification.head
     # Each turn takes a thread out of the queue; preemption points bound the time between two looks for interrupts.
     while tcb is not None:
-        blocking.leave_notification_queue(tcb)
-        scheduler.set_thread_state(tcb, ThreadState.RESTART)
+        blocking.leave_notification_queue(tcb, ThreadState.RESTART)
         budget.unblock_sporadic(tcb.scheduling_context)
         scheduler.possible_switch_to(tcb)
         tcb = notification.head

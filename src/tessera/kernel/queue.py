@@ -1,25 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Queues of threads: ready, release, and waiting (manual: Threads and Execution, Scheduling; Endpoints).
+"""Queues of threads: ready and release (manual: Threads and Execution, Scheduling).
 
 Ready threads have a list for each domain and priority, and a bitmap that finds the highest one in constant time.
-Threads without usable budget are in the release queue, by the time of their first refill. Threads that wait at an
-endpoint or notification are ordered by priority, first come first served among equals.
+Threads without usable budget are in the release queue, by the time of their first refill.
 """
 
 from __future__ import annotations
 
 from tessera.kernel import budget
-from tessera.kernel.layout import (
-    Endpoint,
-    EndpointState,
-    EndpointTail,
-    Notification,
-    NotificationState,
-    SchedContext,
-    Tcb,
-)
+from tessera.kernel.layout import SchedContext, Tcb
 from tessera.kernel.state import ReadyQueue, kernel
-from tessera.lang import compiled, record, requires, u64
+from tessera.lang import compiled, requires, u64
 
 
 @compiled
@@ -201,89 +192,3 @@ def remove_release(tcb: Tcb) -> None:
     tcb.queue_next = None
     tcb.queue_previous = None
     tcb.in_release_queue = False
-
-
-@record
-class Waiting:
-    """The ends of a queue of waiting threads: both or none."""
-
-    head: Tcb | None
-    tail: Tcb | None
-
-
-@compiled
-def insert_waiting(queue: Waiting, tcb: Tcb) -> Waiting:
-    """Put a thread behind all those of its priority or a higher one. Gives the new ends."""
-    before = queue.tail
-    after: Tcb | None = None
-    # From the end, so that equal priorities take one step. Bounded by the threads that wait.
-    while before is not None and before.priority < tcb.priority:
-        after = before
-        before = before.wait_previous
-    tcb.wait_previous = before
-    tcb.wait_next = after
-    if before is not None:
-        before.wait_next = tcb
-    if after is not None:
-        after.wait_previous = tcb
-    return Waiting(
-        tcb if before is None else queue.head,
-        tcb if after is None else queue.tail,
-    )
-
-
-@compiled
-def remove_waiting(queue: Waiting, tcb: Tcb) -> Waiting:
-    """Take a thread out. Gives the new ends."""
-    before = tcb.wait_previous
-    after = tcb.wait_next
-    if before is not None:
-        before.wait_next = after
-    if after is not None:
-        after.wait_previous = before
-    tcb.wait_previous = None
-    tcb.wait_next = None
-    return Waiting(
-        after if before is None else queue.head,
-        before if after is None else queue.tail,
-    )
-
-
-@compiled
-def wait_at_endpoint(endpoint: Endpoint, tcb: Tcb, state: EndpointState) -> None:
-    """Put a thread into the queue of an endpoint that is idle or in this state already."""
-    queue = insert_waiting(Waiting(endpoint.head, endpoint.end.tail), tcb)
-    endpoint.head = queue.head
-    endpoint.end = EndpointTail(state=state, tail=queue.tail)
-
-
-@compiled
-def leave_endpoint(endpoint: Endpoint, tcb: Tcb) -> None:
-    """Take a thread out of an endpoint's queue; without any the endpoint is idle."""
-    if kernel.cancel_next is tcb:
-        kernel.cancel_next = tcb.wait_next
-    queue = remove_waiting(Waiting(endpoint.head, endpoint.end.tail), tcb)
-    endpoint.head = queue.head
-    if queue.head is None:
-        endpoint.end = EndpointTail()
-    else:
-        endpoint.end = endpoint.end.replace(tail=queue.tail)
-
-
-@compiled
-def wait_at_notification(notification: Notification, tcb: Tcb) -> None:
-    """Put a thread into the queue of a notification that has no signal."""
-    queue = insert_waiting(Waiting(notification.head, notification.tail), tcb)
-    notification.head = queue.head
-    notification.tail = queue.tail
-    notification.state = NotificationState.WAITING
-
-
-@compiled
-def leave_notification(notification: Notification, tcb: Tcb) -> None:
-    """Take a thread out of a notification's queue; without any it is idle."""
-    queue = remove_waiting(Waiting(notification.head, notification.tail), tcb)
-    notification.head = queue.head
-    notification.tail = queue.tail
-    if queue.head is None:
-        notification.state = NotificationState.IDLE

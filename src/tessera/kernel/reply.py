@@ -9,26 +9,37 @@ context back to its caller.
 
 from __future__ import annotations
 
-from tessera.kernel import queue, schedcontext, scheduler
+from tessera.kernel import schedcontext, scheduler, waiting
 from tessera.kernel.layout import Reply, Tcb, ThreadState
 from tessera.lang import compiled, requires
 
 
 @compiled
 def offer(reply: Reply, tcb: Tcb) -> None:
-    """A thread waits for a call that this reply object will answer."""
-    requires(reply.caller is None)
+    """A thread that receives will answer a call with this reply object."""
+    requires(reply.caller is None and tcb.reply is None and tcb.state == ThreadState.BLOCKED_ON_RECEIVE)
     reply.caller = tcb
     tcb.reply = reply
 
 
 @compiled
-def unlink(reply: Reply, tcb: Tcb) -> None:
-    """The thread does not wait any more with this reply object. It is inactive now."""
-    requires(reply.caller is tcb and tcb.reply is reply)
+def withdraw(tcb: Tcb) -> Reply | None:
+    """A thread that waits at an endpoint offers no reply object any more. Gives the one that it offered, if any."""
+    requires(tcb.state != ThreadState.BLOCKED_ON_REPLY)
+    reply = tcb.reply
+    if reply is not None:
+        reply.caller = None
+        tcb.reply = None
+    return reply
+
+
+@compiled
+def unlink(reply: Reply, caller: Tcb) -> None:
+    """The caller does not wait any more with this reply object, which is in no call stack. It is inactive now."""
+    requires(reply.caller is caller and caller.reply is reply)
     reply.caller = None
-    tcb.reply = None
-    scheduler.set_thread_state(tcb, ThreadState.INACTIVE)
+    caller.reply = None
+    scheduler.set_thread_state(caller, ThreadState.INACTIVE)
 
 
 @compiled
@@ -114,7 +125,6 @@ def remove(reply: Reply) -> None:
         finish(reply, tcb)
         return
     endpoint = tcb.blocked_endpoint
-    if endpoint is not None:
-        queue.leave_endpoint(endpoint, tcb)
-        tcb.blocked_endpoint = None
-    unlink(reply, tcb)
+    assert endpoint is not None
+    withdraw(tcb)
+    waiting.leave_endpoint(endpoint, tcb, ThreadState.INACTIVE)

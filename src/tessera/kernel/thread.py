@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tessera.kernel import blocking, budget, notification, queue, schedcontext, scheduler
+from tessera.kernel import blocking, budget, notification, reply, schedcontext, scheduler, waiting
 from tessera.kernel.layout import FAULT_PC, NEXT_PC, EndpointState, Tcb, ThreadState
 from tessera.kernel.state import kernel
 from tessera.lang import compiled, u64
@@ -64,23 +64,28 @@ def restart(tcb: Tcb) -> None:
 
 
 @compiled
-def move_in_endpoint_queue(tcb: Tcb, state: EndpointState) -> None:
-    """After a change of priority: to the place in the endpoint's queue that it means."""
+def move_in_endpoint_queue(tcb: Tcb, state: EndpointState, priority: u64) -> None:
+    """Change the priority, and go to the place in the endpoint's queue that it means."""
     endpoint = tcb.blocked_endpoint
     assert endpoint is not None
     # It may move ahead of where a preempted cancellation would go on.
     kernel.cancel_next = None
-    queue.leave_endpoint(endpoint, tcb)
-    queue.wait_at_endpoint(endpoint, tcb, state)
+    offered = reply.withdraw(tcb)
+    waiting.leave_endpoint(endpoint, tcb, ThreadState.INACTIVE)
+    tcb.priority = priority
+    waiting.wait_at_endpoint(endpoint, tcb, state)
+    if offered is not None:
+        reply.offer(offered, tcb)
 
 
 @compiled
-def move_in_notification_queue(tcb: Tcb) -> None:
-    """After a change of priority: to the place in the notification's queue that it means."""
+def move_in_notification_queue(tcb: Tcb, priority: u64) -> None:
+    """Change the priority, and go to the place in the notification's queue that it means."""
     waited_for = tcb.blocked_notification
     assert waited_for is not None
-    queue.leave_notification(waited_for, tcb)
-    queue.wait_at_notification(waited_for, tcb)
+    waiting.leave_notification(waited_for, tcb, ThreadState.INACTIVE)
+    tcb.priority = priority
+    waiting.wait_at_notification(waited_for, tcb)
 
 
 @compiled
@@ -90,20 +95,20 @@ def set_priority(tcb: Tcb, priority: u64) -> None:
         scheduler.reschedule_required()
     was_ready = tcb.in_ready_queue
     scheduler.dequeue(tcb)
-    tcb.priority = priority
     match tcb.state:
         case ThreadState.RUNNING | ThreadState.RESTART:
+            tcb.priority = priority
             if was_ready or tcb is kernel.current:
                 scheduler.enqueue(tcb)
                 scheduler.reschedule_required()
         case ThreadState.BLOCKED_ON_SEND:
-            move_in_endpoint_queue(tcb, EndpointState.SENDING)
+            move_in_endpoint_queue(tcb, EndpointState.SENDING, priority)
         case ThreadState.BLOCKED_ON_RECEIVE:
-            move_in_endpoint_queue(tcb, EndpointState.RECEIVING)
+            move_in_endpoint_queue(tcb, EndpointState.RECEIVING, priority)
         case ThreadState.BLOCKED_ON_NOTIFICATION:
-            move_in_notification_queue(tcb)
+            move_in_notification_queue(tcb, priority)
         case _:
-            pass
+            tcb.priority = priority
 
 
 @compiled

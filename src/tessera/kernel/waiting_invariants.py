@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Message Passing: who waits for what, and who answers whom (manual: Endpoints; Notifications; Reply Objects).
 
-Each predicate speaks of one object and holds whenever the kernel is left; tests check it for all objects of a state.
+Each predicate speaks of one object; tests check it for all objects of a state.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from tessera.kernel.layout import (
     Tcb,
     ThreadState,
 )
-from tessera.lang import compiled, invariant
+from tessera.kernel.waiting import wait_together
+from tessera.kernel.state import kernel
+from tessera.lang import compiled, invariant, live, trigger
 
 
 @compiled
@@ -26,47 +28,51 @@ def waits_at_endpoint(tcb: Tcb) -> bool:
     return tcb.state in (ThreadState.BLOCKED_ON_SEND, ThreadState.BLOCKED_ON_RECEIVE)
 
 
-@compiled
-def same_queue(a: Tcb, b: Tcb) -> bool:
-    """Whether two waiting threads wait for the same thing."""
-    return (
-        a.state == b.state
-        and a.blocked_endpoint is b.blocked_endpoint
-        and a.blocked_notification is b.blocked_notification
-    )
-
-
 @invariant
 def blocked_thread_names_what_it_waits_for(tcb: Tcb) -> bool:
     """Endpoint and notification are there in the states that they belong to, and only then."""
+    trigger(tcb.state)
+    trigger(tcb.blocked_endpoint)
+    trigger(tcb.blocked_notification)
     return (tcb.blocked_endpoint is not None) == waits_at_endpoint(tcb) and (tcb.blocked_notification is not None) == (
         tcb.state == ThreadState.BLOCKED_ON_NOTIFICATION
     )
 
 
 @invariant
-def waiting_neighbours_agree(tcb: Tcb) -> bool:
-    """The next thread waits for the same, knows this one, and has no higher priority; without waiting no links."""
+def next_waiting_thread_agrees(tcb: Tcb) -> bool:
+    """The next thread waits for the same, knows this one, and has no higher priority."""
+    trigger(tcb.wait_next)
     following = tcb.wait_next
-    before = tcb.wait_previous
-    if not waits_at_endpoint(tcb) and tcb.state != ThreadState.BLOCKED_ON_NOTIFICATION:
-        return following is None and before is None
-    if before is not None and before.wait_next is not tcb:
-        return False
     if following is None:
         return True
-    return following.wait_previous is tcb and same_queue(tcb, following) and tcb.priority >= following.priority
+    return (
+        live(following)
+        and following.wait_previous is tcb
+        and wait_together(tcb, following)
+        and tcb.priority >= following.priority
+    )
+
+
+@invariant
+def previous_waiting_thread_agrees(tcb: Tcb) -> bool:
+    """The thread before waits for the same, and knows this one."""
+    trigger(tcb.wait_previous)
+    before = tcb.wait_previous
+    return before is None or (live(before) and before.wait_next is tcb and wait_together(before, tcb))
 
 
 @invariant
 def endpoint_knows_its_ends(tcb: Tcb) -> bool:
     """A thread that waits at an endpoint is in its queue, at an end if it has no neighbour, in the right state."""
+    trigger(tcb.blocked_endpoint)
     endpoint = tcb.blocked_endpoint
     if endpoint is None:
         return True
     sends = tcb.state == ThreadState.BLOCKED_ON_SEND
     return (
-        (tcb.wait_previous is None) == (endpoint.head is tcb)
+        live(endpoint)
+        and (tcb.wait_previous is None) == (endpoint.head is tcb)
         and (tcb.wait_next is None) == (endpoint.end.tail is tcb)
         and endpoint.end.state == (EndpointState.SENDING if sends else EndpointState.RECEIVING)
     )
@@ -74,49 +80,79 @@ def endpoint_knows_its_ends(tcb: Tcb) -> bool:
 
 @invariant
 def endpoint_is_idle_without_threads(endpoint: Endpoint) -> bool:
-    """An endpoint's queue has both ends or none; none is idle. Its first thread waits for it."""
+    """An endpoint's queue has both ends or none; none is idle. Its first and last thread wait for it."""
+    trigger(endpoint.head)
+    trigger(endpoint.end.tail)
+    trigger(endpoint.end.state)
     first = endpoint.head
     last = endpoint.end.tail
     if first is None or last is None:
         return first is None and last is None and endpoint.end.state == EndpointState.IDLE
-    return first.blocked_endpoint is endpoint and last.blocked_endpoint is endpoint
+    return live(first) and live(last) and first.blocked_endpoint is endpoint and last.blocked_endpoint is endpoint
 
 
 @invariant
 def notification_knows_its_ends(tcb: Tcb) -> bool:
     """A thread that waits for a notification is in its queue, at an end if it has no neighbour."""
+    trigger(tcb.blocked_notification)
     notification = tcb.blocked_notification
     if notification is None:
         return True
-    return (tcb.wait_previous is None) == (notification.head is tcb) and (tcb.wait_next is None) == (
-        notification.tail is tcb
+    return (
+        live(notification)
+        and (tcb.wait_previous is None) == (notification.head is tcb)
+        and (tcb.wait_next is None) == (notification.tail is tcb)
     )
 
 
 @invariant
 def notification_waits_or_signals(notification: Notification) -> bool:
-    """Threads wait only where no signal does; bindings are known on both sides."""
+    """Threads wait only where no signal does, and its first and last thread wait for it."""
+    trigger(notification.head)
+    trigger(notification.tail)
+    trigger(notification.state)
     first = notification.head
     last = notification.tail
     waiting = notification.state == NotificationState.WAITING
-    if (first is None) != (last is None) or waiting != (first is not None):
-        return False
-    if first is not None and first.blocked_notification is not notification:
-        return False
-    if notification.state != NotificationState.ACTIVE and notification.signals != 0:
-        return False
-    tcb = notification.bound_tcb
-    context = notification.scheduling_context
-    return (tcb is None or tcb.bound_notification is notification) and (
-        context is None or context.notification is notification
+    if first is None or last is None:
+        return first is None and last is None and not waiting
+    return (
+        (waiting and live(first) and live(last))
+        and first.blocked_notification is notification
+        and last.blocked_notification is notification
     )
+
+
+@invariant
+def signals_are_active(notification: Notification) -> bool:
+    """Signals are there only in the state that says so."""
+    trigger(notification.signals)
+    trigger(notification.state)
+    return notification.state == NotificationState.ACTIVE or notification.signals == 0
+
+
+@invariant
+def notification_knows_its_thread(notification: Notification) -> bool:
+    """The thread bound to a notification is bound to it."""
+    trigger(notification.bound_tcb)
+    tcb = notification.bound_tcb
+    return tcb is None or (live(tcb) and tcb.bound_notification is notification)
+
+
+@invariant
+def notification_knows_its_context(notification: Notification) -> bool:
+    """The scheduling context bound to a notification is bound to it."""
+    trigger(notification.scheduling_context)
+    context = notification.scheduling_context
+    return context is None or (live(context) and context.notification is notification)
 
 
 @invariant
 def bound_notification_knows_its_thread(tcb: Tcb) -> bool:
     """The notification bound to a thread is bound to it."""
+    trigger(tcb.bound_notification)
     notification = tcb.bound_notification
-    return notification is None or notification.bound_tcb is tcb
+    return notification is None or (live(notification) and notification.bound_tcb is tcb)
 
 
 @invariant
@@ -132,34 +168,64 @@ def fault_waits_for_its_handler(tcb: Tcb) -> bool:
 @invariant
 def reply_and_thread_agree(tcb: Tcb) -> bool:
     """A caller has the reply object that will wake it, a receiver may have offered one; others have none."""
+    trigger(tcb.reply)
     reply = tcb.reply
     if reply is None:
         return tcb.state != ThreadState.BLOCKED_ON_REPLY
-    return reply.caller is tcb and tcb.state in (ThreadState.BLOCKED_ON_REPLY, ThreadState.BLOCKED_ON_RECEIVE)
+    return (
+        live(reply)
+        and reply.caller is tcb
+        and tcb.state in (ThreadState.BLOCKED_ON_REPLY, ThreadState.BLOCKED_ON_RECEIVE)
+    )
+
+
+@invariant
+def reply_knows_its_caller(reply: Reply) -> bool:
+    """The thread that waits with a reply object knows it; in a call stack there is one, and it waits for the answer."""
+    trigger(reply.caller)
+    caller = reply.caller
+    if caller is None:
+        return reply.next is None and reply.previous is None and reply.scheduling_context is None
+    return (live(caller) and caller.reply is reply) and (
+        caller.state == ThreadState.BLOCKED_ON_REPLY
+        or (reply.next is None and reply.previous is None and reply.scheduling_context is None)
+    )
 
 
 @invariant
 def call_stack_is_linked(reply: Reply) -> bool:
-    """Neighbours in a call stack know each other; the newest knows the context, no other does; each has a caller."""
-    caller = reply.caller
+    """Neighbours in a call stack know each other; only the newest knows the context."""
+    trigger(reply.next)
+    trigger(reply.previous)
     newer = reply.next
     older = reply.previous
+    if newer is not None and not (live(newer) and newer.previous is reply and reply.scheduling_context is None):
+        return False
+    return older is None or (live(older) and older.next is reply)
+
+
+@invariant
+def newest_reply_knows_the_context(reply: Reply) -> bool:
+    """The scheduling context that the newest reply of a call stack gives back knows it."""
+    trigger(reply.scheduling_context)
     context = reply.scheduling_context
-    if caller is not None and caller.reply is not reply:
-        return False
-    if newer is None and older is None and context is None:
-        return True
-    if caller is None or caller.state != ThreadState.BLOCKED_ON_REPLY:
-        return False
-    if newer is not None and (newer.previous is not reply or context is not None):
-        return False
-    if older is not None and older.next is not reply:
-        return False
-    return context is None or context.reply is reply
+    return context is None or (live(context) and context.reply is reply)
 
 
 @invariant
 def context_knows_the_newest_reply(context: SchedContext) -> bool:
     """The newest reply of the call stack that a scheduling context was donated along knows it."""
+    trigger(context.reply)
     newest = context.reply
-    return newest is None or newest.scheduling_context is context
+    return newest is None or (live(newest) and newest.scheduling_context is context)
+
+
+@invariant
+def cancellation_goes_on_with_a_waiting_thread() -> bool:
+    """A preempted cancellation of sends goes on with a thread that still waits."""
+    tcb = kernel.cancel_next
+    return tcb is None or (live(tcb) and tcb.blocked_endpoint is not None)
+
+
+# A thread's fault is noted before its handler is told.
+AT_EXIT = (fault_waits_for_its_handler,)

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Queues of waiting threads (manual: Endpoints; Notifications).
+
+Threads that wait at an endpoint or notification are ordered by priority, first come first served among equals.
+"""
+
+from __future__ import annotations
+
+from tessera.kernel.layout import (
+    Endpoint,
+    EndpointState,
+    EndpointTail,
+    Notification,
+    NotificationState,
+    Tcb,
+    ThreadState,
+)
+from tessera.kernel.state import kernel
+from tessera.lang import compiled, ensures, ghost, loop_invariant, modifies, record, requires, specification, u64
+
+
+@record
+class Neighbours:
+    """Between which threads of a waiting queue another one comes; None at its ends."""
+
+    before: Tcb | None
+    after: Tcb | None
+
+
+@specification
+def wait_together(a: Tcb, b: Tcb) -> bool:
+    """Whether two threads wait for the same endpoint or notification."""
+    waits = a.blocked_endpoint is not None or a.blocked_notification is not None
+    return waits and a.blocked_endpoint is b.blocked_endpoint and a.blocked_notification is b.blocked_notification
+
+
+@compiled
+def place_behind(last: Tcb | None, priority: u64) -> Neighbours:
+    """Where a thread joins the queue that ends with ``last``: behind all of its priority or a higher one."""
+    requires(last is None or wait_together(last, last))
+    ensures(
+        lambda result: result.before is last if result.after is None else result.after.wait_previous is result.before
+    )
+    ensures(lambda result: result.after is None or (last is not None and wait_together(last, result.after)))
+    ensures(lambda result: result.before is None or (last is not None and wait_together(last, result.before)))
+    ensures(lambda result: result.after is None or result.after.priority < priority)
+    ensures(lambda result: result.before is None or result.before.priority >= priority)
+    before = last
+    after: Tcb | None = None
+    # From the end, so that equal priorities take one step. Bounded by the threads that wait.
+    while before is not None and before.priority < priority:
+        loop_invariant(before is last if after is None else after.wait_previous is before)
+        loop_invariant(after is None or (last is not None and wait_together(last, after) and after.priority < priority))
+        loop_invariant(before is None or (last is not None and wait_together(last, before)))
+        after = before
+        before = before.wait_previous
+    return Neighbours(before, after)
+
+
+@compiled
+def link_waiting(tcb: Tcb, place: Neighbours) -> None:
+    """Put a thread between two neighbours."""
+    before = place.before
+    after = place.after
+    tcb.wait_previous = before
+    tcb.wait_next = after
+    if before is not None:
+        before.wait_next = tcb
+    if after is not None:
+        after.wait_previous = tcb
+    with ghost:
+        if before is None and after is not None:
+            tcb.wait_position = after.wait_position - 1
+        elif before is not None and after is None:
+            tcb.wait_position = before.wait_position + 1
+        elif before is not None and after is not None:
+            tcb.wait_position = (before.wait_position + after.wait_position) / 2
+
+
+@compiled
+def unlink_waiting(tcb: Tcb) -> Neighbours:
+    """Take a thread out from between its neighbours. Gives them."""
+    before = tcb.wait_previous
+    after = tcb.wait_next
+    if before is not None:
+        before.wait_next = after
+    if after is not None:
+        after.wait_previous = before
+    tcb.wait_previous = None
+    tcb.wait_next = None
+    return Neighbours(before, after)
+
+
+@compiled
+def wait_at_endpoint(endpoint: Endpoint, tcb: Tcb, state: EndpointState) -> None:
+    """Let a thread wait at an endpoint that is idle or in this state already."""
+    requires(state != EndpointState.IDLE and endpoint.end.state in (EndpointState.IDLE, state))
+    requires(tcb.blocked_endpoint is None and tcb.blocked_notification is None and tcb.reply is None)
+    requires(not tcb.in_ready_queue and not tcb.in_release_queue)
+    ensures(lambda: tcb.blocked_endpoint is endpoint and endpoint.end.state == state)
+    modifies(endpoint, tcb.blocked_endpoint, tcb.state, tcb.wait_position, Tcb.wait_next, Tcb.wait_previous)
+    last = endpoint.end.tail
+    place = place_behind(last, tcb.priority)
+    link_waiting(tcb, place)
+    if place.before is None:
+        endpoint.head = tcb
+    endpoint.end = EndpointTail(state=state, tail=tcb if place.after is None else last)
+    tcb.blocked_endpoint = endpoint
+    sends = state == EndpointState.SENDING
+    tcb.state = ThreadState.BLOCKED_ON_SEND if sends else ThreadState.BLOCKED_ON_RECEIVE
+
+
+@compiled
+def leave_endpoint(endpoint: Endpoint, tcb: Tcb, state: ThreadState) -> None:
+    """A thread does not wait any more at an endpoint, which is idle without any; ``state`` waits for nothing."""
+    requires(tcb.blocked_endpoint is endpoint and tcb.reply is None)
+    requires(state in (ThreadState.INACTIVE, ThreadState.RUNNING, ThreadState.RESTART))
+    ensures(lambda: tcb.blocked_endpoint is None and tcb.state == state)
+    modifies(endpoint, tcb.blocked_endpoint, tcb.state, Tcb.wait_next, Tcb.wait_previous, kernel.cancel_next)
+    if kernel.cancel_next is tcb:
+        kernel.cancel_next = tcb.wait_next
+    place = unlink_waiting(tcb)
+    if place.before is None:
+        endpoint.head = place.after
+    if place.after is None:
+        endpoint.end = EndpointTail() if place.before is None else endpoint.end.replace(tail=place.before)
+    tcb.blocked_endpoint = None
+    tcb.state = state
+
+
+@compiled
+def wait_at_notification(notification: Notification, tcb: Tcb) -> None:
+    """Let a thread wait for a notification that has no signal."""
+    requires(notification.state != NotificationState.ACTIVE)
+    requires(tcb.blocked_endpoint is None and tcb.blocked_notification is None and tcb.reply is None)
+    requires(not tcb.in_ready_queue and not tcb.in_release_queue)
+    ensures(lambda: tcb.blocked_notification is notification and notification.state == NotificationState.WAITING)
+    modifies(notification.head, notification.tail, notification.state, Tcb.wait_next, Tcb.wait_previous)
+    modifies(tcb.blocked_notification, tcb.state, tcb.wait_position)
+    place = place_behind(notification.tail, tcb.priority)
+    link_waiting(tcb, place)
+    if place.before is None:
+        notification.head = tcb
+    if place.after is None:
+        notification.tail = tcb
+    notification.state = NotificationState.WAITING
+    tcb.blocked_notification = notification
+    tcb.state = ThreadState.BLOCKED_ON_NOTIFICATION
+
+
+@compiled
+def leave_notification(notification: Notification, tcb: Tcb, state: ThreadState) -> None:
+    """A thread does not wait any more for a notification, which is idle without any; ``state`` waits for nothing."""
+    requires(tcb.blocked_notification is notification)
+    requires(state in (ThreadState.INACTIVE, ThreadState.RUNNING, ThreadState.RESTART))
+    ensures(lambda: tcb.blocked_notification is None and tcb.state == state)
+    modifies(notification.head, notification.tail, notification.state, Tcb.wait_next, Tcb.wait_previous)
+    modifies(tcb.blocked_notification, tcb.state)
+    place = unlink_waiting(tcb)
+    if place.before is None:
+        notification.head = place.after
+        if place.after is None:
+            notification.state = NotificationState.IDLE
+    if place.after is None:
+        notification.tail = place.before
+    tcb.blocked_notification = None
+    tcb.state = state
