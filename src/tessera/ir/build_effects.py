@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tessera.ir.nodes import For, Function, Ghost, GhostStore, If, Statement, Store, Switch, While
+from tessera.ir.nodes import Evaluate, For, Function, Ghost, GhostStore, If, Statement, Store, Switch, While
 from tessera.lang.diagnostics import Diagnostic, Location
 
 
@@ -24,7 +24,11 @@ def statements_of(body: list[Statement]) -> Iterator[Statement]:
 
 
 def _changes(function: Function) -> bool:
-    return any(isinstance(statement, (Store, GhostStore)) for statement in statements_of(function.body))
+    return any(
+        isinstance(statement, (Store, GhostStore))
+        or (isinstance(statement, Evaluate) and statement.value.operation in ("begin_lives", "end_lives"))
+        for statement in statements_of(function.body)
+    )
 
 
 def check_effects(

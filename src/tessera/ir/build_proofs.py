@@ -13,7 +13,7 @@ from typing import Any
 from tessera.ir.build_calls import Calls
 from tessera.ir.build_errors import describe
 from tessera.ir.build_scope import Choice, Length, Live, Value
-from tessera.ir.build_types import is_reference
+from tessera.ir.build_types import U64, is_reference
 from tessera.ir.nodes import Expression
 from tessera.lang import contracts
 from tessera.lang.types import INTEGER, RATIONAL, is_enum, is_struct, is_word
@@ -116,6 +116,8 @@ class Proofs(Calls):
 
     def proof_function(self, node: ast.Call, target: Any) -> Value | None:
         """Read a call of ``forall``, ``live`` or ``old``; refuse other contracts, which are not expressions."""
+        if target is contracts.begin_lives or target is contracts.end_lives:
+            return self._lives(node, target.__name__)
         readable = target is contracts.forall or target is contracts.live
         if not readable and not (self.entry_state and target is contracts.old):
             if any(target is contract for contract in CONTRACTS):
@@ -151,6 +153,30 @@ class Proofs(Calls):
         with self.bound(function, type_) as (name, body):
             condition = self.condition(body, self.value(body))
         return self.make(node, "forall", bool, (condition,), (name, type_))
+
+    def _lives(self, node: ast.Call, name: str) -> Value:
+        """Read ``begin_lives``, also with the struct that objects are made of, or ``end_lives``."""
+        if not self.ghost_block:
+            self.fail(
+                node,
+                "ghost",
+                f"{name}(...) stands outside of ghost code",
+                why="it changes which objects are live, which is nothing but a matter of proofs",
+                fix="write it in a `with ghost:` block",
+            )
+        given = self.arguments(node, 4 if name == "begin_lives" and len(node.args) == 4 else 3)
+        struct, *range_ = given[:3]
+        types = [self.class_argument(one, is_struct, "a struct class") for one in (struct, *given[3:])]
+        operands = []
+        for argument in range_:
+            value = self.value(argument)
+            constant = isinstance(value, Live) and isinstance(value.value, int)
+            operand = self._number(argument, value, INTEGER, argument) if constant else self.settle(value, argument)
+            if operand.type is not U64 and operand.type is not INTEGER:
+                what = f"{self.text(argument)} is {describe(operand.type)}, not a u64 or an integer"
+                self.fail(argument, "type-mismatch", what)
+            operands.append(operand)
+        return self.make(node, name, None, tuple(operands), (types[0], types[1] if types[1:] else None))
 
     def _old(self, node: ast.Call, argument: ast.expr) -> Value:
         self.entry_state = False

@@ -226,6 +226,8 @@ class Statements(Contracts):
         called = value
         while isinstance(called, Expression) and called.operation == "let":
             called = called.operands[1]
+        if isinstance(value, Expression) and value.operation in ("begin_lives", "end_lives"):
+            return [Evaluate(node.lineno, value)]
         if not isinstance(value, Expression) or not isinstance(called, Expression) or called.operation != "call":
             self.fail(node, "no-effect", f"{self.text(node.value)} has no effect")
         if self.ghost_block and called.data.kind != "specification":

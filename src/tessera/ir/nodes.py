@@ -105,6 +105,19 @@ _TABLE = (
         "data: (name, type); the operand holds for every value of the local: live objects, or all values",
     ),
     ("live", "reference", "", "bool: the reference is to a live object of its static type"),
+    (
+        "begin_lives",
+        "number number",
+        "",
+        "only in ghost code; data: (struct, struct or None); address and bytes, u64 or integer: objects that fit there "
+        "become live; of zeros that live objects of the second struct hold, which end",
+    ),
+    (
+        "end_lives",
+        "number number",
+        "",
+        "only in ghost code; data: (struct, None); those that begin there are live no more",
+    ),
     ("ghost_load", "reference", "null", "data: GhostField; rule only where the operand may be None"),
     ("divide", "rational rational", "divide", "exact quotient"),
     ("to_integer", "word or bool", "", "the number as an integer; a bool is 0 or 1"),

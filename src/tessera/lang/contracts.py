@@ -143,6 +143,19 @@ def live(reference: object) -> bool:
     return reference is not None
 
 
+def begin_lives(type_: type[Any], start: int, size: int, source: type[Any] | None = None) -> None:
+    """In ghost code: the ``size`` bytes from address ``start`` hold live objects of a struct, one behind the other.
+
+    As many as fit; structs in them are live too. With ``source``, a struct, the bytes must be live objects of it that
+    hold zeros: these end, and the new ones are zero, ghost fields included. Without, nothing live may lie there, and
+    the new ones hold anything. For the prover.
+    """
+
+
+def end_lives(type_: type[Any], start: int, size: int) -> None:
+    """In ghost code: no live object of a struct begins in the ``size`` bytes from ``start`` any more."""
+
+
 class _Ghost:
     """``with ghost:`` holds statements for proofs only; compiled code does not contain them."""
 

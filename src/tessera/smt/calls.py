@@ -16,7 +16,7 @@ from tessera.lang.types import OptionalReference, is_struct
 from tessera.smt import terms, values
 from tessera.smt.expressions import Expressions
 from tessera.smt.heap import Fact, Key, State, merge_states
-from tessera.smt.objects import ArrayPlace, FieldPlace, OnlyObject, keys_of, target_of
+from tessera.smt.objects import ArrayPlace, FieldPlace, OnlyObject, keys_of, live_key, parts_of, target_of
 from tessera.smt.reading import keeps_invariants
 from tessera.smt.session import Session
 from tessera.smt.terms import Term
@@ -177,7 +177,9 @@ class Calls(Expressions):
             return [Change(key, None) for key in self.session.all_keys()]
         if node.operation == "every":
             struct, name = node.data
-            return [Change(key, None) for key in self.session.keys_of_struct(struct, name)]
+            # All of a struct's objects: which there are, too.
+            alive = [] if name else [live_key(one) for one in (struct, *(part.struct for part in parts_of(struct)))]
+            return [Change(key, None) for key in (*alive, *self.session.keys_of_struct(struct, name))]
         if node.operation == "ghost_load":
             ghost = node.data
             reference = self.value(node.operands[0], state)

@@ -144,6 +144,14 @@ class Objects:
         for field in struct.__struct__.layout().fields.values():
             yield from self.field_keys(struct, field)
 
+    def own_keys(self, struct: Any) -> Iterator[Key]:
+        """The maps of a struct's fields and ghost fields, without those of structs that lie in it."""
+        layout = struct.__struct__.layout()
+        for field in layout.fields.values():
+            yield from (key for key in self.field_keys(struct, field) if key.struct == struct.__name__)
+        for name, type_ in layout.ghosts.items():
+            yield self.ghost_key(struct, name, type_)
+
     def ghost_key(self, struct: Any, name: str, type_: Any) -> Key:
         """The map of a ghost field."""
         return Key(struct.__name__, f"{name}°", Key.sort_name(sort_of(type_)), 0 if struct in self.single else 1, type_)
@@ -174,6 +182,39 @@ def keys_of(struct: Any, name: str, type_: Any, arity: int) -> Iterator[tuple[Ke
         yield Key(struct.__name__, name, Key.sort_name(sort_of(type_)), arity, type_), None
 
 
+@dataclass(frozen=True)
+class Part:
+    """``count`` objects of a struct side by side, ``offset`` bytes from the start of the object that they lie in."""
+
+    struct: Any
+    offset: int
+    count: int
+
+    @property
+    def size(self) -> int:
+        return int(self.struct.__struct__.layout().size)
+
+
+def stride_of(struct: Any) -> int:
+    """From one object to the next, in bytes; objects without size are aligned only."""
+    layout = struct.__struct__.layout()
+    return int(layout.size or layout.alignment)
+
+
+def parts_of(struct: Any) -> Iterator[Part]:
+    """The structs that lie in an object, at any depth."""
+    for field in struct.__struct__.layout().fields.values():
+        array = isinstance(field.type, ArrayType)
+        inner = field.type.element if array else field.type
+        if not isinstance(inner, Inline):
+            continue
+        count = field.type.length if array else 1
+        yield Part(inner.struct, field.offset, count)
+        for part in parts_of(inner.struct):
+            for number in range(count):
+                yield Part(part.struct, field.offset + number * stride_of(inner.struct) + part.offset, part.count)
+
+
 def live_key(struct: Any) -> Key:
     """The map that says which addresses are those of live objects of a struct."""
     return Key(struct.__name__, "live", "bool", 1, bool)
@@ -186,10 +227,12 @@ def _inline_struct(type_: Any) -> Any:
 
 
 def _made_from_numbers(function: Function) -> Iterator[Any]:
-    """Structs that a reference is made to from a number."""
+    """Structs that a reference is made to from a number, or whose objects come into being."""
     for node in expressions_of(function):
         if node.operation in ("at", "at_or_none"):
             yield target_of(node.type)
+        elif node.operation in ("begin_lives", "end_lives"):
+            yield from (struct for struct in node.data if struct is not None)
 
 
 def _stored_references(program: Program, seen: set[Any] | None = None) -> Iterator[Any]:

@@ -11,10 +11,10 @@ import z3
 from tessera.ir import nodes
 from tessera.ir.nodes import Contract, Expression, For, Statement, While
 from tessera.lang.types import RATIONAL
-from tessera.smt import terms, values
+from tessera.smt import lives, terms, values
 from tessera.smt.calls import Calls
-from tessera.smt.heap import Killed, State, merge_states
-from tessera.smt.objects import OnlyObject, live_key, target_of
+from tessera.smt.heap import State, merge_states
+from tessera.smt.objects import OnlyObject
 from tessera.smt.terms import Term
 from tessera.smt.values import Value
 from tessera.smt.writes import assigned_locals
@@ -127,15 +127,11 @@ class Execution(Calls):
         key = self.session.objects.ghost_key(ghost.struct, ghost.name, ghost.type)
         state.write(key, value, *([] if isinstance(reference, OnlyObject) else [reference]))
 
-    def _lazy_begin_life(self, node: Expression, state: State) -> None:
-        reference = self.in_contract(node.operands[0], state)
-        state.write(live_key(target_of(node.operands[0].type)), terms.TRUE, reference)
+    def _lazy_begin_lives(self, node: Expression, state: State) -> None:
+        lives.begin(self, node, state)
 
     def _lazy_end_lives(self, node: Expression, state: State) -> None:
-        start, size = (self.in_contract(operand, state) for operand in node.operands)
-        for key in self.session.writes.lives():
-            state.maps[key] = Killed(state.map(key), start, terms.add(start, size))
-            state.dirty.add(key)
+        lives.end(self, node, state)
 
     # Branches
 

@@ -255,6 +255,19 @@ def scalar_facts(type_: Any, term: Term) -> list[Term]:
     return [z3.And(term >= 0, term < z3.IntVal(1 << bits))]
 
 
+def may_hold(type_: Any, value: Term) -> bool:
+    """Whether a number or truth value is one of a type, or of a component ``(packed class, component)``."""
+    if z3.is_bool(value) or z3.is_real(value):
+        return True
+    if isinstance(type_, tuple):
+        base, component = type_
+        tagged = base.__packed__.tag is not None and tag_component(base) == component
+        fact = members(tag_type(base), value) if tagged else component.bounds()(value)
+    else:
+        fact = members(type_, value) if is_enum(type_) else terms.TRUE
+    return bool(z3.is_true(z3.simplify(fact)))
+
+
 def value_is_constant(term: Any) -> bool:
     """Whether a term is a number."""
     return terms.constant_of(term) is not None

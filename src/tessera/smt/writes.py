@@ -9,7 +9,7 @@ from typing import Any
 from tessera.ir.nodes import Assign, Contract, Expression, For, Function, GhostStore, Statement, Store, While
 from tessera.lang.types import ArrayType
 from tessera.smt.heap import Key
-from tessera.smt.objects import Objects, keys_of, live_key, target_of
+from tessera.smt.objects import Objects, keys_of, live_key, parts_of, target_of
 from tessera.smt.walk import everything_below
 
 
@@ -42,16 +42,20 @@ class Writes:
                 elif isinstance(node, Expression):
                     if node.operation == "call":
                         found |= self.of_function(node.data.name)
-                    elif node.operation == "begin_life":
-                        found.add(live_key(target_of(node.operands[0].type)))
-                    elif node.operation == "end_lives":
-                        found.update(self.lives())
+                    elif node.operation in ("begin_lives", "end_lives"):
+                        found.update(self.of_lives(node))
         return frozenset(found)
 
-    def lives(self) -> Iterator[Key]:
-        """The maps of live objects, of every struct whose objects can end."""
-        for struct in self.objects.mortal:
-            yield live_key(struct)
+    def of_lives(self, node: Expression) -> Iterator[Key]:
+        """The maps that change where objects begin or end."""
+        struct, source = node.data
+        yield live_key(struct)
+        if source is not None:
+            yield live_key(source)
+        if node.operation == "begin_lives":
+            for one in (struct, *(part.struct for part in parts_of(struct))):
+                yield from self.objects.own_keys(one)
+                yield live_key(one)
 
     def of_place(self, place: Expression) -> Iterator[Key]:
         """The maps of a stored place."""
