@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from tessera.kernel import schedcontext, scheduler, waiting
 from tessera.kernel.layout import Reply, Tcb, ThreadState
-from tessera.lang import compiled, requires
+from tessera.lang import compiled, ensures, requires
 
 
 @compiled
@@ -36,7 +36,8 @@ def withdraw(tcb: Tcb) -> Reply | None:
 @compiled
 def unlink(reply: Reply, caller: Tcb) -> None:
     """The caller does not wait any more with this reply object, which is in no call stack. It is inactive now."""
-    requires(reply.caller is caller and caller.reply is reply)
+    requires(reply.caller is caller and caller.state == ThreadState.BLOCKED_ON_REPLY)
+    requires(reply.previous is None and reply.next is None and reply.scheduling_context is None)
     reply.caller = None
     caller.reply = None
     scheduler.set_thread_state(caller, ThreadState.INACTIVE)
@@ -45,7 +46,10 @@ def unlink(reply: Reply, caller: Tcb) -> None:
 @compiled
 def push(caller: Tcb, callee: Tcb, reply: Reply, can_donate: bool) -> None:
     """The caller waits for the answer; a passive callee is given its scheduling context if that ``can_donate``."""
-    requires(reply.caller is None and reply.previous is None and reply.next is None)
+    requires(reply.caller is None and caller.reply is None and caller is not callee)
+    requires(caller.blocked_endpoint is None and caller.blocked_notification is None)
+    requires(not caller.in_ready_queue and not caller.in_release_queue)
+    ensures(lambda: reply.caller is caller and caller.state == ThreadState.BLOCKED_ON_REPLY)
     reply.caller = caller
     caller.reply = reply
     scheduler.set_thread_state(caller, ThreadState.BLOCKED_ON_REPLY)
@@ -82,6 +86,7 @@ def cut(reply: Reply) -> None:
 @compiled
 def give_back(reply: Reply, caller: Tcb) -> None:
     """The newest reply leaves its call stack: its caller gets the context, unless it was given another meanwhile."""
+    requires(reply.scheduling_context is not None and reply.caller is caller)
     context = reply.scheduling_context
     older = reply.previous
     assert context is not None
@@ -109,6 +114,7 @@ def finish(reply: Reply, caller: Tcb) -> None:
 @compiled
 def abandon(caller: Tcb) -> None:
     """The caller gives up waiting for an answer; whoever has its scheduling context keeps it."""
+    requires(caller.state == ThreadState.BLOCKED_ON_REPLY)
     reply = caller.reply
     assert reply is not None
     cut(reply)

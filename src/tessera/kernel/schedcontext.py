@@ -9,7 +9,7 @@ from tessera.arch import registers
 from tessera.kernel import budget, scheduler
 from tessera.kernel.layout import Notification, SchedContext, Tcb
 from tessera.kernel.state import kernel
-from tessera.lang import compiled, requires, to_word, u64
+from tessera.lang import compiled, ensures, requires, to_word, u64
 
 
 @compiled
@@ -52,12 +52,13 @@ def unbind_tcb(context: SchedContext) -> None:
 def donate(context: SchedContext, to: Tcb) -> None:
     """Hand the context from its thread, if any, to one that has none."""
     requires(to.scheduling_context is None)
+    ensures(lambda: to.scheduling_context is context and context.tcb is to)
     giver = context.tcb
     if giver is not None:
-        scheduler.leave_queues(giver)
-        giver.scheduling_context = None
         if giver is kernel.candidate:
             scheduler.reschedule_required()
+        scheduler.leave_queues(giver)
+        giver.scheduling_context = None
     context.tcb = to
     to.scheduling_context = context
 
