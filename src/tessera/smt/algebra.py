@@ -76,6 +76,10 @@ class Algebra:
         """The number of the highest set bit; nothing is said of zero's."""
         raise NotImplementedError
 
+    def remainder(self, x: Term, n: int) -> Term:
+        """``x`` modulo ``2**n`` for a known bit number, as arithmetic."""
+        return x % (1 << n)
+
     def every(self, *parts: Formula) -> Formula:
         """Conjunction."""
         return z3.And(*parts)
@@ -180,6 +184,9 @@ class Vectors(Algebra):
         for number in range(1, WORD_BITS):
             found = z3.If(z3.Extract(number, number, word) == 1, z3.BitVecVal(number, VECTOR_BITS), found)
         return found
+
+    def remainder(self, x: Term, n: int) -> Term:
+        return self._term(x) & (1 << n) - 1
 
     def choice(self, condition: Formula, yes: Term, no: Term) -> Term:
         return z3.If(condition, self._term(yes), self._term(no))

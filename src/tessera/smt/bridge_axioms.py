@@ -65,7 +65,18 @@ def powers_grow(a: Algebra, n: Term, m: Term) -> Formula:
     )
 
 
+@_axiom("n", lambda a, n: [(a.pow2(n),)])
+def power_is_whole_granules(a: Algebra, n: Term) -> Formula:
+    # 16 bytes are the unit of the kernel's memory; the remainder is arithmetic, since code that masks with 15 is.
+    return a.implies(4 <= n, a.remainder(a.pow2(n), 4) == 0)
+
+
 # The low bits
+
+
+@_axiom("x n", lambda a, x, n: [(a.low(x, n),)])
+def aligned_word_is_whole_granules(a: Algebra, x: Term, n: Term) -> Formula:
+    return a.implies(a.every(4 <= n, a.low(x, n) == 0), a.remainder(x, 4) == 0)
 
 
 @_axiom("x n", lambda a, x, n: [(a.low(x, n),)])

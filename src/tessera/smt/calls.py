@@ -209,9 +209,10 @@ class Calls(Expressions):
                     state.forget_object(change.key, change.index)
             else:
                 unknown = z3.Const(values.fresh_name(change.key.label), change.key.z3_sort)
-                self.session.know(change.key.type, unknown)
                 if isinstance(change.key.type, tuple):
                     self.session.know_component(change.key.type[1], unknown, change.key.type[0])
+                else:
+                    self.session.know(change.key.type, unknown)
                 state.write(change.key, unknown, *change.index)
         state.name_maps(keys)
 

@@ -13,6 +13,7 @@ from tessera.ir.nodes import Contract, Expression, For, Statement, While
 from tessera.lang.types import RATIONAL
 from tessera.smt import lives, terms, values
 from tessera.smt.calls import Calls
+from tessera.smt.frames import check_frame
 from tessera.smt.heap import State, merge_states
 from tessera.smt.objects import OnlyObject
 from tessera.smt.terms import Term
@@ -245,6 +246,8 @@ class Execution(Calls):
         after = [] if z3.is_true(condition) else [leaving]
         turn = head.copy()
         turn.assume(condition, branch=True)
+        places, named_in = self._frame(node, state)
+        start = turn.copy()
         measures = [(c, self.in_contract(c.expressions[0], turn)) for c in node.contracts if c.kind == "decreases"]
         inner = Frame(frame.returns)
         for end in self.block(node.body, [turn], inner) + inner.continues:
@@ -252,6 +255,8 @@ class Execution(Calls):
             if isinstance(node, For):
                 end.locals[node.name] = end.locals[next(iter(extra))]
             self._check_loop(node, invariants, end, "loop invariant kept")
+            if places:
+                check_frame(self, places, named_in, start, end, "kept")
             for contract, before in measures:
                 now = self.in_contract(contract.expressions[0], end)
                 self.oblige(end, "decreases", z3.And(now >= 0, now < before), contract.line, contract.text)
@@ -272,14 +277,21 @@ class Execution(Calls):
             touched = {key.label for key in written | state.dirty}
             self.check_invariants(state, touched, node.line, f"{rule}: invariants")
 
+    def _frame(self, node: For | While, state: State) -> tuple[list[Contract], State]:
+        """What a loop modifies, and the state that says which places that are: its own word, or the function's."""
+        own = [c for c in node.contracts if c.kind == "modifies"]
+        if own or self.entry is None:
+            return own, state.copy()
+        return [c for c in self.function.contracts if c.kind == "modifies"], self.entry
+
     def _any_turn(self, node: For | While, state: State, extra: set[str]) -> State:
         """The state at the beginning of any turn: whatever the body writes is unknown."""
         head = state.copy()
         written = self.session.writes.of_statements(node.body)
-        places = [c for c in node.contracts if c.kind == "modifies"]
+        places, named_in = self._frame(node, state)
         dirty = set(head.dirty)
         if places:
-            self.change(head, self.footprint(places, head, written))
+            self.change(head, self.footprint(places, named_in, written))
         else:
             for key in written:
                 head.forget(key)

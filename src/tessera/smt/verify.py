@@ -8,10 +8,10 @@ from typing import Any
 
 import z3
 
-from tessera.ir.nodes import Contract, Function
-from tessera.smt import terms, values
-from tessera.smt.calls import Change
-from tessera.smt.heap import Fact, Key, State
+from tessera.ir.nodes import Function
+from tessera.smt import values
+from tessera.smt.frames import check_frame
+from tessera.smt.heap import Fact, State
 from tessera.smt.reading import keeps_invariants
 from tessera.smt.session import Obligation, Session, World
 from tessera.smt.statements import Execution
@@ -92,38 +92,7 @@ def _check_end(
         run.check_invariants(end, {key.label for key in end.dirty}, line, where)
     places = [contract for contract in function.contracts if contract.kind == "modifies"]
     if places:
-        _check_frame(session, run, function, entry, end, places, where)
-
-
-def _check_frame(
-    session: Session,
-    run: Execution,
-    function: Function,
-    entry: State,
-    end: State,
-    places: list[Contract],
-    where: str,
-) -> None:
-    """Nothing changes but what ``modifies`` names."""
-    written = {key for key in end.maps if end.maps[key] is not entry.maps.get(key)}
-    changes = run.footprint(places, entry, written)
-    by_key: dict[Key, list[Change]] = {}
-    for change in changes:
-        by_key.setdefault(change.key, []).append(change)
-    labels = {change.key.label: change.key for change in changes}
-    for key in sorted(written, key=lambda one: one.label):
-        named = by_key.get(labels.get(key.label, key), [])
-        if any(change.index is None for change in named):
-            continue
-        index = tuple(z3.Int(values.fresh_name(f"other.{key.label}")) for _ in range(key.arity))
-        same = terms.equal(end.read(key, *index), entry.read(key, *index))
-        if z3.is_true(same):
-            continue
-        inside = [
-            terms.conjunction([a == b for a, b in zip(change.index or (), index, strict=False)]) for change in named
-        ]
-        goal = terms.disjunction([same, *inside])
-        session.oblige(function, end, "modifies", goal, places[0].line, f"{key.label} ({where})")
+        check_frame(run, places, entry, entry, end, where)
 
 
 def _name(obligations: list[Obligation], function: Function) -> None:
