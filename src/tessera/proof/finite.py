@@ -1,0 +1,388 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Formulas of the prover over a small universe: without quantifiers, words as bit-vectors, memory as a finite table.
+
+The prover's own queries speak of all addresses and of mathematical integers, for which solvers give no usable models.
+Here every map is a table with one cell for each object of the universe, quantifiers are written out, and operations on
+bits are the machine's own, so that a solver decides the query and gives a whole state. What is found may use less than
+the invariants say (words are tried for a few values only); it is a counterexample only once it has been run.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import Any
+
+import z3
+
+from tessera.lang.types import NAMED
+from tessera.proof.small_state import Universe, chosen_elements
+from tessera.proof.unknowns import Scalar, Unknowns
+from tessera.smt import terms, values
+from tessera.smt.algebra import PREFIX
+from tessera.smt.heap import SYMBOLS, Key
+from tessera.smt.session import subterms
+from tessera.smt.values import Component
+
+# Values that words are tried for where a formula speaks of all words.
+SMALL_WORDS = (0, 1, 2)
+# More instances than this of one formula are not written out.
+MAX_INSTANCES = 20_000
+
+
+class TooLarge(Exception):
+    """The formula would be written out too often."""
+
+
+class Table(Unknowns):
+    """Translates formulas."""
+
+    def __init__(self, universe: Universe, wide: bool, words: Iterable[Scalar] = ()) -> None:
+        super().__init__(universe, wide)
+        self.words: list[Scalar] = list(words)
+        # Terms that arrays are read at, by map: what formulas about all words are tried for.
+        self.index_terms: dict[tuple[str, int], list[Scalar]] = {}
+        self._macros: dict[str, tuple[int, Any]] = {}
+        self._memo: dict[Any, Scalar] = {}
+        self._open: dict[int, bool] = {}
+        self._kept: list[Any] = []
+
+    # Input
+
+    def define(self, formula: Any) -> bool:
+        """Take a formula as the definition of a named map, if it is one."""
+        if not z3.is_quantifier(formula) or not formula.is_forall():
+            return False
+        body = formula.body()
+        if not z3.is_eq(body) or not z3.is_app(body.arg(0)) or "@" not in body.arg(0).decl().name():
+            return False
+        left = body.arg(0)
+        count = formula.num_vars()
+        if [z3.get_var_index(c) if z3.is_var(c) else -1 for c in left.children()] != list(reversed(range(count))):
+            return False
+        self._macros[left.decl().name()] = count, body.arg(1)
+        self._kept.append(formula)
+        return True
+
+    def truth(self, formula: Any) -> Any:
+        """A formula, as one that a solver gets."""
+        self._kept.append(formula)
+        value = self.value(formula, ())
+        return z3.BoolVal(value) if isinstance(value, bool) else value
+
+    # Terms
+
+    def value(self, term: Any, env: tuple[Scalar, ...]) -> Scalar:
+        """The value of a term; ``env`` holds the values of bound variables, the innermost first."""
+        if z3.is_var(term):
+            return env[z3.get_var_index(term)]
+        used = env if env and self._is_open(term) else ()
+        key = term.get_id(), tuple(_key(one) for one in used)
+        if key not in self._memo:
+            self._memo[key] = self._compute(term, used)
+            self._kept.append(used)
+        return self._memo[key]
+
+    def _is_open(self, term: Any) -> bool:
+        key = term.get_id()
+        if key not in self._open:
+            self._open[key] = z3.is_var(term) or any(self._is_open(child) for child in term.children())
+        return self._open[key]
+
+    def _compute(self, term: Any, env: tuple[Scalar, ...]) -> Scalar:
+        if z3.is_quantifier(term):
+            return self._quantified(term, env)
+        if z3.is_int_value(term):
+            return int(term.as_long())
+        if z3.is_rational_value(term):
+            return Fraction(term.numerator_as_long(), term.denominator_as_long())
+        kind = term.decl().kind()
+        if kind == z3.Z3_OP_UNINTERPRETED:
+            return self._applied(term, env)
+        return self._operation(kind, term, env)
+
+    def _operation(self, kind: int, term: Any, env: tuple[Scalar, ...]) -> Scalar:
+        if kind == z3.Z3_OP_TRUE:
+            return True
+        if kind == z3.Z3_OP_FALSE:
+            return False
+        if kind in (z3.Z3_OP_AND, z3.Z3_OP_OR):
+            return self._joined(kind == z3.Z3_OP_AND, (self.value(child, env) for child in term.children()))
+        if kind == z3.Z3_OP_IMPLIES:
+            premise = self.value(term.arg(0), env)
+            return self._joined(False, (_not(premise) if i == 0 else self.value(term.arg(1), env) for i in (0, 1)))
+        if kind == z3.Z3_OP_ITE:
+            condition = self.value(term.arg(0), env)
+            if isinstance(condition, bool):
+                return self.value(term.arg(1 if condition else 2), env)
+            return self.choice(condition, self.value(term.arg(1), env), self.value(term.arg(2), env))
+        arguments = [self.value(child, env) for child in term.children()]
+        if kind == z3.Z3_OP_NOT:
+            return _not(arguments[0])
+        if kind in (z3.Z3_OP_EQ, z3.Z3_OP_IFF):
+            return self.equal(*arguments)
+        if kind == z3.Z3_OP_DISTINCT:
+            pairs = itertools.combinations(arguments, 2)
+            return self._joined(True, (_not(self.equal(a, b)) for a, b in pairs))
+        return self._arithmetic(kind, arguments)
+
+    def _joined(self, all_of: bool, parts: Iterable[Scalar]) -> Scalar:
+        kept = []
+        for part in parts:
+            if isinstance(part, bool):
+                if part is not all_of:
+                    return part
+            else:
+                kept.append(part)
+        if not kept:
+            return all_of
+        return kept[0] if len(kept) == 1 else (z3.And if all_of else z3.Or)(*kept)
+
+    def choice(self, condition: Scalar, then: Scalar, otherwise: Scalar) -> Scalar:
+        """One of two values."""
+        if isinstance(condition, bool):
+            return then if condition else otherwise
+        if _key(then) == _key(otherwise):
+            return then
+        return z3.If(condition, self.expression(then), self.expression(otherwise))
+
+    def expression(self, value: Scalar) -> Any:
+        """A known value as an expression."""
+        if isinstance(value, bool):
+            return z3.BoolVal(value)
+        if isinstance(value, Fraction):
+            return z3.RealVal(value)
+        return self.vector(value)
+
+    def equal(self, a: Scalar, b: Scalar) -> Scalar:
+        """Equality."""
+        if not z3.is_expr(a) and not z3.is_expr(b):
+            return bool(a == b)
+        if _key(a) == _key(b):
+            return True
+        return self.expression(a) == self.expression(b)
+
+    def _arithmetic(self, kind: int, arguments: list[Scalar]) -> Scalar:
+        if kind == z3.Z3_OP_TO_REAL:
+            one = arguments[0]
+            return z3.ToReal(z3.BV2Int(one, is_signed=True)) if z3.is_expr(one) else Fraction(one)
+        known = not any(z3.is_expr(one) for one in arguments)
+        if kind == z3.Z3_OP_UMINUS:
+            return -arguments[0]
+        if kind in (z3.Z3_OP_ADD, z3.Z3_OP_SUB, z3.Z3_OP_MUL):
+            result = arguments[0]
+            for one in arguments[1:]:
+                left, right = (result, one) if known else (self.expression(result), self.expression(one))
+                result = (
+                    left + right if kind == z3.Z3_OP_ADD else left - right if kind == z3.Z3_OP_SUB else left * right
+                )
+            return result
+        a, b = arguments
+        if kind in (z3.Z3_OP_IDIV, z3.Z3_OP_MOD):
+            return self._divided(kind == z3.Z3_OP_IDIV, a, b)
+        if not known:
+            a, b = self.expression(a), self.expression(b)
+        if kind == z3.Z3_OP_DIV:
+            return a / b if not known or b != 0 else Fraction(0)
+        comparisons = {
+            z3.Z3_OP_LE: lambda: a <= b,
+            z3.Z3_OP_LT: lambda: a < b,
+            z3.Z3_OP_GE: lambda: a >= b,
+            z3.Z3_OP_GT: lambda: a > b,
+        }
+        if kind not in comparisons:
+            raise NotImplementedError(f"no finite form of the operation {kind}")
+        return comparisons[kind]()
+
+    def _divided(self, quotient: bool, a: Scalar, b: Scalar) -> Scalar:
+        if isinstance(b, int) and b > 0:
+            if isinstance(a, int):
+                return a // b if quotient else a % b
+            if b & b - 1 == 0:
+                return a >> b.bit_length() - 1 if quotient else a & (b - 1)
+        if b == 0 and isinstance(b, int):
+            return 0
+        # Operands are words.
+        left, right = self.vector(a), self.vector(b)
+        return z3.UDiv(left, right) if quotient else z3.URem(left, right)
+
+    # Functions
+
+    def _applied(self, term: Any, env: tuple[Scalar, ...]) -> Scalar:
+        name = term.decl().name()
+        arguments = tuple(self.value(child, env) for child in term.children())
+        if name in self._macros:
+            return self.value(self._macros[name][1], tuple(reversed(arguments)))
+        if name in SYMBOLS:
+            return self.read(name, SYMBOLS[name], arguments)
+        if name.startswith(PREFIX) and arguments:
+            return self._bits(name[len(PREFIX) :], arguments)
+        if name in values.PARTS and arguments:
+            return self._part(values.PARTS[name][1], arguments[0])
+        if name.startswith("place."):
+            return self._place(name, arguments)
+        if name in self.universe.statics:
+            return self.universe.statics[name]
+        if arguments:
+            raise NotImplementedError(f"no finite form of the function {name}")
+        return self.constant(name, term.sort())
+
+    def _bits(self, name: str, arguments: tuple[Scalar, ...]) -> Scalar:
+        x = self.vector(arguments[0])
+        y = self.vector(arguments[1]) if len(arguments) > 1 else None
+        one = self.vector(1)
+        if name == "pow2":
+            return z3.simplify(one << x)
+        if name == "scale":
+            return x << y
+        if name == "shr":
+            return z3.LShR(x, y)
+        if name == "low":
+            return x & ((one << y) - 1)
+        if name in ("band", "bor", "bxor"):
+            return x & y if name == "band" else x | y if name == "bor" else x ^ y
+        if name == "bnot":
+            return self.vector((1 << 64) - 1) - x
+        if name == "bit":
+            return z3.LShR(x, y) & 1 == one
+        found = self.vector(0)
+        for number in range(1, 64):
+            found = z3.If(z3.Extract(number, number, x) == 1, self.vector(number), found)
+        return found
+
+    def _part(self, component: Component, word: Scalar) -> Scalar:
+        if isinstance(word, int):
+            known = component.read(word)
+            return z3.is_true(known) if component.is_bool else int(known.as_long())
+        return self.number_of(component, z3.Extract(component.low + component.width - 1, component.low, word))
+
+    def _place(self, name: str, arguments: tuple[Scalar, ...]) -> Scalar:
+        """The address of what lies in a single or placed object."""
+        struct, field_name = name.split(".")[1:]
+        layout = NAMED[struct].__struct__.layout()
+        one = layout.fields[field_name]
+        things = self.universe.things(struct)
+        from_address = hasattr(one.type, "element") + 1 == len(arguments)
+        base = arguments[0] if from_address else things[0].address
+        place = self._arithmetic(z3.Z3_OP_ADD, [base, one.offset])
+        if hasattr(one.type, "element"):
+            index = arguments[-1]
+            self._note_index(f"{struct}.{field_name}", len(arguments) - 1, index)
+            size = int(one.type.element.struct.__struct__.layout().size)
+            place = self._arithmetic(z3.Z3_OP_ADD, [place, self._arithmetic(z3.Z3_OP_MUL, [index, size])])
+        return place
+
+    def read(self, name: str, key: Key, index: tuple[Scalar, ...]) -> Scalar:
+        """What a map holds."""
+        if key.arity and self.universe.elements(key) is not None:
+            self._note_index(f"{key.struct}.{key.name.partition('.')[0]}", key.arity - 1, index[-1])
+        options = self.universe.cells(key)
+        if not any(z3.is_expr(one) for one in index):
+            return self.cell(name, key, index) if index in options else self._elsewhere(name, key, index)
+        result = self._elsewhere(name, key, index)
+        for option in options:
+            here = self._joined(True, (self.equal(a, b) for a, b in zip(index, option, strict=True)))
+            if here is not False:
+                result = self.choice(here, self.cell(name, key, option), result)
+        return result
+
+    def _note_index(self, label: str, position: int, index: Scalar) -> None:
+        found = self.index_terms.setdefault((label, position), [])
+        if z3.is_expr(index) and not any(_key(index) == _key(one) for one in found):
+            found.append(index)
+
+    def _elsewhere(self, name: str, key: Key, index: tuple[Scalar, ...]) -> Scalar:
+        if key.name == "live":
+            return self._background_lives(name, key, index[0])
+        if name == key.label:
+            # The initial state: zeros, wherever nothing else is said.
+            return False if key.sort == "bool" else Fraction(0) if key.sort == "real" else 0
+        if (name, ()) not in self._others:
+            self._others[name, ()] = self.unknown(f"{name}[elsewhere]", key.type, key.z3_sort)
+        return self._others[name, ()]
+
+    def _background_lives(self, name: str, key: Key, address: Scalar) -> Scalar:
+        alive: list[Scalar] = []
+        for span in self.universe.background.get(key.struct, []):
+            end = span.start + span.count * span.stride
+            if isinstance(address, int):
+                inside: Scalar = span.start <= address < end and (address - span.start) % span.stride == 0
+            elif span.count == 1:
+                inside = self.equal(address, span.start)
+            else:
+                offset = address - span.start
+                inside = z3.And(address >= span.start, address < end, self._divided(False, offset, span.stride) == 0)
+            if inside is not False:
+                owner = True
+                if span.owner is not None:
+                    owner_key = Key(span.owner[0], "live", "bool", 1, bool)
+                    owner = self.read(f"{owner_key.label}{name[len(key.label) :]}", owner_key, (span.owner[1],))
+                alive.append(self._joined(True, [inside, owner]))
+        return self._joined(False, alive)
+
+    # Quantifiers
+
+    def _quantified(self, term: Any, env: tuple[Scalar, ...]) -> Scalar:
+        count = term.num_vars()
+        body = term.body()
+        choices = [self._candidates(body, count - 1 - position, term.var_sort(position)) for position in range(count)]
+        total = 1
+        for one in choices:
+            total *= len(one)
+        if total > MAX_INSTANCES:
+            raise TooLarge(f"{total} instances")
+        instances = (
+            self.value(body, tuple(reversed(combination)) + env) for combination in itertools.product(*choices)
+        )
+        return self._joined(term.is_forall(), instances)
+
+    def _candidates(self, body: Any, variable: int, sort: Any) -> list[Scalar]:
+        if sort == terms.BOOL:
+            return [False, True]
+        if sort == terms.REAL:
+            return [Fraction(0), Fraction(1)]
+        addresses: dict[int, None] = {}
+        indexes: dict[Any, Scalar] = {}
+        used = False
+        for one in subterms([body]):
+            if not z3.is_app(one):
+                continue
+            for position, child in enumerate(one.children()):
+                if z3.is_var(child) and z3.get_var_index(child) == variable:
+                    found = self._use(one.decl().name(), position)
+                    if found is not None:
+                        used = True
+                        addresses.update(dict.fromkeys(found[0]))
+                        indexes.update((_key(index), index) for index in found[1])
+        chosen: dict[Any, Scalar] = {address: address for address in addresses}
+        chosen.update(indexes)
+        if not addresses:
+            words: list[Scalar] = [*SMALL_WORDS, *([] if used else self.words)]
+            chosen.update((_key(word), word) for word in words)
+        return list(chosen.values())
+
+    def _use(self, name: str, position: int) -> tuple[list[int], list[Scalar]] | None:
+        """What a function's argument ranges over: addresses, or elements of an array."""
+        key = SYMBOLS.get(name)
+        if key is not None:
+            elements = self.universe.elements(key)
+            if elements is None or position < key.arity - 1:
+                return list(self.universe.active.get(key.struct, {})), []
+            label = f"{key.struct}.{key.name.partition('.')[0]}"
+            return [], [*elements, *self.index_terms.get((label, position), [])]
+        if name.startswith("place."):
+            struct, field_name = name.split(".")[1:]
+            one = NAMED[struct].__struct__.layout().fields[field_name]
+            if hasattr(one.type, "element"):
+                known = self.index_terms.get((f"{struct}.{field_name}", position), [])
+                return [], [*chosen_elements(one.type.length), *known]
+        return None
+
+
+def _key(value: Scalar) -> Any:
+    return ("z3", value.get_id()) if z3.is_expr(value) else (type(value), value)
+
+
+def _not(value: Scalar) -> Scalar:
+    return not value if isinstance(value, bool) else z3.Not(value)

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The search for a small state in which an obligation fails: the solver's part. What it finds is run afterwards."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import z3
+
+from tessera.ir.values import component_types
+from tessera.lang.types import NAMED, OptionalReference, is_struct
+from tessera.proof.finite import Table, TooLarge
+from tessera.proof.small_state import Universe, make_universe
+from tessera.proof.unknowns import Cell, Scalar
+from tessera.smt import terms, values
+from tessera.smt.algebra import PREFIX
+from tessera.smt.heap import SYMBOLS
+from tessera.smt.session import Obligation, Session, subterms
+from tessera.smt.text import maps_in
+from tessera.smt.values import PackedValue
+from tessera.smt.verify import Reading
+
+# How many objects of the structs in question there are, and whether those that lie in others have contents.
+SIZES = ((1, False), (2, False), (3, False), (2, True), (4, False))
+# Milliseconds of a solver for one universe, and seconds for making a state plain.
+SOLVER_LIMIT = 10_000
+PLAIN_LIMIT = 8.0
+
+
+@dataclass
+class Model:
+    """A state that the solver proposes: contents of cells, and values of the query's constants by name."""
+
+    universe: Universe
+    cells: dict[Cell, Any]
+    constants: dict[str, Any]
+    arguments: dict[str, Any]
+
+
+@dataclass
+class Formulas:
+    """An obligation's parts: the path, the negated goal, and the invariants chosen."""
+
+    plain: list[Any]
+    negated: Any
+    invariants: list[Any]
+    about_constants: list[Any] = field(default_factory=list)
+
+    def all(self) -> list[Any]:
+        """Everything in the order in which it should be read: what is certain first."""
+        return [*self.plain, self.negated, *self.about_constants, *self.invariants]
+
+
+def formulas_of(session: Session, obligation: Obligation, everything: bool) -> Formulas:
+    """What must hold together in a state where the obligation fails."""
+    plain = [fact.term for fact in obligation.facts if not fact.invariant]
+    negated = terms.negation(obligation.goal)
+    chosen = [fact.term for fact in obligation.facts if fact.invariant]
+    if not everything:
+        about = maps_in(negated).union(*(maps_in(one) for one in plain if not z3.is_quantifier(one)))
+        chosen = [one for one in chosen if maps_in(one) & about]
+    found = Formulas(plain, negated, chosen)
+    done: set[int] = set()
+    todo = list(subterms(found.all()))
+    while todo:
+        new = []
+        for term in todo:
+            known = session.of_constants.get(term.get_id())
+            if known is not None and term.get_id() not in done:
+                done.add(term.get_id())
+                new += known[1]
+        found.about_constants += new
+        todo = list(subterms(new))
+    return found
+
+
+class Search:
+    """One universe, one set of formulas; :meth:`models` gives states until there are no more."""
+
+    def __init__(self, reading: Reading, formulas: Formulas, count: int, deep: bool) -> None:
+        self.reading = reading
+        every = list(subterms(formulas.all()))
+        near = _structs(subterms([*formulas.plain, formulas.negated]))
+        near |= {target for _, type_ in reading.function.parameters for target in _targets(type_)}
+        counts = {name: count if name in near else 1 for name in near | _structs(every)}
+        wanted = {
+            one.decl().name()
+            for one in subterms([*formulas.plain, formulas.negated])
+            if z3.is_const(one) and one.decl().name().startswith("static.")
+        }
+        self.universe = make_universe(reading.session.objects, counts, deep, wanted)
+        self.table = Table(self.universe, any(_is_wide(one) for one in every))
+        known = reading.session.of_constants
+        self.table.known_words = {
+            one.decl().name() for one in every if z3.is_const(one) and one.sort() == terms.INT and one.get_id() in known
+        }
+        self._name_arguments()
+        assertions = [self.table.truth(one) for one in formulas.all() if not self.table.define(one)]
+        self.solver = z3.SimpleSolver() if _has_reals(self.table) else z3.SolverFor("QF_BV")
+        self.solver.set("timeout", SOLVER_LIMIT)
+        self.solver.add(*assertions, *self.table.constraints)
+
+    def _name_arguments(self) -> None:
+        words = []
+        for name, type_ in self.reading.function.parameters:
+            for one_type, term in _scalars(type_, self.reading.arguments[name]):
+                if z3.is_const(term) and term.decl().kind() == z3.Z3_OP_UNINTERPRETED:
+                    value = self.table.typed(term.decl().name(), one_type, term.sort())
+                    if not (isinstance(one_type, OptionalReference) or is_struct(one_type)) and z3.is_bv(value):
+                        words.append(value)
+        self.table.words = words
+
+    def models(self, attempts: int) -> Iterator[Model]:
+        """At most so many states that differ in their objects, references or arguments."""
+        for _ in range(attempts):
+            if self.solver.check() != z3.sat:
+                return
+            kept = self._plain()
+            model = self.solver.model()
+            yield self._read(model)
+            if kept:
+                self.solver.pop()
+                skeleton = [place == model.eval(place, True) for place in self._skeleton()]
+            if not skeleton:
+                return
+            self.solver.add(z3.Not(z3.And(*skeleton)))
+
+    def _skeleton(self) -> list[Any]:
+        """What tells states apart: which objects live, references, and arguments."""
+        found = []
+        for cell, value in self.table.cells.items():
+            type_ = cell.key.type
+            if z3.is_expr(value) and (cell.key.name == "live" or isinstance(type_, OptionalReference)):
+                found.append(value)
+        return [*found, *(value for value in self.table.constants.values() if not z3.is_real(value))]
+
+    def _plain(self) -> bool:
+        """Prefer no objects, no references, and small numbers; leaves the solver with a model, one level deeper."""
+        cells = sorted(self.table.cells.items(), key=lambda one: _rank(one[0]))
+        wishes = [_zero(value) for _, value in cells if z3.is_expr(value)]
+        wishes += [_zero(value) for value in self.table.constants.values() if z3.is_expr(value)]
+        numbers = [value for value in self.table.constants.values() if z3.is_bv(value)]
+        wishes += [value <= limit for limit in (1, 16) for value in numbers]
+        self.solver.push()
+        end = time.monotonic() + PLAIN_LIMIT
+        self._wish(wishes, end)
+        if self.solver.check() != z3.sat:
+            self.solver.pop()
+            self.solver.check()
+            return False
+        return True
+
+    def _wish(self, wishes: list[Any], end: float) -> None:
+        """Assert as many of the wishes as can hold together, the first ones first."""
+        if not wishes or time.monotonic() > end:
+            return
+        self.solver.push()
+        self.solver.add(*wishes)
+        if self.solver.check() == z3.sat:
+            # Not taken back: it is a part of the model that the caller reads; levels are popped together.
+            self.solver.pop()
+            self.solver.add(*wishes)
+            return
+        self.solver.pop()
+        if len(wishes) == 1:
+            return
+        half = len(wishes) // 2
+        self._wish(wishes[:half], end)
+        self._wish(wishes[half:], end)
+
+    def _read(self, model: Any) -> Model:
+        def number(value: Scalar) -> Any:
+            return _number(model.eval(self.table.expression(value), True))
+
+        arguments = {
+            name: _mapped(type_, self.reading.arguments[name], lambda t: number(self.table.value(t, ())))
+            for name, type_ in self.reading.function.parameters
+        }
+        return Model(
+            self.universe,
+            {cell: number(value) for cell, value in self.table.cells.items()},
+            {name: number(value) for name, value in self.table.constants.items()},
+            arguments,
+        )
+
+
+def search(reading: Reading, obligation: Obligation, everything: bool, end: float) -> Iterator[Model]:
+    """States that the solver proposes, smallest universes first, until the time ``end`` (of the monotonic clock)."""
+    formulas = formulas_of(reading.session, obligation, everything)
+    for count, deep in SIZES:
+        if time.monotonic() > end:
+            return
+        try:
+            one = Search(reading, formulas, count, deep)
+        except TooLarge:
+            continue
+        yield from one.models(4)
+
+
+def _rank(cell: Cell) -> tuple[int, str]:
+    type_ = cell.key.type
+    if cell.key.name == "live":
+        return 0, str(cell.index)
+    if _is_tag(type_):
+        return 1, str(cell.index)
+    return (2 if isinstance(type_, OptionalReference) else 3), str(cell.index)
+
+
+def _is_tag(type_: Any) -> bool:
+    if not isinstance(type_, tuple) or type_[0].__packed__.tag is None:
+        return False
+    return bool(values.tag_component(type_[0]) == type_[1])
+
+
+def _zero(value: Any) -> Any:
+    return z3.Not(value) if z3.is_bool(value) else value == 0
+
+
+def _number(value: Any) -> Any:
+    if z3.is_true(value) or z3.is_false(value):
+        return z3.is_true(value)
+    if z3.is_rational_value(value):
+        return Fraction(value.numerator_as_long(), value.denominator_as_long())
+    return int(value.as_signed_long())
+
+
+def _scalars(type_: Any, value: Any) -> Iterator[tuple[Any, Any]]:
+    """The terms of a value with their types; a component of a packed one has its class and itself as its type."""
+    parts = component_types(type_)
+    if parts is not None:
+        for part, one in zip(parts, value, strict=True):
+            yield from _scalars(part, one)
+    elif isinstance(value, PackedValue):
+        for component, term in value.all():
+            yield (value.base, component), term
+    elif z3.is_expr(value):
+        yield type_, value
+
+
+def _mapped(type_: Any, value: Any, function: Any) -> Any:
+    """A value with its terms replaced; a packed one becomes a dictionary by component."""
+    parts = component_types(type_)
+    if parts is not None:
+        return tuple(_mapped(part, one, function) for part, one in zip(parts, value, strict=True))
+    if isinstance(value, PackedValue):
+        return {component: function(term) for component, term in value.all()}
+    return function(value) if z3.is_expr(value) else value
+
+
+def _targets(type_: Any) -> set[str]:
+    parts = component_types(type_)
+    if parts is not None:
+        return set().union(*(_targets(part) for part in parts))
+    if isinstance(type_, OptionalReference):
+        return {type_.target.__name__}
+    return {type_.__name__} if is_struct(type_) else set()
+
+
+def _structs(every: Any) -> set[str]:
+    return {
+        SYMBOLS[one.decl().name()].struct
+        for one in every
+        if z3.is_app(one) and one.decl().name() in SYMBOLS and SYMBOLS[one.decl().name()].struct in NAMED
+    }
+
+
+def _is_wide(term: Any) -> bool:
+    if z3.is_int_value(term):
+        return abs(int(term.as_long())) >= 1 << 66
+    if not z3.is_app(term):
+        return False
+    if z3.is_mul(term):
+        return sum(not z3.is_int_value(child) for child in term.children()) > 1
+    return term.decl().name() in (f"{PREFIX}scale", f"{PREFIX}pow2", f"{PREFIX}low")
+
+
+def _has_reals(table: Table) -> bool:
+    return any(z3.is_real(value) for value in (*table.cells.values(), *table.constants.values()) if z3.is_expr(value))

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The unknowns of a finite query: cells of the initial state and constants, each in the range of its type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import z3
+
+from tessera.ir.values import width_of
+from tessera.lang.types import INTEGER, RATIONAL, OptionalReference, is_enum, is_struct
+from tessera.proof.small_state import Universe
+from tessera.smt import terms, values
+from tessera.smt.heap import Key
+from tessera.smt.objects import target_of
+from tessera.smt.values import Component
+
+# Sums and differences of words are exact in the narrow width, products and shifted words in the wide one.
+NARROW, WIDE = 72, 136
+
+Scalar = Any  # a number, bool or Fraction where it is known, else a z3 expression
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One place of the initial state: a map and an index."""
+
+    key: Key
+    index: tuple[int, ...]
+
+
+class Unknowns:
+    """Keeps the cells and constants that occur, and what their types say of them."""
+
+    def __init__(self, universe: Universe, wide: bool) -> None:
+        self.universe = universe
+        self.width = WIDE if wide else NARROW
+        self.cells: dict[Cell, Scalar] = {}
+        self.constants: dict[str, Scalar] = {}
+        self.constraints: list[Any] = []
+        # The constants that are known to be words.
+        self.known_words: set[str] = set()
+        self._others: dict[tuple[str, tuple[int, ...]], Scalar] = {}
+
+    def vector(self, value: Scalar) -> Any:
+        """A number as a bit-vector of the table's width."""
+        return z3.BitVecVal(value, self.width) if isinstance(value, int) else value
+
+    def cell(self, name: str, key: Key, index: tuple[int, ...]) -> Scalar:
+        """The contents of one place; those of the initial state are kept in :attr:`cells`."""
+        if name == key.label:
+            cell = Cell(key, index)
+            if cell not in self.cells:
+                self.cells[cell] = self._first(key, index)
+            return self.cells[cell]
+        if (name, index) not in self._others:
+            self._others[name, index] = self.unknown(f"{name}{list(index)}", key.type, key.z3_sort)
+        return self._others[name, index]
+
+    def _first(self, key: Key, index: tuple[int, ...]) -> Scalar:
+        if key.name == "live" and self.universe.active[key.struct][index[0]].static:
+            return True
+        return self.unknown(f"{key.label}{list(index)}", key.type, key.z3_sort)
+
+    def constant(self, name: str, sort: Any) -> Scalar:
+        """An unknown of the query."""
+        if name not in self.constants:
+            self.constants[name] = self._free(name, sort, 64 if name in self.known_words else 0)
+        return self.constants[name]
+
+    def typed(self, name: str, type_: Any, sort: Any) -> Scalar:
+        """An unknown of the query whose type is known: ask for it before formulas are read."""
+        if name not in self.constants:
+            self.constants[name] = self.unknown(name, type_, sort)
+        return self.constants[name]
+
+    def _free(self, name: str, sort: Any, width: int) -> Scalar:
+        if sort == terms.BOOL:
+            return z3.Bool(name)
+        if sort == terms.REAL:
+            return z3.Real(name)
+        if width:
+            return z3.ZeroExt(self.width - width, z3.BitVec(name, width))
+        return z3.SignExt(self.width - 67, z3.BitVec(name, 67))
+
+    def unknown(self, name: str, type_: Any, sort: Any) -> Scalar:
+        """An unknown of a type; its bounds become constraints."""
+        if isinstance(type_, tuple):
+            return self._component(name, *type_)
+        if type_ is INTEGER:
+            return z3.SignExt(self.width - 16, z3.BitVec(name, 16))
+        if type_ is bool or type_ is RATIONAL or type_ is None:
+            return self._free(name, sort, 0)
+        if isinstance(type_, OptionalReference) or is_struct(type_):
+            return self._reference(name, [target_of(type_)], 64)
+        found = self._free(name, sort, width_of(type_))
+        if is_enum(type_):
+            self.constraints.append(z3.Or(*[found == int(member) for member in type_]))
+        return found
+
+    def _component(self, name: str, base: Any, component: Component) -> Scalar:
+        if component.is_bool:
+            return z3.Bool(name)
+        stored = z3.BitVec(name, component.width)
+        found = self.number_of(component, stored)
+        classes = [base, *base.__packed__.variants.values()]
+        fields = [
+            one
+            for cls in classes
+            for one in cls.__packed__.fields().values()
+            if values.component_of(one, base) == component
+        ]
+        if base.__packed__.tag is not None and values.tag_component(base) == component:
+            kinds = sorted(base.__packed__.variants)
+            self.constraints.append(z3.Or(*[found == kind for kind in kinds]))
+        elif all(isinstance(one.type, OptionalReference) or is_struct(one.type) for one in fields):
+            self._within(found, [target_of(one.type) for one in fields])
+        elif is_enum(fields[0].type):
+            self.constraints.append(z3.Or(*[found == int(member) for member in fields[0].type]))
+        return found
+
+    def _reference(self, name: str, structs: list[Any], width: int) -> Scalar:
+        found = z3.ZeroExt(self.width - width, z3.BitVec(name, width))
+        self._within(found, structs)
+        return found
+
+    def _within(self, reference: Any, structs: list[Any]) -> None:
+        options = {0}
+        for struct in structs:
+            options.update(self.universe.active.get(struct.__name__, {}))
+        self.constraints.append(z3.Or(*[reference == one for one in sorted(options)]))
+
+    def number_of(self, component: Component, stored: Any) -> Any:
+        """The number that stored bits stand for."""
+        if component.is_bool:
+            return stored == 1
+        wide = z3.SignExt(64 - component.width, stored) if component.signed else stored
+        wide = z3.ZeroExt(self.width - wide.size(), wide)
+        if component.shift:
+            wide = wide << component.shift
+        return wide & self.vector((1 << 64) - 1) if component.shift and component.signed else wide
