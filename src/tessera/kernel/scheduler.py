@@ -13,7 +13,7 @@ from tessera.arch import machine
 from tessera.kernel import budget, queue
 from tessera.kernel.layout import MIN_REFILLS, SchedContext, Tcb, ThreadState
 from tessera.kernel.state import SchedulerAction, idle_scheduling_context, idle_tcb, kernel
-from tessera.lang import compiled, min, requires, u64
+from tessera.lang import compiled, min, modifies, requires, u64
 
 # The longest time that an entry of the domain schedule can have, in ticks: 56 bits.
 LONGEST_DOMAIN_TIME = (1 << 56) - 1
@@ -309,6 +309,7 @@ def preemption_point() -> bool:
 
     Every ``PREEMPTION_WORK_UNITS`` steps it looks for interrupts, the end of the budget and of the domain's time.
     """
+    modifies(kernel.work_units, kernel.now, kernel.consumed, kernel.domain_time)
     kernel.work_units += 1
     if kernel.work_units < PREEMPTION_WORK_UNITS:
         return False

@@ -47,9 +47,27 @@ from tessera.kernel.layout import (
     Slot,
     Tcb,
 )
+from tessera.kernel.memory_invariants import GRANULE_SIZE, is_granular, is_zero
+from tessera.kernel.object_invariants import LAST_ADDRESS
 from tessera.kernel.request import Status
 from tessera.kernel.state import kernel
-from tessera.lang import at, compiled, decreases, max, min, range, u64
+from tessera.lang import (
+    at,
+    compiled,
+    decreases,
+    ensures,
+    forall,
+    loop_invariant,
+    max,
+    min,
+    modifies,
+    old,
+    range,
+    requires,
+    specification,
+    u64,
+    without_invariants,
+)
 
 # How much is cleared between two looks for interrupts: the unit of UntypedCap.clear_offset.
 CLEAR_CHUNK_BITS = 9
@@ -58,7 +76,14 @@ CLEAR_CHUNK_BITS = 9
 @compiled
 def clear_bytes(address: u64, size: u64) -> None:
     """Set memory to zero. The address is the kernel's; it and the size, in bytes, are multiples of 16."""
+    requires(address & (GRANULE_SIZE - 1) == 0 and size & (GRANULE_SIZE - 1) == 0)
+    requires(0 < address and size <= LAST_ADDRESS - address and is_granular(address, size))
+    modifies(Granule.value)
+    ensures(lambda: is_zero(address, size) and forall(Granule, lambda g: g.value == 0 or g.value == old(g.value)))
+    without_invariants()
     for i in range(size >> GRANULE_BITS):
+        loop_invariant(is_zero(address, i << GRANULE_BITS))
+        loop_invariant(forall(Granule, lambda g: g.value == 0 or g.value == old(g.value)))
         at(Granule, address + (i << GRANULE_BITS)).value = 0
 
 
@@ -158,15 +183,34 @@ def aligned_offset(offset: u64, size_bits: u64) -> u64:
     return ((offset + (u64(1) << size_bits) - 1) >> size_bits) << size_bits
 
 
+@specification
+def same_but_cleared(found: Capability, cap: UntypedCap) -> bool:
+    """Whether a slot still holds an untyped, however far that is cleared."""
+    return isinstance(found, UntypedCap) and found.replace(clear_offset=0) == cap.replace(clear_offset=0)
+
+
+@specification
+def is_clear(cap: UntypedCap, end: u64) -> bool:
+    """Whether the free memory below an offset holds zeros."""
+    return is_zero(paging.kernel_address(cap.base) + cap.free_offset, end - cap.free_offset)
+
+
 @compiled
 def clear_up_to(slot: Slot, cap: UntypedCap, end: u64) -> Status:
     """Clear the free memory below an offset, as far as that was not done before.
 
     PREEMPTED: call again to go on; ``clear_offset`` keeps what was done.
     """
+    requires(slot.capability == cap and not cap.is_device and end <= u64(1) << cap.size_bits)
+    modifies(slot.capability, Granule.value, kernel.work_units, kernel.now, kernel.consumed, kernel.domain_time)
+    ensures(lambda: same_but_cleared(slot.capability, cap))
+    ensures(lambda result: result == Status.PREEMPTED or (result == Status.OK and is_clear(cap, end)))
     done = max(cap.free_offset, cap.clear_offset)
     while done < end:
-        decreases(end - done)
+        loop_invariant(same_but_cleared(slot.capability, cap))
+        loop_invariant(done >= cap.free_offset and done & (GRANULE_SIZE - 1) == 0)
+        loop_invariant(is_clear(cap, min(done, u64(1) << cap.size_bits)))
+        decreases(max(end, done) - done)
         stop = ((done >> CLEAR_CHUNK_BITS) + 1) << CLEAR_CHUNK_BITS
         clear_bytes(paging.kernel_address(cap.base + done), min(stop, u64(1) << cap.size_bits) - done)
         slot.capability = cap.replace(clear_offset=stop)

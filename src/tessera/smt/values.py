@@ -198,8 +198,15 @@ def fresh(type_: Any, purpose: str) -> Value:
     if parts is not None:
         return tuple(fresh(part, f"{purpose}.{index}") for index, part in enumerate(parts))
     if is_packed(type_):
-        base = type_.__packed__.base
-        return PackedValue(base, lambda component: z3.Const(f"{name}.{component.name}", component.sort))
+        base, kind = type_.__packed__.base, type_.__packed__.tag_value
+        # Where the type says which kind it is, that is no question.
+        tag = tag_component(base) if kind is not None else None
+        return PackedValue(
+            base,
+            lambda component: (
+                terms.number(kind) if component == tag else z3.Const(f"{name}.{component.name}", component.sort)
+            ),
+        )
     if type_ is TEXT:
         raise NotImplementedError("constant text as an unknown value")
     return z3.Const(name, sort_of(type_))

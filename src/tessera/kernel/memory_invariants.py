@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Memory Allocation Model: what memory is used for, for proofs (manual: Untyped Memory).
+
+Memory that no object is made of consists of live granules; what is cleared of it holds zeros. Devices' memory is never
+touched, so nothing is said of it.
+"""
+
+from __future__ import annotations
+
+from tessera.arch import paging
+from tessera.kernel.capability import UntypedCap
+from tessera.kernel.layout import GRANULE_BITS, Granule, Slot
+from tessera.lang import address_of, at_or_none, forall, implies, invariant, live, min, specification, trigger, u64
+
+GRANULE_SIZE = 1 << GRANULE_BITS
+
+
+@specification
+def is_granular(start: u64, size: u64) -> bool:
+    """Whether a range of the kernel's addresses is memory that no object is made of."""
+    return forall(
+        u64,
+        lambda a: implies(
+            start <= a and a - start < size and a & (GRANULE_SIZE - 1) == 0, live(at_or_none(Granule, a))
+        ),
+    )
+
+
+@specification
+def is_zero(start: u64, size: u64) -> bool:
+    """Whether a range of the kernel's addresses, as far as no object is made of it, holds zeros."""
+    return forall(
+        Granule,
+        lambda granule: implies(
+            start <= address_of(granule) and address_of(granule) - start < size, granule.value == 0
+        ),
+    )
+
+
+@invariant
+def free_memory_is_granular(slot: Slot, address: u64) -> bool:
+    """Nothing is made of the free part of an untyped."""
+    trigger(slot.capability, live(at_or_none(Granule, address)))
+    cap = slot.capability
+    if not isinstance(cap, UntypedCap) or cap.is_device or address & (GRANULE_SIZE - 1) != 0:
+        return True
+    start = paging.kernel_address(cap.base)
+    if address < start + cap.free_offset or address >= start + (u64(1) << cap.size_bits):
+        return True
+    return live(at_or_none(Granule, address))
+
+
+@invariant
+def cleared_memory_is_zero(slot: Slot, granule: Granule) -> bool:
+    """Free memory that is said to be cleared is."""
+    trigger(slot.capability, granule.value)
+    cap = slot.capability
+    if not isinstance(cap, UntypedCap) or cap.is_device:
+        return True
+    start = paging.kernel_address(cap.base)
+    end = start + min(cap.clear_offset, u64(1) << cap.size_bits)
+    place = address_of(granule)
+    return place < start + cap.free_offset or place >= end or granule.value == 0
