@@ -10,7 +10,8 @@ from tessera.kernel.layout import Endpoint, EndpointState, FaultKind, Notificati
 from tessera.kernel.request import Status
 from tessera.kernel.state import kernel
 from tessera.kernel.transfer import transfer
-from tessera.lang import compiled, u64
+from tessera.kernel.waiting import waits_for_nothing
+from tessera.lang import compiled, ensures, implies, old, requires, specification, u64
 
 
 @compiled
@@ -18,11 +19,21 @@ def block_sender(
     tcb: Tcb, endpoint: Endpoint, badge: u64, is_call: bool, can_grant: bool, can_grant_reply: bool
 ) -> None:
     """Let a thread wait until someone receives its message."""
+    requires(waits_for_nothing(tcb) and endpoint.end.state != EndpointState.RECEIVING)
     tcb.blocked_badge = badge
     tcb.blocked_is_call = is_call
     tcb.blocked_can_grant = can_grant
     tcb.blocked_can_grant_reply = can_grant_reply
     waiting.wait_at_endpoint(endpoint, tcb, EndpointState.SENDING)
+
+
+@specification
+def is_sent(receiver: Tcb | None, badge: u64) -> bool:
+    """Whether a thread that waited has a message with this badge, and runs."""
+    if receiver is None:
+        return False
+    received = receiver.registers[registers.BADGE] == badge
+    return received and receiver.blocked_endpoint is None and receiver.state == ThreadState.RUNNING
 
 
 @compiled
@@ -41,6 +52,9 @@ def send(
     A call waits for the answer if the receiver offers a reply object and the right to grant (the reply) is there;
     otherwise its thread becomes inactive, for nobody can ever answer.
     """
+    requires(waits_for_nothing(tcb) and scheduler.is_runnable(tcb))
+    ensures(lambda: implies(old(endpoint.end.state) == EndpointState.RECEIVING, is_sent(old(endpoint.head), badge)))
+    ensures(lambda: implies((is_call or tcb.fault != FaultKind.NONE) and is_blocking, not scheduler.is_runnable(tcb)))
     if endpoint.end.state != EndpointState.RECEIVING:
         if is_blocking:
             block_sender(tcb, endpoint, badge, is_call, can_grant, can_grant_reply)
@@ -67,6 +81,8 @@ def send(
 @compiled
 def accept(tcb: Tcb, endpoint: Endpoint, sender: Tcb, offered: Reply | None) -> None:
     """Receive from a thread that waits to send."""
+    requires(endpoint.end.state == EndpointState.SENDING and sender is endpoint.head)
+    requires(waits_for_nothing(tcb) and scheduler.is_runnable(tcb) and (offered is None or offered.caller is None))
     awaits_answer = sender.blocked_is_call or sender.fault != FaultKind.NONE
     waiting.leave_endpoint(endpoint, sender, ThreadState.INACTIVE if awaits_answer else ThreadState.RUNNING)
     can_grant = sender.blocked_can_grant
@@ -83,6 +99,8 @@ def accept(tcb: Tcb, endpoint: Endpoint, sender: Tcb, offered: Reply | None) -> 
 @compiled
 def block_receiver(tcb: Tcb, endpoint: Endpoint, offered: Reply | None) -> None:
     """Let a thread wait for a message, with a reply object for whoever calls."""
+    requires(waits_for_nothing(tcb) and endpoint.end.state != EndpointState.SENDING)
+    requires(offered is None or offered.caller is None)
     waiting.wait_at_endpoint(endpoint, tcb, EndpointState.RECEIVING)
     if offered is not None:
         reply.offer(offered, tcb)
@@ -96,7 +114,7 @@ def receive(tcb: Tcb, cap: EndpointCap, is_blocking: bool, offered: Reply | None
     """
     if offered is not None:
         caller = offered.caller
-        if caller is not None and caller is not tcb:
+        if caller is not None:
             blocking.cancel_ipc(caller)
     endpoint = cap.endpoint
     bound = tcb.bound_notification
@@ -119,6 +137,7 @@ def receive(tcb: Tcb, cap: EndpointCap, is_blocking: bool, offered: Reply | None
 @compiled
 def restart_waiting(endpoint: Endpoint, tcb: Tcb) -> None:
     """Take a thread out of the queue; it starts its system call again, unless a fault made it wait."""
+    requires(tcb.blocked_endpoint is endpoint)
     goes_on = tcb.fault == FaultKind.NONE
     reply.withdraw(tcb)
     waiting.leave_endpoint(endpoint, tcb, ThreadState.RESTART if goes_on else ThreadState.INACTIVE)

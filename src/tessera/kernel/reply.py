@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from tessera.kernel import schedcontext, scheduler, waiting
 from tessera.kernel.layout import Reply, Tcb, ThreadState
+from tessera.kernel.waiting import waits_for_nothing
 from tessera.lang import compiled, ensures, requires
 
 
@@ -46,9 +47,7 @@ def unlink(reply: Reply, caller: Tcb) -> None:
 @compiled
 def push(caller: Tcb, callee: Tcb, reply: Reply, can_donate: bool) -> None:
     """The caller waits for the answer; a passive callee is given its scheduling context if that ``can_donate``."""
-    requires(reply.caller is None and caller.reply is None and caller is not callee)
-    requires(caller.blocked_endpoint is None and caller.blocked_notification is None)
-    requires(not caller.in_ready_queue and not caller.in_release_queue)
+    requires(reply.caller is None and waits_for_nothing(caller) and caller is not callee)
     ensures(lambda: reply.caller is caller and caller.state == ThreadState.BLOCKED_ON_REPLY)
     reply.caller = caller
     caller.reply = reply

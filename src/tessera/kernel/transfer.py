@@ -12,7 +12,7 @@ from tessera.kernel import cspace, derivation, faultmessage, message
 from tessera.kernel.capability import Capability, EndpointCap, NullCap
 from tessera.kernel.layout import MESSAGE_REGISTERS, Endpoint, FaultKind, IpcBuffer, Slot, Tcb
 from tessera.kernel.request import Status, request
-from tessera.lang import compiled, min, range, record, to_word, u64
+from tessera.lang import compiled, ensures, min, range, record, to_word, u64
 
 
 @record
@@ -122,6 +122,7 @@ def transfer(sender: Tcb, endpoint: Endpoint | None, badge: u64, can_grant: bool
 
     (seL4: doIPCTransfer.)
     """
+    ensures(lambda: receiver.registers[registers.BADGE] == badge)
     if sender.fault != FaultKind.NONE:
         transfer_fault(sender, receiver)
     else:

@@ -34,6 +34,13 @@ def wait_together(a: Tcb, b: Tcb) -> bool:
     return waits and a.blocked_endpoint is b.blocked_endpoint and a.blocked_notification is b.blocked_notification
 
 
+@specification
+def waits_for_nothing(tcb: Tcb) -> bool:
+    """Whether a thread waits neither for a message, a signal or an answer, nor in a queue of the scheduler."""
+    free = tcb.blocked_endpoint is None and tcb.blocked_notification is None and tcb.reply is None
+    return free and not tcb.in_ready_queue and not tcb.in_release_queue
+
+
 @compiled
 def place_behind(last: Tcb | None, priority: u64) -> Neighbours:
     """Where a thread joins the queue that ends with ``last``: behind all of its priority or a higher one."""
@@ -95,8 +102,7 @@ def unlink_waiting(tcb: Tcb) -> Neighbours:
 def wait_at_endpoint(endpoint: Endpoint, tcb: Tcb, state: EndpointState) -> None:
     """Let a thread wait at an endpoint that is idle or in this state already."""
     requires(state != EndpointState.IDLE and endpoint.end.state in (EndpointState.IDLE, state))
-    requires(tcb.blocked_endpoint is None and tcb.blocked_notification is None and tcb.reply is None)
-    requires(not tcb.in_ready_queue and not tcb.in_release_queue)
+    requires(waits_for_nothing(tcb))
     ensures(lambda: tcb.blocked_endpoint is endpoint and endpoint.end.state == state)
     modifies(endpoint, tcb.blocked_endpoint, tcb.state, tcb.wait_position, Tcb.wait_next, Tcb.wait_previous)
     last = endpoint.end.tail
@@ -132,8 +138,7 @@ def leave_endpoint(endpoint: Endpoint, tcb: Tcb, state: ThreadState) -> None:
 def wait_at_notification(notification: Notification, tcb: Tcb) -> None:
     """Let a thread wait for a notification that has no signal."""
     requires(notification.state != NotificationState.ACTIVE)
-    requires(tcb.blocked_endpoint is None and tcb.blocked_notification is None and tcb.reply is None)
-    requires(not tcb.in_ready_queue and not tcb.in_release_queue)
+    requires(waits_for_nothing(tcb))
     ensures(lambda: tcb.blocked_notification is notification and notification.state == NotificationState.WAITING)
     modifies(notification.head, notification.tail, notification.state, Tcb.wait_next, Tcb.wait_previous)
     modifies(tcb.blocked_notification, tcb.state, tcb.wait_position)
