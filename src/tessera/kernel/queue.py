@@ -9,14 +9,23 @@ from __future__ import annotations
 
 from tessera.kernel import budget
 from tessera.kernel.layout import SchedContext, Tcb
+from tessera.kernel.scheduling_queues import bitmap_is_exact, is_ready_queue, ready_queue_at
 from tessera.kernel.state import ReadyQueue, kernel
-from tessera.lang import compiled, requires, u64
+from tessera.lang import compiled, ensures, ghost, modifies, requires, u64, without_invariants
 
 
 @compiled
 def mark_occupied(domain: u64, priority: u64) -> None:
     """Note that a ready queue is not empty."""
+    without_invariants()
+    requires(is_ready_queue(domain, priority) and bitmap_is_exact(domain))
+    modifies(lambda: (kernel.domains[domain].occupied, kernel.domains[domain].summary))
+    modifies(lambda: ready_queue_at(domain, priority).marked)
+    ensures(lambda: ready_queue_at(domain, priority).marked)
+    ensures(lambda: bitmap_is_exact(domain))
     queues = kernel.domains[domain]
+    with ghost:
+        ready_queue_at(domain, priority).marked = True
     word = priority >> 6
     queues.occupied[word] |= u64(1) << (priority & 63)
     queues.summary |= u64(1) << word
@@ -25,7 +34,15 @@ def mark_occupied(domain: u64, priority: u64) -> None:
 @compiled
 def mark_empty(domain: u64, priority: u64) -> None:
     """Note that a ready queue is empty."""
+    without_invariants()
+    requires(is_ready_queue(domain, priority) and bitmap_is_exact(domain))
+    modifies(lambda: (kernel.domains[domain].occupied, kernel.domains[domain].summary))
+    modifies(lambda: ready_queue_at(domain, priority).marked)
+    ensures(lambda: not ready_queue_at(domain, priority).marked)
+    ensures(lambda: bitmap_is_exact(domain))
     queues = kernel.domains[domain]
+    with ghost:
+        ready_queue_at(domain, priority).marked = False
     word = priority >> 6
     left = queues.occupied[word] & ~(u64(1) << (priority & 63))
     queues.occupied[word] = left
@@ -54,6 +71,9 @@ def prepend_ready(tcb: Tcb) -> None:
     else:
         first.queue_previous = tcb
     tcb.in_ready_queue = True
+    with ghost:
+        if first is not None:
+            tcb.position = first.position - 1
 
 
 @compiled
@@ -62,6 +82,8 @@ def append_ready(tcb: Tcb) -> None:
     requires(not tcb.in_ready_queue and not tcb.in_release_queue)
     queue = ready_queue(tcb)
     last = queue.tail
+    with ghost:
+        assert last is None or last.queue_next is None
     tcb.queue_previous = last
     tcb.queue_next = None
     queue.tail = tcb
@@ -71,6 +93,9 @@ def append_ready(tcb: Tcb) -> None:
     else:
         last.queue_next = tcb
     tcb.in_ready_queue = True
+    with ghost:
+        if last is not None:
+            tcb.position = last.position + 1
 
 
 @compiled

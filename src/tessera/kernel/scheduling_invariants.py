@@ -10,7 +10,7 @@ from tessera.abi.configuration import configuration
 from tessera.kernel import budget, queue, scheduler
 from tessera.kernel.layout import MIN_REFILLS, SchedContext, Tcb, ThreadState
 from tessera.kernel.state import PRIORITIES, SchedulerAction, kernel
-from tessera.lang import address_of, compiled, implies, invariant, u64
+from tessera.lang import address_of, compiled, implies, invariant, trigger, u64
 
 
 @compiled
@@ -22,6 +22,10 @@ def is_marked(domain: u64, priority: u64) -> bool:
 @invariant
 def queues_are_apart(tcb: Tcb) -> bool:
     """A thread is ready, or waits for time, or neither; without a queue it has no links."""
+    trigger(tcb.queue_next)
+    trigger(tcb.queue_previous)
+    trigger(tcb.in_ready_queue)
+    trigger(tcb.in_release_queue)
     if tcb.in_ready_queue or tcb.in_release_queue:
         return not (tcb.in_ready_queue and tcb.in_release_queue)
     return tcb.queue_next is None and tcb.queue_previous is None
@@ -229,9 +233,18 @@ def context_is_aligned(context: SchedContext) -> bool:
     return address_of(context) & 15 == 0
 
 
-# These walk through lists or memory; proofs state the same with intervals and ranks.
-EXECUTED_ONLY = (refills_are_the_budget, refills_do_not_overlap)
+# Proofs use kernel.scheduling_queues instead of the first five; the others have loops.
+EXECUTED_ONLY = (
+    neighbours_agree,
+    ready_queue_knows_its_ends,
+    bitmap_is_exact,
+    ready_queue_begins_with_a_ready_thread,
+    release_queue_is_sorted,
+    refills_are_the_budget,
+    refills_do_not_overlap,
+)
 AT_EXIT = (
+    ready_thread_can_run,
     runnable_thread_is_somewhere,
     current_thread_can_run,
     nothing_is_left_to_decide,

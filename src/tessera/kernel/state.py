@@ -6,7 +6,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from tessera.kernel.layout import AsidPool, PageTable, SchedContext, Slot, Tcb
-from tessera.lang import Array, array, static, struct, u64, word
+from tessera.lang import Array, array, ghost_field, static, struct, u64, word
 
 # Room for the largest profile; the profile in use may have fewer domains.
 MAX_DOMAINS = 16
@@ -22,6 +22,9 @@ class ReadyQueue:
 
     head: Tcb | None
     tail: Tcb | None
+
+    # Whether the bit for it is set.
+    marked: bool = ghost_field()
 
 
 @struct

@@ -95,6 +95,8 @@ def ground_facts(expressions: Iterable[z3.ExprRef]) -> list[z3.BoolRef]:
     exponents: set[int] = set()
     found = False
     for part in _subterms(expressions):
+        if z3.is_lt(part) or z3.is_le(part) or z3.is_gt(part) or z3.is_ge(part):
+            exponents |= set(_bounds_in(part))
         name = _function_of(part) if z3.is_app(part) else None
         if name is None:
             continue
@@ -107,6 +109,15 @@ def ground_facts(expressions: Iterable[z3.ExprRef]) -> list[z3.BoolRef]:
     algebra = Integers()
     wanted = {0, 1} | exponents if found else set()
     return [algebra.pow2(z3.IntVal(k)) == 1 << k for k in sorted(wanted) if 0 <= k < WORD_BITS]
+
+
+def _bounds_in(comparison: z3.ExprRef) -> Iterator[int]:
+    """The bit numbers near a literal that a function of the bridge is compared with."""
+    children = comparison.children()
+    if any(z3.is_app(child) and _function_of(child) is not None for child in children):
+        for child in children:
+            if z3.is_int_value(child):
+                yield from _powers_near(child.as_long())
 
 
 def _powers_near(literal: int) -> Iterator[int]:

@@ -250,10 +250,12 @@ def or_and_and_share_the_sum(a: Algebra, x: Term, y: Term) -> Formula:
 
 @_axiom("x y n", lambda a, x, y, n: [(a.bor(x, y), a.pow2(n))])
 def or_stays_below_a_power(a: Algebra, x: Term, y: Term, n: Term) -> Formula:
-    return a.every(
-        a.implies(a.every(x < a.pow2(n), y < a.pow2(n)), a.bor(x, y) < a.pow2(n)),
-        a.implies(y + 1 == a.pow2(n), a.bor(x, y) == x - a.low(x, n) + y),
-    )
+    return a.implies(a.every(x < a.pow2(n), y < a.pow2(n)), a.bor(x, y) < a.pow2(n))
+
+
+@_axiom("x y n", lambda a, x, y, n: [(a.bor(x, y), a.low(x, n))])
+def or_with_a_mask(a: Algebra, x: Term, y: Term, n: Term) -> Formula:
+    return a.implies(y + 1 == a.pow2(n), a.bor(x, y) == x - a.low(x, n) + y)
 
 
 @_axiom("x y", lambda a, x, y: [(a.bxor(x, y),)])

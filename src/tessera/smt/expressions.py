@@ -34,6 +34,10 @@ class Expressions(Words):
     def call(self, node: Expression, state: State, arguments: list[Value]) -> Value:
         """The result of a call."""
 
+    @abstractmethod
+    def in_contract(self, node: Expression, state: State) -> Value:
+        """An expression of a contract or of ghost code."""
+
     def oblige(self, state: State, rule: str, goal: Term, line: int, text: str = "") -> None:
         """Something that must be true here; from here on it is known."""
         if self.contract or z3.is_true(goal):
@@ -131,7 +135,25 @@ class Expressions(Words):
         body = self.value(node.operands[0], inner)
         if is_struct(type_):
             body = terms.implication(self.is_live(inner, type_, variable), body)
-        return self.session.quantified([variable], [type_], body, mark, [])
+        return self.session.quantified([variable], [type_], body, mark, self._triggers_of(node.operands[0], inner))
+
+    def _triggers_of(self, body: Expression, state: State) -> list[list[Term]]:
+        """Where the body is a call of a predicate that names triggers: those, for the arguments."""
+        callee = self.session.program.functions.get(body.data.name) if body.operation == "call" else None
+        if callee is None:
+            return []
+        arguments = [self.value(operand, state) for operand in body.operands]
+        return self.triggers(callee, state, arguments)
+
+    def triggers(self, function: Function, state: State, arguments: list[Value]) -> list[list[Term]]:
+        """What ``trigger`` names in a predicate, for these arguments."""
+        inner = State(state.maps, dict(zip((name for name, _ in function.parameters), arguments, strict=True)))
+        found: list[list[Term]] = []
+        for contract in function.contracts:
+            if contract.kind == "trigger":
+                values_ = [self.in_contract(expression, inner) for expression in contract.expressions]
+                found.append([value.tag if isinstance(value, PackedValue) else value for value in values_])
+        return found
 
     def _live(self, node: Expression, state: State, reference: Value) -> Value:
         return self.is_live(state, target_of(node.operands[0].type), reference)

@@ -16,7 +16,6 @@ from tessera.smt.heap import State, Symbol
 from tessera.smt.objects import FieldPlace
 from tessera.smt.terms import Term
 from tessera.smt.text import maps_in
-from tessera.smt.values import PackedValue
 
 
 class Invariant:
@@ -91,17 +90,7 @@ class Invariant:
             struct, name, type_ = self.of_field
             value = execution.load(FieldPlace(struct, name, type_, (variables[0],)), state)
             return [[value.tag]]
-        found = []
-        names = [name for name, _ in self.function.parameters]
-        for contract in self.function.contracts:
-            if contract.kind != "trigger":
-                continue
-            inner = State(state.maps, dict(zip(names, variables, strict=True)))
-            one: list[Term] = []
-            for expression in contract.expressions:
-                value = execution.in_contract(expression, inner)
-                one.append(value.tag if isinstance(value, PackedValue) else value)
-            found.append(one)
+        found: list[list[Term]] = execution.triggers(self.function, state, list(variables))
         return found
 
 

@@ -182,9 +182,18 @@ class Session:
             return terms.TRUE
         ranges = [fact for t, v in zip(types, variables, strict=True) for fact in values.scalar_facts(t, v)]
         claim = terms.implication(terms.conjunction(ranges), body)
-        chosen = triggers or automatic_triggers(variables, body)
+        # In a state that was written, what a trigger reads may be a choice: no pattern.
+        chosen = [one for one in triggers if all(map(is_pattern, one))] or automatic_triggers(variables, body)
         patterns = [z3.MultiPattern(*one) if len(one) > 1 else one[0] for one in chosen if one]
         return z3.ForAll(variables, claim, patterns=patterns) if patterns else z3.ForAll(variables, claim)
+
+
+def is_pattern(term: Term) -> bool:
+    """Whether solvers can match a term: functions, variables and numbers only."""
+    return all(
+        z3.is_int_value(one) or (z3.is_app(one) and one.decl().kind() == z3.Z3_OP_UNINTERPRETED)
+        for one in subterms([term])
+    )
 
 
 def automatic_triggers(variables: list[Term], body: Term) -> list[list[Term]]:

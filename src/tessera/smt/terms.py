@@ -32,6 +32,7 @@ band = z3.Function(f"{PREFIX}band", INT, INT, INT)
 bor = z3.Function(f"{PREFIX}bor", INT, INT, INT)
 bxor = z3.Function(f"{PREFIX}bxor", INT, INT, INT)
 bnot = z3.Function(f"{PREFIX}bnot", INT, INT)
+bit = z3.Function(f"{PREFIX}bit", INT, INT, BOOL)
 
 
 def number(value: int) -> Term:
@@ -284,6 +285,8 @@ def bits_and(left: Term, right: Term, width: int) -> Term:
     if b is not None:
         if b == 0:
             return ZERO
+        if b == 1 and z3.is_app(left) and left.decl().eq(shr):
+            return z3.If(bit(left.arg(0), left.arg(1)), number(1), ZERO)
         if b & (b + 1) == 0:
             return remainder(left, b + 1)
         if b & (b - 1) == 0:

@@ -173,14 +173,12 @@ def life_facts(struct: str, address: Term) -> list[Term]:
 
 
 def _place_axiom(declaration: Any) -> Term:
-    """Places of different indexes are different, and none is the null reference."""
+    """Places of different indexes are different, and none is the null reference; they are names, not addresses."""
     variables = [z3.Int(f"i{position}") for position in range(declaration.arity())]
     place = declaration(*variables)
-    facts = [place > 0, place < z3.IntVal(1 << 64)]
-    # No array here has more elements; without a bound there would be more places than addresses.
-    bounds = [z3.And(variable >= 0, variable < 1 << 16) for variable in variables]
+    facts = [place > 0]
     for position, variable in enumerate(variables):
         inverse = z3.Function(f"index{position}.{declaration.name()}", terms.INT, terms.INT)
         facts.append(inverse(place) == variable)
-    fact = terms.implication(terms.conjunction(bounds), z3.And(*facts))
+    fact = z3.And(*facts)
     return z3.ForAll(variables, fact, patterns=[place]) if variables else fact

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Scheduling: ready and release queues as ordered sets, for proofs (manual: Threads and Execution, Scheduling).
+
+Each thread in a queue has a position, which grows from the first to the last: so a queue has no circle, and whatever
+is in it can be reached from its head.
+"""
+
+from __future__ import annotations
+
+from tessera.abi.configuration import configuration
+from tessera.kernel.layout import Tcb
+from tessera.kernel.state import PRIORITIES, ReadyQueue, kernel
+from tessera.lang import forall, implies, invariant, live, specification, trigger, u64
+
+
+@specification
+def is_ready_queue(domain: u64, priority: u64) -> bool:
+    """Whether there is a ready queue for this domain and priority."""
+    return domain < configuration.profile.domains and priority < PRIORITIES
+
+
+@specification
+def ready_queue_at(domain: u64, priority: u64) -> ReadyQueue:
+    """The ready queue of a domain and priority."""
+    return kernel.domains[domain].queues[priority]
+
+
+@specification
+def is_queued(tcb: Tcb) -> bool:
+    """Whether a thread is in the ready or the release queue."""
+    return tcb.in_ready_queue or tcb.in_release_queue
+
+
+@specification
+def is_same_queue(a: Tcb, b: Tcb) -> bool:
+    """Whether two threads are in one ready queue, or both in the release queue."""
+    if a.in_ready_queue and b.in_ready_queue:
+        return a.domain == b.domain and a.priority == b.priority
+    return a.in_release_queue and b.in_release_queue
+
+
+@specification
+def is_first_of(domain: u64, priority: u64, tcb: Tcb | None) -> bool:
+    """Whether a reference could be an end of a ready queue: null, or a ready thread of that domain and priority."""
+    if tcb is None:
+        return True
+    return live(tcb) and tcb.in_ready_queue and tcb.domain == domain and tcb.priority == priority
+
+
+@invariant
+def thread_has_ready_queue(tcb: Tcb) -> bool:
+    """Domain and priority of a thread are in range."""
+    trigger(tcb.domain)
+    trigger(tcb.priority)
+    return is_ready_queue(tcb.domain, tcb.priority)
+
+
+@invariant
+def current_domain_is_one() -> bool:
+    """The domain that runs is in range."""
+    return kernel.current_domain < configuration.profile.domains
+
+
+@invariant
+def next_is_behind(tcb: Tcb) -> bool:
+    """The next thread is in the same queue, behind this one, and knows it."""
+    trigger(tcb.queue_next)
+    following = tcb.queue_next
+    if following is None:
+        return True
+    return (
+        live(following)
+        and following.queue_previous is tcb
+        and is_same_queue(tcb, following)
+        and tcb.position < following.position
+    )
+
+
+@invariant
+def previous_is_before(tcb: Tcb) -> bool:
+    """The previous thread is in the same queue, before this one, and knows it."""
+    trigger(tcb.queue_previous)
+    before = tcb.queue_previous
+    if before is None:
+        return True
+    return live(before) and before.queue_next is tcb and is_same_queue(before, tcb) and before.position < tcb.position
+
+
+@invariant
+def queue_skips_nothing(a: Tcb, b: Tcb) -> bool:
+    """Threads of one queue have different positions, and whatever is behind one is reached through the next."""
+    trigger(a.queue_next, b.position)
+    if a is b or not is_same_queue(a, b):
+        return True
+    following = a.queue_next
+    return a.position != b.position and implies(
+        a.position < b.position, following is not None and following.position <= b.position
+    )
+
+
+@invariant
+def ends_have_no_neighbour(tcb: Tcb) -> bool:
+    """The first thread of a ready queue is the one without previous, the last the one without next."""
+    trigger(tcb.queue_previous)
+    trigger(tcb.queue_next)
+    if not tcb.in_ready_queue:
+        return True
+    queue = ready_queue_at(tcb.domain, tcb.priority)
+    return (tcb.queue_previous is None) == (queue.head is tcb) and (tcb.queue_next is None) == (queue.tail is tcb)
+
+
+@invariant
+def ready_queue_has_a_first(tcb: Tcb) -> bool:
+    """A ready thread's queue begins, with this thread or one before it."""
+    trigger(tcb.in_ready_queue)
+    if not tcb.in_ready_queue:
+        return True
+    first = ready_queue_at(tcb.domain, tcb.priority).head
+    return first is not None and first.position <= tcb.position
+
+
+@invariant
+def ends_are_ready(domain: u64, priority: u64) -> bool:
+    """The ends of a ready queue are threads of that domain and priority; it has both or none."""
+    trigger(ready_queue_at(domain, priority).head)
+    trigger(ready_queue_at(domain, priority).tail)
+    if not is_ready_queue(domain, priority):
+        return True
+    queue = ready_queue_at(domain, priority)
+    first = queue.head
+    last = queue.tail
+    return (
+        is_first_of(domain, priority, first)
+        and is_first_of(domain, priority, last)
+        and (first is None) == (last is None)
+    )
+
+
+@invariant
+def marked_queue_has_threads(domain: u64, priority: u64) -> bool:
+    """Those ready queues are marked that are not empty."""
+    trigger(ready_queue_at(domain, priority).head)
+    trigger(ready_queue_at(domain, priority).marked)
+    if not is_ready_queue(domain, priority):
+        return True
+    queue = ready_queue_at(domain, priority)
+    return queue.marked == (queue.head is not None)
+
+
+@invariant
+def bitmap_marks_queues(domain: u64, priority: u64) -> bool:
+    """A bit is set for each marked ready queue."""
+    trigger(ready_queue_at(domain, priority).marked)
+    if not is_ready_queue(domain, priority):
+        return True
+    word = kernel.domains[domain].occupied[priority >> 6]
+    return ready_queue_at(domain, priority).marked == ((word >> (priority & 63)) & 1 != 0)
+
+
+@invariant
+def summary_marks_words(domain: u64, word: u64) -> bool:
+    """A bit of the summary is set for each word of the bitmap that is not zero."""
+    trigger(kernel.domains[domain].occupied[word])
+    if domain >= configuration.profile.domains or word >= PRIORITIES // 64:
+        return True
+    queues = kernel.domains[domain]
+    return ((queues.summary >> word) & 1 != 0) == (queues.occupied[word] != 0)
+
+
+@invariant
+def summary_is_small(domain: u64) -> bool:
+    """The summary has bits for the words that there are."""
+    trigger(kernel.domains[domain].summary)
+    return implies(domain < configuration.profile.domains, kernel.domains[domain].summary < 1 << (PRIORITIES // 64))
+
+
+@specification
+def bitmap_is_exact(domain: u64) -> bool:
+    """Whether a domain's bitmap and its summary mark the ready queues that are marked."""
+    return (
+        forall(u64, lambda priority: bitmap_marks_queues(domain, priority))
+        and forall(u64, lambda word: summary_marks_words(domain, word))
+        and summary_is_small(domain)
+    )
+
+
+@invariant
+def release_queue_has_a_first(tcb: Tcb) -> bool:
+    """The release queue's head is the one without previous, and comes before all others."""
+    trigger(tcb.queue_previous)
+    trigger(tcb.in_release_queue)
+    if not tcb.in_release_queue:
+        return True
+    first = kernel.release_head
+    return (tcb.queue_previous is None) == (first is tcb) and first is not None and first.position <= tcb.position
+
+
+@invariant
+def release_head_waits() -> bool:
+    """The release queue's head is in it."""
+    first = kernel.release_head
+    return first is None or (live(first) and first.in_release_queue)
