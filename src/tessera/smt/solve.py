@@ -110,8 +110,9 @@ class _Batch:
     def done(self, job: _Job, status: Status, solver: str, detail: str, cached: bool = False) -> None:
         """Tell everybody who asked."""
         del self.open[job.key]
-        for place, name in job.places:
-            answer = Answer(name, status, solver, round(job.seconds, 4), cached, detail)
+        for number, (place, name) in enumerate(job.places):
+            seconds = 0.0 if number else round(job.seconds, 4)
+            answer = Answer(name, status, solver, seconds, cached, detail)
             self.answered[job.key] = answer
             self.on_answer(place, answer)
 
@@ -270,7 +271,7 @@ class Portfolio:
             batch.open[key].places.append((place, given.name))
             return None
         if key in batch.answered:
-            batch.on_answer(place, replace(batch.answered[key], name=given.name))
+            batch.on_answer(place, replace(batch.answered[key], name=given.name, seconds=0.0))
             return None
         job = batch.open[key] = _Job(query, key, [(place, given.name)])
         entry = self.cache.get(key) if self.cache else None

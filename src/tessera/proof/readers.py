@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Processes that read functions into obligations, while solvers work on those of other functions.
+
+Each function is read by a process of its own, a copy of one that knows the program: what one function leaves behind
+cannot change the next one's text, so that answers are found again, and all memory is given back.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from tessera.proof.claims import Claim
+from tessera.smt.session import World
+from tessera.smt.solve import Query
+from tessera.smt.text import query_of
+from tessera.smt.verify import read_function
+
+Make = Callable[[World], Iterator[tuple[Claim, Query]]]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One thing to read: a function of the program, or what ``make`` gives.
+
+    ``only``: the obligations that are wanted, by number, with all invariants as hypotheses; ``None`` for all of them,
+    each with those that speak of the same fields.
+    """
+
+    name: str
+    make: Make | None = None
+    only: frozenset[int] | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """One obligation: its number in the task, what it says, and the question for solvers."""
+
+    task: str
+    number: int
+    claim: Claim
+    query: Query
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A task was read to its end. ``error`` says why it could not be, or is empty."""
+
+    task: str
+    seconds: float = 0.0
+    relies_on: tuple[str, ...] = ()
+    inlined: tuple[str, ...] = ()
+    error: str = ""
+
+
+Message = Found | Ended
+
+
+@dataclass
+class _Reader:
+    process: Any
+    connection: Connection
+    task: Task | None = None
+
+
+@dataclass
+class Readers:
+    """Some reading processes. They are made before anything else starts processes or threads."""
+
+    world: World
+    number: int
+    _readers: list[_Reader] = field(default_factory=list)
+    _waiting: deque[Task] = field(default_factory=deque)
+
+    def __enter__(self) -> Readers:
+        context = multiprocessing.get_context("fork")
+        for _ in range(self.number):
+            here, there = context.Pipe()
+            process = context.Process(target=_serve, args=(self.world, there, here), daemon=True)
+            process.start()
+            there.close()
+            self._readers.append(_Reader(process, here))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for reader in self._readers:
+            reader.connection.close()
+        for reader in self._readers:
+            if reader.task is not None:
+                reader.process.terminate()
+            reader.process.join()
+
+    def add(self, tasks: Iterable[Task]) -> None:
+        """More to read, after what waits already."""
+        self._waiting.extend(tasks)
+
+    def messages(self) -> Iterator[Message | None]:
+        """What is read, as it comes, until nothing is left; ``None`` where the next message is not there yet."""
+        while True:
+            self._give()
+            busy = self.connections()
+            if not busy:
+                if not self._waiting:
+                    return
+                for task in self._waiting:
+                    yield Ended(task.name, error="no process is left that could read it")
+                self._waiting.clear()
+                continue
+            ready = wait(busy, 0)
+            if not ready:
+                yield None
+                continue
+            for reader in self._readers:
+                if reader.connection in ready:
+                    yield self._receive(reader)
+
+    def connections(self) -> list[Connection]:
+        """Where messages will come from."""
+        return [reader.connection for reader in self._readers if reader.task is not None]
+
+    def _give(self) -> None:
+        for reader in self._readers:
+            if reader.task is None and self._waiting and not reader.connection.closed:
+                reader.task = self._waiting.popleft()
+                reader.connection.send(reader.task)
+
+    def _receive(self, reader: _Reader) -> Message:
+        task = reader.task
+        assert task is not None  # only those that are busy are listened to
+        try:
+            message: Message = reader.connection.recv()
+        except (EOFError, OSError):
+            reader.connection.close()
+            reader.task = None
+            return Ended(task.name, error="the process that read it crashed")
+        if isinstance(message, Ended):
+            reader.task = None
+        return message
+
+
+def _serve(world: World, connection: Connection, other_end: Connection) -> None:
+    """Read tasks until the other side is gone."""
+    # Copies of this process see the end of the connection only when nobody holds its other end any more.
+    other_end.close()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    while True:
+        try:
+            task: Task = connection.recv()
+        except (EOFError, OSError):
+            return
+        child = os.fork()
+        if child == 0:
+            _in_copy(world, task, connection)
+        _, status = os.waitpid(child, 0)
+        if status != 0:
+            return
+
+
+def _in_copy(world: World, task: Task, connection: Connection) -> None:
+    code = 1
+    try:
+        for message in read(world, task):
+            connection.send(message)
+        code = 0
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # nobody wants to know any more
+    finally:
+        os._exit(code)
+
+
+def read(world: World, task: Task) -> Iterator[Message]:
+    """What a task gives."""
+    start = time.monotonic()
+    try:
+        if task.make is not None:
+            for number, (claim, query) in enumerate(task.make(world)):
+                yield Found(task.name, number, claim, query)
+            yield Ended(task.name, time.monotonic() - start)
+            return
+        reading = read_function(world, world.program.functions[task.name])
+        for number, obligation in enumerate(reading.obligations):
+            if task.only is None or number in task.only:
+                query = query_of(reading.session, obligation, everything=task.only is not None)
+                yield Found(task.name, number, Claim.of(world.program, task.name, obligation), query)
+        seconds = time.monotonic() - start
+        yield Ended(task.name, seconds, tuple(sorted(reading.relies_on)), tuple(sorted(reading.inlined)))
+    except NotImplementedError as error:
+        yield Ended(task.name, time.monotonic() - start, error=f"the prover cannot read it yet: {error}")
+    except RecursionError:
+        yield Ended(task.name, time.monotonic() - start, error="its terms are nested too deeply to be read")
