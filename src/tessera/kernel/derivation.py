@@ -31,10 +31,21 @@ from tessera.kernel.capability import (
     UntypedCap,
     ZombieCap,
 )
+from tessera.kernel.derivation_order import (
+    has_no_children,
+    has_nothing_below,
+    is_copy,
+    is_new_handler,
+    is_new_object,
+    is_parent,
+    is_replacement,
+    size_of_object,
+    start_of,
+)
 from tessera.kernel.layout import DerivationLink, Slot
 from tessera.kernel.region import contains
 from tessera.kernel.request import Status, fail
-from tessera.lang import compiled, from_word, ghost, requires, u64
+from tessera.lang import compiled, ensures, from_word, ghost, integer, old, requires, u64
 
 
 @compiled
@@ -107,6 +118,8 @@ def is_parent_of(a: Slot, b: Slot) -> bool:
     Of the capabilities to one endpoint, the unbadged one is the parent of all; a badged one is the parent of those
     with its badge up to the next one that was badged anew.
     """
+    # The ghosts that this speaks of are only there in proofs, and `old` is not executed.
+    ensures(lambda result: result == old(is_parent(a, b)))
     cap = a.capability
     if not a.link.revocable or not same_region(cap, b.capability):
         return False
@@ -131,6 +144,8 @@ def badge_of(cap: Capability) -> u64:
 @compiled
 def has_children(slot: Slot) -> bool:
     """Whether anything was derived from a capability and still exists."""
+    ensures(lambda result: result == old(not has_no_children(slot)))
+    ensures(lambda result: result or is_empty(slot) or has_nothing_below(slot))
     following = slot.link.next
     return following is not None and is_parent_of(slot, following)
 
@@ -170,7 +185,7 @@ def is_revocable(new: Capability, source: Capability) -> bool:
 @compiled
 def link_behind(source: Slot, destination: Slot, capability: Capability, marked: bool) -> None:
     """Put a capability into an empty slot, which comes directly behind the source in the tree's order."""
-    requires(is_empty(destination) and not is_empty(source))
+    requires(is_empty(destination))
     source_link = source.link
     following = source_link.next
     destination.capability = capability
@@ -185,7 +200,9 @@ def link_behind(source: Slot, destination: Slot, capability: Capability, marked:
             limit = following.low
         part = (limit - source.low) / 4
         destination.chain = source.chain
-        if is_parent_of(source, destination):
+        destination.object_start = start_of(capability)
+        destination.object_size = size_of_object(capability)
+        if is_parent(source, destination):
             destination.low = source.low + part
             destination.high = source.low + part * 2
         else:
@@ -197,6 +214,8 @@ def link_behind(source: Slot, destination: Slot, capability: Capability, marked:
 @compiled
 def insert(capability: Capability, source: Slot, destination: Slot) -> None:
     """Put a capability that was derived from the source's into an empty slot. (seL4: cteInsert.)"""
+    requires(is_empty(destination))
+    requires(is_copy(capability, source) or is_new_object(capability, source) or is_new_handler(capability, source))
     original = source.capability
     if isinstance(original, UntypedCap) and isinstance(capability, UntypedCap):
         # Two capabilities to the same free memory must not both hand it out: the original keeps nothing.
@@ -208,13 +227,14 @@ def insert(capability: Capability, source: Slot, destination: Slot) -> None:
 @compiled
 def insert_original(capability: Capability, parent: Slot, destination: Slot) -> None:
     """Put the first capability to a new object behind the untyped memory it is made of. (seL4: insertNewCap.)"""
+    requires(is_empty(destination) and is_new_object(capability, parent))
     link_behind(parent, destination, capability, True)
 
 
 @compiled
 def move(capability: Capability, source: Slot, destination: Slot) -> None:
     """Give the source's place in the tree, with this capability, to an empty slot. (seL4: cteMove.)"""
-    requires(is_empty(destination) and not is_empty(source))
+    requires(is_empty(destination) and is_replacement(capability, source))
     link = source.link
     previous = source.previous
     following = link.next
@@ -225,6 +245,8 @@ def move(capability: Capability, source: Slot, destination: Slot) -> None:
         destination.low = source.low
         destination.high = source.high
         destination.chain = source.chain
+        destination.object_start = source.object_start
+        destination.object_size = source.object_size
     make_empty(source)
     if previous is not None:
         previous.link = previous.link.replace(next=destination)
@@ -283,6 +305,9 @@ def make_empty(slot: Slot) -> None:
     slot.capability = NullCap()
     slot.previous = None
     slot.link = DerivationLink()
+    with ghost:
+        slot.object_start = integer(0)
+        slot.object_size = integer(0)
 
 
 @compiled

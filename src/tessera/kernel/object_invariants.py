@@ -6,7 +6,7 @@ Predicates on a capability hold for every capability that a slot holds, and that
 
 from __future__ import annotations
 
-from tessera.abi.objects import MAX_UNTYPED_BITS, MIN_UNTYPED_BITS, SLOT_BITS, WORD_BITS
+from tessera.abi.objects import MAX_UNTYPED_BITS, MIN_SCHED_CONTEXT_BITS, MIN_UNTYPED_BITS, SLOT_BITS, WORD_BITS
 from tessera.arch import paging
 from tessera.kernel.capability import (
     AsidPoolCap,
@@ -14,6 +14,7 @@ from tessera.kernel.capability import (
     CNodeCap,
     EndpointCap,
     FrameCap,
+    FrameSize,
     IrqHandlerCap,
     NotificationCap,
     PageTableCap,
@@ -24,6 +25,7 @@ from tessera.kernel.capability import (
     ZombieCap,
 )
 from tessera.kernel.layout import Slot, Tcb
+from tessera.kernel.region import THREAD_SLOTS_OFFSET
 from tessera.kernel.state import (
     IRQ_SLOTS,
     idle_scheduling_context,
@@ -39,12 +41,20 @@ MAX_NODE_RADIX = MAX_UNTYPED_BITS - SLOT_BITS
 LAST_ADDRESS = (1 << 64) - 1
 # The kernel sees so many bytes of physical memory from address 0 on.
 WINDOW_SIZE = paging.WINDOW_ENTRIES << paging.GIGA_PAGE_BITS
+# Capabilities have so much room for physical addresses.
+PHYSICAL_SIZE = 1 << 39
+
+
+@specification
+def is_in_window(address: u64) -> bool:
+    """Whether an object lies where the kernel sees physical memory."""
+    return paging.physical_address(address) < WINDOW_SIZE
 
 
 @specification
 def is_node(first: Slot, radix: u64) -> bool:
     """Whether a CNode of ``2**radix`` slots begins here."""
-    return live(first) and first.node_radix == radix
+    return live(first) and first.node_radix == radix and 0 < radix and is_in_window(address_of(first))
 
 
 @specification
@@ -53,7 +63,7 @@ def is_memory(cap: UntypedCap) -> bool:
     size = u64(1) << cap.size_bits
     if cap.size_bits < MIN_UNTYPED_BITS or cap.size_bits > MAX_UNTYPED_BITS or cap.base & (size - 1) != 0:
         return False
-    return cap.free_offset <= size and (cap.is_device or cap.base + size <= WINDOW_SIZE)
+    return cap.free_offset <= size and cap.base + size <= (PHYSICAL_SIZE if cap.is_device else WINDOW_SIZE)
 
 
 @invariant
@@ -63,27 +73,35 @@ def capability_is_valid(cap: Capability) -> bool:
         case UntypedCap():
             return is_memory(cap)
         case EndpointCap():
-            return live(cap.endpoint)
+            return live(cap.endpoint) and is_in_window(address_of(cap.endpoint))
         case NotificationCap():
-            return live(cap.notification)
+            return live(cap.notification) and is_in_window(address_of(cap.notification))
         case ReplyCap():
-            return live(cap.reply)
+            return live(cap.reply) and is_in_window(address_of(cap.reply))
         case CNodeCap():
-            return is_node(cap.slots, cap.radix) and 0 < cap.radix and cap.guard_size + cap.radix <= WORD_BITS
+            return is_node(cap.slots, cap.radix) and cap.guard_size + cap.radix <= WORD_BITS
         case ThreadCap():
-            return live(cap.tcb)
+            return live(cap.tcb) and is_in_window(address_of(cap.tcb))
         case SchedContextCap():
-            return live(cap.context) and cap.size_bits < WORD_BITS
+            return (
+                live(cap.context)
+                and is_in_window(address_of(cap.context))
+                and MIN_SCHED_CONTEXT_BITS <= cap.size_bits
+                and cap.size_bits <= MAX_UNTYPED_BITS
+            )
         case PageTableCap():
-            return live(cap.table)
+            return live(cap.table) and is_in_window(address_of(cap.table))
         case AsidPoolCap():
-            return live(cap.pool)
+            return live(cap.pool) and is_in_window(address_of(cap.pool))
         case IrqHandlerCap():
             return cap.irq < IRQ_SLOTS
         case FrameCap():
-            return True
+            return cap.size in (FrameSize.PAGE, FrameSize.MEGA_PAGE, FrameSize.GIGA_PAGE)
         case ZombieCap():
-            return live(cap.slots) and (cap.is_thread or is_node(cap.slots, cap.radix))
+            first = address_of(cap.slots)
+            if cap.is_thread:
+                return live(cap.slots) and THREAD_SLOTS_OFFSET <= first and is_in_window(first - THREAD_SLOTS_OFFSET)
+            return is_node(cap.slots, cap.radix)
         case _:
             return True
 
