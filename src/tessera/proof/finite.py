@@ -10,19 +10,19 @@ the invariants say (words are tried for a few values only); it is a counterexamp
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterable
-from fractions import Fraction
 from typing import Any
 
 import z3
 
 from tessera.lang.types import NAMED
+from tessera.proof.forms import NUMBER, PARTS_OF_ONE, QUANTIFIER, VARIABLE, Form, form_of
 from tessera.proof.small_state import Universe, chosen_elements
 from tessera.proof.unknowns import Scalar, Unknowns
 from tessera.smt import terms, values
 from tessera.smt.algebra import PREFIX
 from tessera.smt.heap import SYMBOLS, Key
-from tessera.smt.session import subterms
 from tessera.smt.values import Component
 
 # Values that words are tried for where a formula speaks of all words.
@@ -38,86 +38,77 @@ class TooLarge(Exception):
 class Table(Unknowns):
     """Translates formulas."""
 
-    def __init__(self, universe: Universe, wide: bool, words: Iterable[Scalar] = ()) -> None:
+    def __init__(self, universe: Universe, wide: bool, end: float) -> None:
         super().__init__(universe, wide)
-        self.words: list[Scalar] = list(words)
+        self.words: list[Scalar] = []
         # Terms that arrays are read at, by map: what formulas about all words are tried for.
         self.index_terms: dict[tuple[str, int], list[Scalar]] = {}
-        self._macros: dict[str, tuple[int, Any]] = {}
+        # When to give up, on the monotonic clock.
+        self.end = end
+        self._macros: dict[str, Form] = {}
         self._memo: dict[Any, Scalar] = {}
-        self._open: dict[int, bool] = {}
         self._kept: list[Any] = []
 
     # Input
 
     def define(self, formula: Any) -> bool:
         """Take a formula as the definition of a named map, if it is one."""
-        if not z3.is_quantifier(formula) or not formula.is_forall():
+        node = form_of(formula)
+        if node.kind != QUANTIFIER or not node.universal or node.children[0].kind != z3.Z3_OP_EQ:
             return False
-        body = formula.body()
-        if not z3.is_eq(body) or not z3.is_app(body.arg(0)) or "@" not in body.arg(0).decl().name():
+        left, right = node.children[0].children
+        order = [child.number if child.kind == VARIABLE else -1 for child in left.children]
+        if "@" not in left.name or order != list(reversed(range(len(node.sorts)))):
             return False
-        left = body.arg(0)
-        count = formula.num_vars()
-        if [z3.get_var_index(c) if z3.is_var(c) else -1 for c in left.children()] != list(reversed(range(count))):
-            return False
-        self._macros[left.decl().name()] = count, body.arg(1)
-        self._kept.append(formula)
+        self._macros[left.name] = right
         return True
 
     def truth(self, formula: Any) -> Any:
         """A formula, as one that a solver gets."""
-        self._kept.append(formula)
-        value = self.value(formula, ())
+        value = self.value(form_of(formula), ())
         return z3.BoolVal(value) if isinstance(value, bool) else value
+
+    def term(self, term: Any) -> Scalar:
+        """The value of a term without variables."""
+        return self.value(form_of(term), ())
 
     # Terms
 
-    def value(self, term: Any, env: tuple[Scalar, ...]) -> Scalar:
+    def value(self, node: Form, env: tuple[Scalar, ...]) -> Scalar:
         """The value of a term; ``env`` holds the values of bound variables, the innermost first."""
-        if z3.is_var(term):
-            return env[z3.get_var_index(term)]
-        used = env if env and self._is_open(term) else ()
-        key = term.get_id(), tuple(_key(one) for one in used)
+        if node.kind == VARIABLE:
+            return env[node.number]
+        if node.kind == NUMBER:
+            return node.number
+        used = env if env and node.open else ()
+        key = node, tuple(_key(one) for one in used)
         if key not in self._memo:
-            self._memo[key] = self._compute(term, used)
+            if time.monotonic() > self.end:
+                raise TooLarge("no time is left")
+            self._memo[key] = self._compute(node, used)
             self._kept.append(used)
         return self._memo[key]
 
-    def _is_open(self, term: Any) -> bool:
-        key = term.get_id()
-        if key not in self._open:
-            self._open[key] = z3.is_var(term) or any(self._is_open(child) for child in term.children())
-        return self._open[key]
-
-    def _compute(self, term: Any, env: tuple[Scalar, ...]) -> Scalar:
-        if z3.is_quantifier(term):
-            return self._quantified(term, env)
-        if z3.is_int_value(term):
-            return int(term.as_long())
-        if z3.is_rational_value(term):
-            return Fraction(term.numerator_as_long(), term.denominator_as_long())
-        kind = term.decl().kind()
+    def _compute(self, node: Form, env: tuple[Scalar, ...]) -> Scalar:
+        kind = node.kind
+        if kind == QUANTIFIER:
+            return self._quantified(node, env)
         if kind == z3.Z3_OP_UNINTERPRETED:
-            return self._applied(term, env)
-        return self._operation(kind, term, env)
-
-    def _operation(self, kind: int, term: Any, env: tuple[Scalar, ...]) -> Scalar:
-        if kind == z3.Z3_OP_TRUE:
-            return True
-        if kind == z3.Z3_OP_FALSE:
-            return False
+            return self._applied(node, env)
+        if kind in (z3.Z3_OP_TRUE, z3.Z3_OP_FALSE):
+            return bool(kind == z3.Z3_OP_TRUE)
+        children = node.children
         if kind in (z3.Z3_OP_AND, z3.Z3_OP_OR):
-            return self._joined(kind == z3.Z3_OP_AND, (self.value(child, env) for child in term.children()))
+            return self._joined(kind == z3.Z3_OP_AND, (self.value(child, env) for child in children))
         if kind == z3.Z3_OP_IMPLIES:
-            premise = self.value(term.arg(0), env)
-            return self._joined(False, (_not(premise) if i == 0 else self.value(term.arg(1), env) for i in (0, 1)))
+            premise = self.value(children[0], env)
+            return self._joined(False, (_not(premise) if i == 0 else self.value(children[1], env) for i in (0, 1)))
         if kind == z3.Z3_OP_ITE:
-            condition = self.value(term.arg(0), env)
+            condition = self.value(children[0], env)
             if isinstance(condition, bool):
-                return self.value(term.arg(1 if condition else 2), env)
-            return self.choice(condition, self.value(term.arg(1), env), self.value(term.arg(2), env))
-        arguments = [self.value(child, env) for child in term.children()]
+                return self.value(children[1 if condition else 2], env)
+            return self.choice(condition, self.value(children[1], env), self.value(children[2], env))
+        arguments = [self.value(child, env) for child in children]
         if kind == z3.Z3_OP_NOT:
             return _not(arguments[0])
         if kind in (z3.Z3_OP_EQ, z3.Z3_OP_IFF):
@@ -125,6 +116,8 @@ class Table(Unknowns):
         if kind == z3.Z3_OP_DISTINCT:
             pairs = itertools.combinations(arguments, 2)
             return self._joined(True, (_not(self.equal(a, b)) for a, b in pairs))
+        if node.real and kind in (z3.Z3_OP_MUL, z3.Z3_OP_DIV):
+            return self._rational(kind, *arguments)
         return self._arithmetic(kind, arguments)
 
     def _joined(self, all_of: bool, parts: Iterable[Scalar]) -> Scalar:
@@ -151,8 +144,6 @@ class Table(Unknowns):
         """A known value as an expression."""
         if isinstance(value, bool):
             return z3.BoolVal(value)
-        if isinstance(value, Fraction):
-            return z3.RealVal(value)
         return self.vector(value)
 
     def equal(self, a: Scalar, b: Scalar) -> Scalar:
@@ -165,8 +156,7 @@ class Table(Unknowns):
 
     def _arithmetic(self, kind: int, arguments: list[Scalar]) -> Scalar:
         if kind == z3.Z3_OP_TO_REAL:
-            one = arguments[0]
-            return z3.ToReal(z3.BV2Int(one, is_signed=True)) if z3.is_expr(one) else Fraction(one)
+            return arguments[0] * PARTS_OF_ONE
         known = not any(z3.is_expr(one) for one in arguments)
         if kind == z3.Z3_OP_UMINUS:
             return -arguments[0]
@@ -183,8 +173,6 @@ class Table(Unknowns):
             return self._divided(kind == z3.Z3_OP_IDIV, a, b)
         if not known:
             a, b = self.expression(a), self.expression(b)
-        if kind == z3.Z3_OP_DIV:
-            return a / b if not known or b != 0 else Fraction(0)
         comparisons = {
             z3.Z3_OP_LE: lambda: a <= b,
             z3.Z3_OP_LT: lambda: a < b,
@@ -194,6 +182,17 @@ class Table(Unknowns):
         if kind not in comparisons:
             raise NotImplementedError(f"no finite form of the operation {kind}")
         return comparisons[kind]()
+
+    def _rational(self, kind: int, a: Scalar, b: Scalar) -> Scalar:
+        """A product or quotient of rationals, which are numbers of parts."""
+        product = [a, b] if kind == z3.Z3_OP_MUL else [a, PARTS_OF_ONE]
+        by = PARTS_OF_ONE if kind == z3.Z3_OP_MUL else b
+        whole = self._arithmetic(z3.Z3_OP_MUL, product)
+        if isinstance(whole, int) and isinstance(by, int):
+            return whole // by if by else 0
+        if isinstance(by, int) and by > 0 and by & by - 1 == 0:
+            return whole >> by.bit_length() - 1
+        return self.vector(whole) / self.vector(by)
 
     def _divided(self, quotient: bool, a: Scalar, b: Scalar) -> Scalar:
         if isinstance(b, int) and b > 0:
@@ -209,11 +208,11 @@ class Table(Unknowns):
 
     # Functions
 
-    def _applied(self, term: Any, env: tuple[Scalar, ...]) -> Scalar:
-        name = term.decl().name()
-        arguments = tuple(self.value(child, env) for child in term.children())
+    def _applied(self, node: Form, env: tuple[Scalar, ...]) -> Scalar:
+        name = node.name
+        arguments = tuple(self.value(child, env) for child in node.children)
         if name in self._macros:
-            return self.value(self._macros[name][1], tuple(reversed(arguments)))
+            return self.value(self._macros[name], tuple(reversed(arguments)))
         if name in SYMBOLS:
             return self.read(name, SYMBOLS[name], arguments)
         if name.startswith(PREFIX) and arguments:
@@ -226,7 +225,7 @@ class Table(Unknowns):
             return self.universe.statics[name]
         if arguments:
             raise NotImplementedError(f"no finite form of the function {name}")
-        return self.constant(name, term.sort())
+        return self.constant(name, node.sort)
 
     def _bits(self, name: str, arguments: tuple[Scalar, ...]) -> Scalar:
         x = self.vector(arguments[0])
@@ -297,7 +296,7 @@ class Table(Unknowns):
             return self._background_lives(name, key, index[0])
         if name == key.label:
             # The initial state: zeros, wherever nothing else is said.
-            return False if key.sort == "bool" else Fraction(0) if key.sort == "real" else 0
+            return False if key.sort == "bool" else 0
         if (name, ()) not in self._others:
             self._others[name, ()] = self.unknown(f"{name}[elsewhere]", key.type, key.z3_sort)
         return self._others[name, ()]
@@ -323,38 +322,34 @@ class Table(Unknowns):
 
     # Quantifiers
 
-    def _quantified(self, term: Any, env: tuple[Scalar, ...]) -> Scalar:
-        count = term.num_vars()
-        body = term.body()
-        choices = [self._candidates(body, count - 1 - position, term.var_sort(position)) for position in range(count)]
+    def _quantified(self, node: Form, env: tuple[Scalar, ...]) -> Scalar:
+        count = len(node.sorts)
+        choices = [self._candidates(node, count - 1 - place, node.sorts[place]) for place in range(count)]
         total = 1
         for one in choices:
             total *= len(one)
         if total > MAX_INSTANCES:
             raise TooLarge(f"{total} instances")
+        body = node.children[0]
         instances = (
             self.value(body, tuple(reversed(combination)) + env) for combination in itertools.product(*choices)
         )
-        return self._joined(term.is_forall(), instances)
+        return self._joined(node.universal, instances)
 
-    def _candidates(self, body: Any, variable: int, sort: Any) -> list[Scalar]:
+    def _candidates(self, node: Form, variable: int, sort: Any) -> list[Scalar]:
         if sort == terms.BOOL:
             return [False, True]
         if sort == terms.REAL:
-            return [Fraction(0), Fraction(1)]
+            return [0, PARTS_OF_ONE]
         addresses: dict[int, None] = {}
         indexes: dict[Any, Scalar] = {}
         used = False
-        for one in subterms([body]):
-            if not z3.is_app(one):
-                continue
-            for position, child in enumerate(one.children()):
-                if z3.is_var(child) and z3.get_var_index(child) == variable:
-                    found = self._use(one.decl().name(), position)
-                    if found is not None:
-                        used = True
-                        addresses.update(dict.fromkeys(found[0]))
-                        indexes.update((_key(index), index) for index in found[1])
+        for name, position in node.uses(variable):
+            found = self._use(name, position)
+            if found is not None:
+                used = True
+                addresses.update(dict.fromkeys(found[0]))
+                indexes.update((_key(index), index) for index in found[1])
         chosen: dict[Any, Scalar] = {address: address for address in addresses}
         chosen.update(indexes)
         if not addresses:
@@ -381,7 +376,7 @@ class Table(Unknowns):
 
 
 def _key(value: Scalar) -> Any:
-    return ("z3", value.get_id()) if z3.is_expr(value) else (type(value), value)
+    return -1 - int(value.get_id()) if isinstance(value, z3.ExprRef) else value
 
 
 def _not(value: Scalar) -> Scalar:

@@ -12,8 +12,9 @@ from typing import Any
 import z3
 
 from tessera.ir.values import component_types
-from tessera.lang.types import NAMED, OptionalReference, is_struct
+from tessera.lang.types import NAMED, RATIONAL, OptionalReference, is_struct
 from tessera.proof.finite import Table, TooLarge
+from tessera.proof.forms import PARTS_OF_ONE
 from tessera.proof.small_state import Universe, make_universe
 from tessera.proof.unknowns import Cell, Scalar
 from tessera.smt import terms, values
@@ -25,7 +26,7 @@ from tessera.smt.values import PackedValue
 from tessera.smt.verify import Reading
 
 # How many objects of the structs in question there are, and whether those that lie in others have contents.
-SIZES = ((1, False), (2, False), (3, False), (2, True), (4, False))
+SIZES = ((1, False), (2, False), (3, False), (4, False), (1, True), (2, True))
 # Milliseconds of a solver for one universe, and seconds for making a state plain.
 SOLVER_LIMIT = 10_000
 PLAIN_LIMIT = 8.0
@@ -81,7 +82,7 @@ def formulas_of(session: Session, obligation: Obligation, everything: bool) -> F
 class Search:
     """One universe, one set of formulas; :meth:`models` gives states until there are no more."""
 
-    def __init__(self, reading: Reading, formulas: Formulas, count: int, deep: bool) -> None:
+    def __init__(self, reading: Reading, formulas: Formulas, count: int, deep: bool, end: float) -> None:
         self.reading = reading
         every = list(subterms(formulas.all()))
         near = _structs(subterms([*formulas.plain, formulas.negated]))
@@ -93,15 +94,16 @@ class Search:
             if z3.is_const(one) and one.decl().name().startswith("static.")
         }
         self.universe = make_universe(reading.session.objects, counts, deep, wanted)
-        self.table = Table(self.universe, any(_is_wide(one) for one in every))
+        self.table = Table(self.universe, any(_is_wide(one) for one in every), end)
         known = reading.session.of_constants
         self.table.known_words = {
             one.decl().name() for one in every if z3.is_const(one) and one.sort() == terms.INT and one.get_id() in known
         }
         self._name_arguments()
         assertions = [self.table.truth(one) for one in formulas.all() if not self.table.define(one)]
-        self.solver = z3.SimpleSolver() if _has_reals(self.table) else z3.SolverFor("QF_BV")
-        self.solver.set("timeout", SOLVER_LIMIT)
+        self.solver = z3.SolverFor("QF_BV")
+        left = int(1000 * (end - time.monotonic()))
+        self.solver.set("timeout", max(1, min(SOLVER_LIMIT, left)))
         self.solver.add(*assertions, *self.table.constraints)
 
     def _name_arguments(self) -> None:
@@ -136,7 +138,7 @@ class Search:
             type_ = cell.key.type
             if z3.is_expr(value) and (cell.key.name == "live" or isinstance(type_, OptionalReference)):
                 found.append(value)
-        return [*found, *(value for value in self.table.constants.values() if not z3.is_real(value))]
+        return [*found, *(value for value in self.table.constants.values() if z3.is_expr(value))]
 
     def _plain(self) -> bool:
         """Prefer no objects, no references, and small numbers; leaves the solver with a model, one level deeper."""
@@ -177,12 +179,12 @@ class Search:
             return _number(model.eval(self.table.expression(value), True))
 
         arguments = {
-            name: _mapped(type_, self.reading.arguments[name], lambda t: number(self.table.value(t, ())))
+            name: _mapped(type_, self.reading.arguments[name], lambda t: number(self.table.term(t)))
             for name, type_ in self.reading.function.parameters
         }
         return Model(
             self.universe,
-            {cell: number(value) for cell, value in self.table.cells.items()},
+            {cell: _typed(cell.key.type, number(value)) for cell, value in self.table.cells.items()},
             {name: number(value) for name, value in self.table.constants.items()},
             arguments,
         )
@@ -195,7 +197,7 @@ def search(reading: Reading, obligation: Obligation, everything: bool, end: floa
         if time.monotonic() > end:
             return
         try:
-            one = Search(reading, formulas, count, deep)
+            one = Search(reading, formulas, count, deep, end)
         except TooLarge:
             continue
         yield from one.models(4)
@@ -223,9 +225,11 @@ def _zero(value: Any) -> Any:
 def _number(value: Any) -> Any:
     if z3.is_true(value) or z3.is_false(value):
         return z3.is_true(value)
-    if z3.is_rational_value(value):
-        return Fraction(value.numerator_as_long(), value.denominator_as_long())
     return int(value.as_signed_long())
+
+
+def _typed(type_: Any, value: Any) -> Any:
+    return Fraction(value, PARTS_OF_ONE) if type_ is RATIONAL else value
 
 
 def _scalars(type_: Any, value: Any) -> Iterator[tuple[Any, Any]]:
@@ -276,7 +280,3 @@ def _is_wide(term: Any) -> bool:
     if z3.is_mul(term):
         return sum(not z3.is_int_value(child) for child in term.children()) > 1
     return term.decl().name() in (f"{PREFIX}scale", f"{PREFIX}pow2", f"{PREFIX}low")
-
-
-def _has_reals(table: Table) -> bool:
-    return any(z3.is_real(value) for value in (*table.cells.values(), *table.constants.values()) if z3.is_expr(value))

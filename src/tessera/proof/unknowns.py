@@ -79,7 +79,8 @@ class Unknowns:
         if sort == terms.BOOL:
             return z3.Bool(name)
         if sort == terms.REAL:
-            return z3.Real(name)
+            # Whole numbers and halves, quarters of which are exact.
+            return z3.SignExt(self.width - 24, z3.Concat(z3.BitVec(name, 17), z3.BitVecVal(0, 7)))
         if width:
             return z3.ZeroExt(self.width - width, z3.BitVec(name, width))
         return z3.SignExt(self.width - 67, z3.BitVec(name, 67))
