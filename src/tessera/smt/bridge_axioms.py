@@ -62,21 +62,24 @@ def powers_grow(a: Algebra, n: Term, m: Term) -> Formula:
     return a.every(
         a.implies(n < m, 2 * a.pow2(n) <= a.pow2(m)),
         a.implies(n + 1 == m, 2 * a.pow2(n) == a.pow2(m)),
+        # A CNode's slots have 2**5 bytes.
+        a.implies(n + 5 == m, 32 * a.pow2(n) == a.pow2(m)),
     )
 
 
 @_axiom("n", lambda a, n: [(a.pow2(n),)])
-def power_is_whole_granules(a: Algebra, n: Term) -> Formula:
-    # 16 bytes are the unit of the kernel's memory; the remainder is arithmetic, since code that masks with 15 is.
-    return a.implies(4 <= n, a.remainder(a.pow2(n), 4) == 0)
+def power_has_no_remainder(a: Algebra, n: Term) -> Formula:
+    # Of granules, slots and IPC buffers; masking with a constant is a remainder in obligations.
+    return a.every(*(a.implies(bits <= n, a.remainder(a.pow2(n), bits) == 0) for bits in (4, 5, 10)))
 
 
 # The low bits
 
 
 @_axiom("x n", lambda a, x, n: [(a.low(x, n),)])
-def aligned_word_is_whole_granules(a: Algebra, x: Term, n: Term) -> Formula:
-    return a.implies(a.every(4 <= n, a.low(x, n) == 0), a.remainder(x, 4) == 0)
+def aligned_word_has_no_remainder(a: Algebra, x: Term, n: Term) -> Formula:
+    whole = [a.implies(bits <= n, a.remainder(x, bits) == 0) for bits in (4, 5, 10)]
+    return a.implies(a.low(x, n) == 0, a.every(*whole))
 
 
 @_axiom("x n", lambda a, x, n: [(a.low(x, n),)])

@@ -211,13 +211,14 @@ def at_most(left: Term, right: Term) -> Term:
     return left <= right
 
 
-def wrapped(term: Term, width: int) -> Term:
-    """A number that is at most one word's range away, modulo ``2**width``."""
+def wrapped(term: Term, width: int, below: bool = True, above: bool = True) -> Term:
+    """A number that is at most one word's range ``below`` or ``above`` it, modulo ``2**width``."""
     value = constant_of(term)
     if value is not None:
         return number(value % (1 << width))
     size = number(1 << width)
-    return z3.If(term < 0, term + size, z3.If(term >= size, term - size, term))
+    inside = z3.If(term >= size, term - size, term) if above else term
+    return z3.If(term < 0, term + size, inside) if below else inside
 
 
 def divided(term: Term, divisor: int) -> Term:

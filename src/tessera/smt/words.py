@@ -53,10 +53,10 @@ class Words:
         return self._fits(node, state, _number(node, terms.mul, a, b), "overflow", True, False)
 
     def _wrapping_add(self, node: Expression, state: State, a: Term, b: Term) -> Term:
-        return terms.wrapped(terms.add(a, b), width_of(node.type))
+        return terms.wrapped(terms.add(a, b), width_of(node.type), below=False)
 
     def _wrapping_sub(self, node: Expression, state: State, a: Term, b: Term) -> Term:
-        return terms.wrapped(terms.sub(a, b), width_of(node.type))
+        return terms.wrapped(terms.sub(a, b), width_of(node.type), above=False)
 
     def _wrapping_mul(self, node: Expression, state: State, a: Term, b: Term) -> Term:
         return terms.mul(a, b) % z3.IntVal(1 << width_of(node.type))
