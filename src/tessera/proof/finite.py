@@ -10,16 +10,18 @@ the invariants say (words are tried for a few values only); it is a counterexamp
 from __future__ import annotations
 
 import itertools
+import operator
 import time
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import Any
 
 import z3
 
 from tessera.lang.types import NAMED
+from tessera.proof.choices import Choice, Scalar, chosen, is_symbolic, joined, key_of, negated
 from tessera.proof.forms import NUMBER, PARTS_OF_ONE, QUANTIFIER, VARIABLE, Form, form_of
 from tessera.proof.small_state import Universe, chosen_elements
-from tessera.proof.unknowns import Scalar, Unknowns
+from tessera.proof.unknowns import Unknowns
 from tessera.smt import terms, values
 from tessera.smt.algebra import PREFIX
 from tessera.smt.heap import SYMBOLS, Key
@@ -29,6 +31,20 @@ from tessera.smt.values import Component
 SMALL_WORDS = (0, 1, 2)
 # More instances than this of one formula are not written out.
 MAX_INSTANCES = 20_000
+
+
+_COMPARISONS: dict[int, Callable[[Any, Any], Any]] = {
+    z3.Z3_OP_LE: operator.le,
+    z3.Z3_OP_LT: operator.lt,
+    z3.Z3_OP_GE: operator.ge,
+    z3.Z3_OP_GT: operator.gt,
+}
+_ON_NUMBERS: dict[int, Callable[[Any, Any], Any]] = {
+    **_COMPARISONS,
+    z3.Z3_OP_ADD: operator.add,
+    z3.Z3_OP_SUB: operator.sub,
+    z3.Z3_OP_MUL: operator.mul,
+}
 
 
 class TooLarge(Exception):
@@ -81,7 +97,7 @@ class Table(Unknowns):
         if node.kind == NUMBER:
             return node.number
         used = env if env and node.open else ()
-        key = node, tuple(_key(one) for one in used)
+        key = node, tuple(key_of(one) for one in used)
         if key not in self._memo:
             if time.monotonic() > self.end:
                 raise TooLarge("no time is left")
@@ -99,10 +115,10 @@ class Table(Unknowns):
             return bool(kind == z3.Z3_OP_TRUE)
         children = node.children
         if kind in (z3.Z3_OP_AND, z3.Z3_OP_OR):
-            return self._joined(kind == z3.Z3_OP_AND, (self.value(child, env) for child in children))
+            return joined(kind == z3.Z3_OP_AND, (self.value(child, env) for child in children))
         if kind == z3.Z3_OP_IMPLIES:
             premise = self.value(children[0], env)
-            return self._joined(False, (_not(premise) if i == 0 else self.value(children[1], env) for i in (0, 1)))
+            return joined(False, (negated(premise) if i == 0 else self.value(children[1], env) for i in (0, 1)))
         if kind == z3.Z3_OP_ITE:
             condition = self.value(children[0], env)
             if isinstance(condition, bool):
@@ -110,56 +126,57 @@ class Table(Unknowns):
             return self.choice(condition, self.value(children[1], env), self.value(children[2], env))
         arguments = [self.value(child, env) for child in children]
         if kind == z3.Z3_OP_NOT:
-            return _not(arguments[0])
+            return negated(arguments[0])
         if kind in (z3.Z3_OP_EQ, z3.Z3_OP_IFF):
             return self.equal(*arguments)
         if kind == z3.Z3_OP_DISTINCT:
             pairs = itertools.combinations(arguments, 2)
-            return self._joined(True, (_not(self.equal(a, b)) for a, b in pairs))
+            return joined(True, (negated(self.equal(a, b)) for a, b in pairs))
         if node.real and kind in (z3.Z3_OP_MUL, z3.Z3_OP_DIV):
             return self._rational(kind, *arguments)
         return self._arithmetic(kind, arguments)
-
-    def _joined(self, all_of: bool, parts: Iterable[Scalar]) -> Scalar:
-        kept = []
-        for part in parts:
-            if isinstance(part, bool):
-                if part is not all_of:
-                    return part
-            else:
-                kept.append(part)
-        if not kept:
-            return all_of
-        return kept[0] if len(kept) == 1 else (z3.And if all_of else z3.Or)(*kept)
 
     def choice(self, condition: Scalar, then: Scalar, otherwise: Scalar) -> Scalar:
         """One of two values."""
         if isinstance(condition, bool):
             return then if condition else otherwise
-        if _key(then) == _key(otherwise):
+        if key_of(then) == key_of(otherwise) and type(then) is type(otherwise):
             return then
+        if all(isinstance(one, (Choice, int)) and not isinstance(one, bool) for one in (then, otherwise)):
+            found = chosen(condition, then, otherwise)
+            if found is not None:
+                self._kept.append(found)
+                return found
         return z3.If(condition, self.expression(then), self.expression(otherwise))
-
-    def expression(self, value: Scalar) -> Any:
-        """A known value as an expression."""
-        if isinstance(value, bool):
-            return z3.BoolVal(value)
-        return self.vector(value)
 
     def equal(self, a: Scalar, b: Scalar) -> Scalar:
         """Equality."""
-        if not z3.is_expr(a) and not z3.is_expr(b):
+        if not is_symbolic(a) and not is_symbolic(b):
             return bool(a == b)
-        if _key(a) == _key(b):
+        if key_of(a) == key_of(b):
             return True
+        if isinstance(b, Choice):
+            a, b = b, a
+        if isinstance(a, Choice):
+            if isinstance(b, int):
+                return a.options.get(b, False)
+            if isinstance(b, Choice):
+                return joined(False, (joined(True, [a.options[n], b.options[n]]) for n in a.options if n in b.options))
         return self.expression(a) == self.expression(b)
 
     def _arithmetic(self, kind: int, arguments: list[Scalar]) -> Scalar:
         if kind == z3.Z3_OP_TO_REAL:
-            return arguments[0] * PARTS_OF_ONE
-        known = not any(z3.is_expr(one) for one in arguments)
+            return self._arithmetic(z3.Z3_OP_MUL, [arguments[0], PARTS_OF_ONE])
+        known = not any(is_symbolic(one) for one in arguments)
+        if len(arguments) == 2 and kind in _ON_NUMBERS:
+            a, b = arguments
+            operation = _ON_NUMBERS[kind]
+            if isinstance(a, Choice) and isinstance(b, int):
+                return self._on_choice(kind, a, lambda number: operation(number, b))
+            if isinstance(b, Choice) and isinstance(a, int):
+                return self._on_choice(kind, b, lambda number: operation(a, number))
         if kind == z3.Z3_OP_UMINUS:
-            return -arguments[0]
+            return self._arithmetic(z3.Z3_OP_SUB, [0, arguments[0]])
         if kind in (z3.Z3_OP_ADD, z3.Z3_OP_SUB, z3.Z3_OP_MUL):
             result = arguments[0]
             for one in arguments[1:]:
@@ -173,15 +190,16 @@ class Table(Unknowns):
             return self._divided(kind == z3.Z3_OP_IDIV, a, b)
         if not known:
             a, b = self.expression(a), self.expression(b)
-        comparisons = {
-            z3.Z3_OP_LE: lambda: a <= b,
-            z3.Z3_OP_LT: lambda: a < b,
-            z3.Z3_OP_GE: lambda: a >= b,
-            z3.Z3_OP_GT: lambda: a > b,
-        }
-        if kind not in comparisons:
+        if kind not in _ON_NUMBERS:
             raise NotImplementedError(f"no finite form of the operation {kind}")
-        return comparisons[kind]()
+        return _ON_NUMBERS[kind](a, b)
+
+    def _on_choice(self, kind: int, value: Choice, function: Callable[[int], Any]) -> Scalar:
+        if kind in _COMPARISONS:
+            return value.test(function)
+        found = value.mapped(function)
+        self._kept.append(found)
+        return found
 
     def _rational(self, kind: int, a: Scalar, b: Scalar) -> Scalar:
         """A product or quotient of rationals, which are numbers of parts."""
@@ -191,13 +209,15 @@ class Table(Unknowns):
         if isinstance(whole, int) and isinstance(by, int):
             return whole // by if by else 0
         if isinstance(by, int) and by > 0 and by & by - 1 == 0:
-            return whole >> by.bit_length() - 1
+            return self.vector(whole) >> by.bit_length() - 1
         return self.vector(whole) / self.vector(by)
 
     def _divided(self, quotient: bool, a: Scalar, b: Scalar) -> Scalar:
         if isinstance(b, int) and b > 0:
             if isinstance(a, int):
                 return a // b if quotient else a % b
+            if isinstance(a, Choice):
+                return self._on_choice(0, a, lambda number: number // b if quotient else number % b)
             if b & b - 1 == 0:
                 return a >> b.bit_length() - 1 if quotient else a & (b - 1)
         if b == 0 and isinstance(b, int):
@@ -254,7 +274,8 @@ class Table(Unknowns):
         if isinstance(word, int):
             known = component.read(word)
             return z3.is_true(known) if component.is_bool else int(known.as_long())
-        return self.number_of(component, z3.Extract(component.low + component.width - 1, component.low, word))
+        whole = self.vector(word)
+        return self.number_of(component, z3.Extract(component.low + component.width - 1, component.low, whole))
 
     def _place(self, name: str, arguments: tuple[Scalar, ...]) -> Scalar:
         """The address of what lies in a single or placed object."""
@@ -276,19 +297,30 @@ class Table(Unknowns):
         """What a map holds."""
         if key.arity and self.universe.elements(key) is not None:
             self._note_index(f"{key.struct}.{key.name.partition('.')[0]}", key.arity - 1, index[-1])
+        for position, one in enumerate(index):
+            if isinstance(one, Choice):
+                return self._read_at_choice(name, key, index, position)
         options = self.universe.cells(key)
-        if not any(z3.is_expr(one) for one in index):
+        if not any(is_symbolic(one) for one in index):
             return self.cell(name, key, index) if index in options else self._elsewhere(name, key, index)
         result = self._elsewhere(name, key, index)
         for option in options:
-            here = self._joined(True, (self.equal(a, b) for a, b in zip(index, option, strict=True)))
+            here = joined(True, (self.equal(a, b) for a, b in zip(index, option, strict=True)))
             if here is not False:
                 result = self.choice(here, self.cell(name, key, option), result)
         return result
 
+    def _read_at_choice(self, name: str, key: Key, index: tuple[Scalar, ...], position: int) -> Scalar:
+        assert isinstance(index[position], Choice)
+        result: Scalar = None
+        for number, condition in index[position].options.items():
+            one = self.read(name, key, (*index[:position], number, *index[position + 1 :]))
+            result = one if result is None else self.choice(condition, one, result)
+        return result
+
     def _note_index(self, label: str, position: int, index: Scalar) -> None:
         found = self.index_terms.setdefault((label, position), [])
-        if z3.is_expr(index) and not any(_key(index) == _key(one) for one in found):
+        if is_symbolic(index) and not any(key_of(index) == key_of(one) for one in found):
             found.append(index)
 
     def _elsewhere(self, name: str, key: Key, index: tuple[Scalar, ...]) -> Scalar:
@@ -317,8 +349,8 @@ class Table(Unknowns):
                 if span.owner is not None:
                     owner_key = Key(span.owner[0], "live", "bool", 1, bool)
                     owner = self.read(f"{owner_key.label}{name[len(key.label) :]}", owner_key, (span.owner[1],))
-                alive.append(self._joined(True, [inside, owner]))
-        return self._joined(False, alive)
+                alive.append(joined(True, [inside, owner]))
+        return joined(False, alive)
 
     # Quantifiers
 
@@ -334,7 +366,7 @@ class Table(Unknowns):
         instances = (
             self.value(body, tuple(reversed(combination)) + env) for combination in itertools.product(*choices)
         )
-        return self._joined(node.universal, instances)
+        return joined(node.universal, instances)
 
     def _candidates(self, node: Form, variable: int, sort: Any) -> list[Scalar]:
         if sort == terms.BOOL:
@@ -349,12 +381,12 @@ class Table(Unknowns):
             if found is not None:
                 used = True
                 addresses.update(dict.fromkeys(found[0]))
-                indexes.update((_key(index), index) for index in found[1])
+                indexes.update((key_of(index), index) for index in found[1])
         chosen: dict[Any, Scalar] = {address: address for address in addresses}
         chosen.update(indexes)
         if not addresses:
             words: list[Scalar] = [*SMALL_WORDS, *([] if used else self.words)]
-            chosen.update((_key(word), word) for word in words)
+            chosen.update((key_of(word), word) for word in words)
         return list(chosen.values())
 
     def _use(self, name: str, position: int) -> tuple[list[int], list[Scalar]] | None:
@@ -373,11 +405,3 @@ class Table(Unknowns):
                 known = self.index_terms.get((f"{struct}.{field_name}", position), [])
                 return [], [*chosen_elements(one.type.length), *known]
         return None
-
-
-def _key(value: Scalar) -> Any:
-    return -1 - int(value.get_id()) if isinstance(value, z3.ExprRef) else value
-
-
-def _not(value: Scalar) -> Scalar:
-    return not value if isinstance(value, bool) else z3.Not(value)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,10 +14,11 @@ import z3
 
 from tessera.ir.values import component_types
 from tessera.lang.types import NAMED, RATIONAL, OptionalReference, is_struct
+from tessera.proof.choices import Scalar, is_symbolic
 from tessera.proof.finite import Table, TooLarge
 from tessera.proof.forms import PARTS_OF_ONE
 from tessera.proof.small_state import Universe, make_universe
-from tessera.proof.unknowns import Cell, Scalar
+from tessera.proof.unknowns import Cell
 from tessera.smt import terms, values
 from tessera.smt.algebra import PREFIX
 from tessera.smt.heap import SYMBOLS
@@ -112,7 +114,7 @@ class Search:
             for one_type, term in _scalars(type_, self.reading.arguments[name]):
                 if z3.is_const(term) and term.decl().kind() == z3.Z3_OP_UNINTERPRETED:
                     value = self.table.typed(term.decl().name(), one_type, term.sort())
-                    if not (isinstance(one_type, OptionalReference) or is_struct(one_type)) and z3.is_bv(value):
+                    if z3.is_bv(value):
                         words.append(value)
         self.table.words = words
 
@@ -121,12 +123,15 @@ class Search:
         for _ in range(attempts):
             if self.solver.check() != z3.sat:
                 return
+            # What is left is short.
+            self.table.end = math.inf
             kept = self._plain()
             model = self.solver.model()
             yield self._read(model)
             if kept:
                 self.solver.pop()
-                skeleton = [place == model.eval(place, True) for place in self._skeleton()]
+                places = [self.table.expression(one) for one in self._skeleton()]
+            skeleton = [place == model.eval(place, True) for place in places]
             if not skeleton:
                 return
             self.solver.add(z3.Not(z3.And(*skeleton)))
@@ -136,15 +141,15 @@ class Search:
         found = []
         for cell, value in self.table.cells.items():
             type_ = cell.key.type
-            if z3.is_expr(value) and (cell.key.name == "live" or isinstance(type_, OptionalReference)):
+            if is_symbolic(value) and (cell.key.name == "live" or isinstance(type_, OptionalReference)):
                 found.append(value)
-        return [*found, *(value for value in self.table.constants.values() if z3.is_expr(value))]
+        return [*found, *(value for value in self.table.constants.values() if is_symbolic(value))]
 
     def _plain(self) -> bool:
         """Prefer no objects, no references, and small numbers; leaves the solver with a model, one level deeper."""
         cells = sorted(self.table.cells.items(), key=lambda one: _rank(one[0]))
-        wishes = [_zero(value) for _, value in cells if z3.is_expr(value)]
-        wishes += [_zero(value) for value in self.table.constants.values() if z3.is_expr(value)]
+        wishes = [self._zero(value) for _, value in cells if is_symbolic(value)]
+        wishes += [self._zero(value) for value in self.table.constants.values() if is_symbolic(value)]
         numbers = [value for value in self.table.constants.values() if z3.is_bv(value)]
         wishes += [value <= limit for limit in (1, 16) for value in numbers]
         self.solver.push()
@@ -155,6 +160,9 @@ class Search:
             self.solver.check()
             return False
         return True
+
+    def _zero(self, value: Scalar) -> Any:
+        return z3.Not(value) if z3.is_bool(value) else self.table.expression(self.table.equal(value, 0))
 
     def _wish(self, wishes: list[Any], end: float) -> None:
         """Assert as many of the wishes as can hold together, the first ones first."""
@@ -216,10 +224,6 @@ def _is_tag(type_: Any) -> bool:
     if not isinstance(type_, tuple) or type_[0].__packed__.tag is None:
         return False
     return bool(values.tag_component(type_[0]) == type_[1])
-
-
-def _zero(value: Any) -> Any:
-    return z3.Not(value) if z3.is_bool(value) else value == 0
 
 
 def _number(value: Any) -> Any:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ import z3
 
 from tessera.ir.values import width_of
 from tessera.lang.types import INTEGER, RATIONAL, OptionalReference, is_enum, is_struct
+from tessera.proof.choices import Choice, Scalar, unknown_choice
 from tessera.proof.small_state import Universe
 from tessera.smt import terms, values
 from tessera.smt.heap import Key
@@ -18,8 +20,6 @@ from tessera.smt.values import Component
 
 # Sums and differences of words are exact in the narrow width, products and shifted words in the wide one.
 NARROW, WIDE = 72, 136
-
-Scalar = Any  # a number, bool or Fraction where it is known, else a z3 expression
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,13 @@ class Unknowns:
 
     def vector(self, value: Scalar) -> Any:
         """A number as a bit-vector of the table's width."""
+        if isinstance(value, Choice):
+            return value.vector(self.width)
         return z3.BitVecVal(value, self.width) if isinstance(value, int) else value
+
+    def expression(self, value: Scalar) -> Any:
+        """A value as an expression of the solver."""
+        return z3.BoolVal(value) if isinstance(value, bool) else self.vector(value)
 
     def cell(self, name: str, key: Key, index: tuple[int, ...]) -> Scalar:
         """The contents of one place; those of the initial state are kept in :attr:`cells`."""
@@ -94,17 +100,14 @@ class Unknowns:
         if type_ is bool or type_ is RATIONAL or type_ is None:
             return self._free(name, sort, 0)
         if isinstance(type_, OptionalReference) or is_struct(type_):
-            return self._reference(name, [target_of(type_)], 64)
-        found = self._free(name, sort, width_of(type_))
+            return self._reference(name, [target_of(type_)])
         if is_enum(type_):
-            self.constraints.append(z3.Or(*[found == int(member) for member in type_]))
-        return found
+            return self._one_of(name, (int(member) for member in type_))
+        return self._free(name, sort, width_of(type_))
 
     def _component(self, name: str, base: Any, component: Component) -> Scalar:
         if component.is_bool:
             return z3.Bool(name)
-        stored = z3.BitVec(name, component.width)
-        found = self.number_of(component, stored)
         classes = [base, *base.__packed__.variants.values()]
         fields = [
             one
@@ -113,24 +116,24 @@ class Unknowns:
             if values.component_of(one, base) == component
         ]
         if base.__packed__.tag is not None and values.tag_component(base) == component:
-            kinds = sorted(base.__packed__.variants)
-            self.constraints.append(z3.Or(*[found == kind for kind in kinds]))
-        elif all(isinstance(one.type, OptionalReference) or is_struct(one.type) for one in fields):
-            self._within(found, [target_of(one.type) for one in fields])
-        elif is_enum(fields[0].type):
-            self.constraints.append(z3.Or(*[found == int(member) for member in fields[0].type]))
-        return found
+            return self._one_of(name, base.__packed__.variants)
+        if all(isinstance(one.type, OptionalReference) or is_struct(one.type) for one in fields):
+            return self._reference(name, [target_of(one.type) for one in fields])
+        if is_enum(fields[0].type):
+            return self._one_of(name, (int(member) for member in fields[0].type))
+        return self.number_of(component, z3.BitVec(name, component.width))
 
-    def _reference(self, name: str, structs: list[Any], width: int) -> Scalar:
-        found = z3.ZeroExt(self.width - width, z3.BitVec(name, width))
-        self._within(found, structs)
-        return found
-
-    def _within(self, reference: Any, structs: list[Any]) -> None:
+    def _reference(self, name: str, structs: list[Any]) -> Scalar:
         options = {0}
         for struct in structs:
             options.update(self.universe.active.get(struct.__name__, {}))
-        self.constraints.append(z3.Or(*[reference == one for one in sorted(options)]))
+        return self._one_of(name, options)
+
+    def _one_of(self, name: str, numbers: Iterable[int]) -> Scalar:
+        found, constraint = unknown_choice(name, numbers)
+        if constraint is not True:
+            self.constraints.append(constraint)
+        return found
 
     def number_of(self, component: Component, stored: Any) -> Any:
         """The number that stored bits stand for."""
