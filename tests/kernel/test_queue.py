@@ -23,12 +23,19 @@ from tessera.lang.memory import MEMORY_BASE, static_size
 COUNT = 6
 START = -(-(MEMORY_BASE + static_size()) // 4096) * 4096
 MEMORY = Memory(START - MEMORY_BASE + 4096 * (COUNT + 1))
+CONTEXTS = START + 4096 * COUNT + 1024
 
 
 def fresh() -> list[Tcb]:
-    """Threads in empty memory."""
+    """Threads that can run but for time, in empty memory."""
     MEMORY.data[:] = bytes(len(MEMORY.data))
-    return [at(Tcb, START + 2048 * i) for i in range(COUNT)]
+    tcbs = [at(Tcb, START + 2048 * i) for i in range(COUNT)]
+    for number, tcb in enumerate(tcbs):
+        context = at(SchedContext, CONTEXTS + 256 * number)
+        budget.configure(context, 2, 1000, 2000, False, 0)
+        tcb.state = ThreadState.RUNNING
+        tcb.scheduling_context = context
+    return tcbs
 
 
 def ready_order(domain: int, priority: int) -> list[Any]:
@@ -80,10 +87,7 @@ def test_the_highest_bit(word: int) -> None:
 def test_the_release_queue_is_sorted_by_time(steps: list[tuple[int, int]]) -> None:
     with MEMORY:
         tcbs = fresh()
-        contexts = [at(SchedContext, START + 4096 * COUNT + 256 * i) for i in range(COUNT)]
-        for tcb, context in zip(tcbs, contexts, strict=True):
-            tcb.scheduling_context = context
-            budget.configure(context, 2, 1000, 2000, False, 0)
+        contexts = [at(SchedContext, CONTEXTS + 256 * i) for i in range(COUNT)]
         model: list[Tcb] = []
         for number, time in steps:
             tcb = tcbs[number]

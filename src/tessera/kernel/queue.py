@@ -7,11 +7,31 @@ Threads without usable budget are in the release queue, by the time of their fir
 
 from __future__ import annotations
 
+from tessera.abi.configuration import configuration
 from tessera.kernel import budget
 from tessera.kernel.layout import SchedContext, Tcb
-from tessera.kernel.scheduling_queues import bitmap_is_exact, is_ready_queue, ready_queue_at
-from tessera.kernel.state import ReadyQueue, kernel
-from tessera.lang import compiled, ensures, ghost, modifies, requires, u64, without_invariants
+from tessera.kernel.scheduling_queues import (
+    bitmap_is_exact,
+    can_be_queued,
+    is_queued,
+    is_ready_above,
+    is_ready_in,
+    is_ready_queue,
+    ready_queue_at,
+)
+from tessera.kernel.state import PRIORITIES, DomainQueues, ReadyQueue, kernel
+from tessera.lang import (
+    compiled,
+    ensures,
+    forall,
+    ghost,
+    implies,
+    loop_invariant,
+    modifies,
+    requires,
+    u64,
+    without_invariants,
+)
 
 
 @compiled
@@ -59,7 +79,9 @@ def ready_queue(tcb: Tcb) -> ReadyQueue:
 @compiled
 def prepend_ready(tcb: Tcb) -> None:
     """Let a thread be the next of its priority."""
-    requires(not tcb.in_ready_queue and not tcb.in_release_queue)
+    requires(not is_queued(tcb) and can_be_queued(tcb))
+    modifies(tcb.in_ready_queue, tcb.position, Tcb.queue_next, Tcb.queue_previous, DomainQueues, ReadyQueue)
+    ensures(lambda: tcb.in_ready_queue and ready_queue(tcb).head is tcb)
     queue = ready_queue(tcb)
     first = queue.head
     tcb.queue_previous = None
@@ -79,7 +101,9 @@ def prepend_ready(tcb: Tcb) -> None:
 @compiled
 def append_ready(tcb: Tcb) -> None:
     """Let a thread be the last of its priority."""
-    requires(not tcb.in_ready_queue and not tcb.in_release_queue)
+    requires(not is_queued(tcb) and can_be_queued(tcb))
+    modifies(tcb.in_ready_queue, tcb.position, Tcb.queue_next, Tcb.queue_previous, DomainQueues, ReadyQueue)
+    ensures(lambda: tcb.in_ready_queue and ready_queue(tcb).tail is tcb)
     queue = ready_queue(tcb)
     last = queue.tail
     with ghost:
@@ -102,6 +126,8 @@ def append_ready(tcb: Tcb) -> None:
 def remove_ready(tcb: Tcb) -> None:
     """Take a thread out of its ready queue."""
     requires(tcb.in_ready_queue)
+    modifies(tcb.in_ready_queue, Tcb.queue_next, Tcb.queue_previous, DomainQueues, ReadyQueue)
+    ensures(lambda: not tcb.in_ready_queue)
     queue = ready_queue(tcb)
     before = tcb.queue_previous
     after = tcb.queue_next
@@ -124,6 +150,7 @@ def remove_ready(tcb: Tcb) -> None:
 def highest_bit(word: u64) -> u64:
     """The number of the highest bit that is set. There must be one. The hardware cannot count zeros at once."""
     requires(word != 0)
+    ensures(lambda result: result < 64 and word >> result == 1)
     found = u64(0)
     rest = word
     if rest >> 32 != 0:
@@ -145,6 +172,7 @@ def highest_bit(word: u64) -> u64:
 def highest_of_four(bits: u64) -> u64:
     """The number of the highest of four bits that is set. There must be one."""
     requires(bits != 0 and bits < 1 << 4)
+    ensures(lambda result: result < 4 and bits >> result == 1)
     if bits & 0b1100 == 0:
         return bits >> 1
     return 2 + (bits >> 3)
@@ -153,6 +181,9 @@ def highest_of_four(bits: u64) -> u64:
 @compiled
 def highest_priority(domain: u64) -> u64:
     """The highest priority with a ready thread. There must be one."""
+    requires(domain < configuration.profile.domains and kernel.domains[domain].summary != 0)
+    ensures(lambda result: result < PRIORITIES and ready_queue_at(domain, result).head is not None)
+    ensures(lambda result: forall(Tcb, lambda tcb: not is_ready_above(tcb, domain, result)))
     queues = kernel.domains[domain]
     word = highest_of_four(queues.summary)
     return (word << 6) + highest_bit(queues.occupied[word])
@@ -161,6 +192,8 @@ def highest_priority(domain: u64) -> u64:
 @compiled
 def has_ready_above(domain: u64, priority: u64) -> bool:
     """Whether a thread of a higher priority is ready: the bitmaps have bits above those of ``priority``."""
+    requires(is_ready_queue(domain, priority))
+    ensures(lambda result: implies(not result, forall(Tcb, lambda tcb: not is_ready_above(tcb, domain, priority))))
     queues = kernel.domains[domain]
     word = priority >> 6
     return (queues.summary >> word) >> 1 != 0 or (queues.occupied[word] >> (priority & 63)) >> 1 != 0
@@ -169,6 +202,9 @@ def has_ready_above(domain: u64, priority: u64) -> bool:
 @compiled
 def has_ready(domain: u64) -> bool:
     """Whether a thread of the domain is ready."""
+    requires(domain < configuration.profile.domains)
+    ensures(lambda result: result == (kernel.domains[domain].summary != 0))
+    ensures(lambda result: implies(not result, forall(Tcb, lambda tcb: not is_ready_in(tcb, domain))))
     return kernel.domains[domain].summary != 0
 
 
@@ -183,12 +219,17 @@ def release_time(tcb: Tcb) -> u64:
 @compiled
 def insert_release(tcb: Tcb, context: SchedContext) -> None:
     """Let a thread wait for the first refill of its ``context``, behind those whose time comes no later."""
-    requires(not tcb.in_ready_queue and not tcb.in_release_queue)
+    requires(not is_queued(tcb) and can_be_queued(tcb) and tcb is not kernel.candidate)
+    modifies(tcb.in_release_queue, tcb.position, Tcb.queue_next, Tcb.queue_previous, kernel.release_head)
+    ensures(lambda: tcb.in_release_queue)
     time = budget.head(context).time
     before: Tcb | None = None
     after = kernel.release_head
     # Bounded by the threads that wait for a refill.
     while after is not None and release_time(after) <= time:
+        loop_invariant(after is None or after.in_release_queue)
+        loop_invariant(before is None or before.in_release_queue)
+        loop_invariant(kernel.release_head is after if before is None else before.queue_next is after)
         before = after
         after = after.queue_next
     tcb.queue_previous = before
@@ -200,12 +241,19 @@ def insert_release(tcb: Tcb, context: SchedContext) -> None:
     if after is not None:
         after.queue_previous = tcb
     tcb.in_release_queue = True
+    with ghost:
+        if before is not None:
+            tcb.position = (before.position + after.position) / 2 if after is not None else before.position + 1
+        elif after is not None:
+            tcb.position = after.position - 1
 
 
 @compiled
 def remove_release(tcb: Tcb) -> None:
     """Take a thread out of the release queue."""
     requires(tcb.in_release_queue)
+    modifies(tcb.in_release_queue, Tcb.queue_next, Tcb.queue_previous, kernel.release_head)
+    ensures(lambda: not tcb.in_release_queue)
     before = tcb.queue_previous
     after = tcb.queue_next
     if before is None:

@@ -12,8 +12,9 @@ from tessera.abi.objects import PREEMPTION_WORK_UNITS
 from tessera.arch import machine
 from tessera.kernel import budget, queue
 from tessera.kernel.layout import MIN_REFILLS, SchedContext, Tcb, ThreadState
-from tessera.kernel.state import SchedulerAction, idle_scheduling_context, idle_tcb, kernel
-from tessera.lang import compiled, min, modifies, requires, u64
+from tessera.kernel.scheduling_queues import can_be_queued, is_queued, is_same
+from tessera.kernel.state import DomainQueues, ReadyQueue, SchedulerAction, idle_scheduling_context, idle_tcb, kernel
+from tessera.lang import compiled, ensures, forall, min, modifies, old, requires, u64
 
 # The longest time that an entry of the domain schedule can have, in ticks: 56 bits.
 LONGEST_DOMAIN_TIME = (1 << 56) - 1
@@ -88,6 +89,9 @@ def cancel_release(tcb: Tcb) -> None:
 @compiled
 def leave_queues(tcb: Tcb) -> None:
     """Take a thread out of ready and release queues."""
+    modifies(tcb.in_ready_queue, tcb.in_release_queue, kernel.release_head, kernel.reprogram)
+    modifies(Tcb.queue_next, Tcb.queue_previous, DomainQueues, ReadyQueue)
+    ensures(lambda: not is_queued(tcb))
     dequeue(tcb)
     cancel_release(tcb)
 
@@ -95,6 +99,11 @@ def leave_queues(tcb: Tcb) -> None:
 @compiled
 def postpone(context: SchedContext) -> None:
     """Let the context's thread wait until its first refill is available."""
+    requires(context.tcb is None or (can_be_queued(context.tcb) and context.tcb is not kernel.candidate))
+    modifies(Tcb.in_ready_queue, Tcb.in_release_queue, Tcb.position, kernel.release_head, kernel.reprogram)
+    modifies(Tcb.queue_next, Tcb.queue_previous, DomainQueues, ReadyQueue)
+    ensures(lambda: context.tcb is None or (context.tcb.in_release_queue and not context.tcb.in_ready_queue))
+    ensures(lambda: forall(Tcb, lambda tcb: tcb is context.tcb or is_same(tcb, old(is_queued(tcb)))))
     tcb = context.tcb
     if tcb is not None:
         dequeue(tcb)
@@ -106,6 +115,10 @@ def postpone(context: SchedContext) -> None:
 @compiled
 def reschedule_required() -> None:
     """Choose anew when the kernel is left; a candidate goes back to the others."""
+    modifies(kernel.action, kernel.candidate, Tcb.in_ready_queue, Tcb.position)
+    modifies(Tcb.queue_next, Tcb.queue_previous, DomainQueues, ReadyQueue)
+    ensures(lambda: kernel.action == SchedulerAction.CHOOSE_NEW and kernel.candidate is None)
+    ensures(lambda: forall(Tcb, lambda tcb: tcb is old(kernel.candidate) or is_same(tcb, old(is_queued(tcb)))))
     if kernel.action == SchedulerAction.SWITCH_TO_CANDIDATE:
         candidate = kernel.candidate
         if candidate is not None and is_schedulable(candidate):
@@ -117,6 +130,18 @@ def reschedule_required() -> None:
 @compiled
 def possible_switch_to(tcb: Tcb) -> None:
     """A thread can run again: perhaps at once, without the way through the queues."""
+    requires(tcb.scheduling_context is None or can_be_queued(tcb))
+    requires(tcb is not kernel.current or kernel.action != SchedulerAction.RESUME_CURRENT)
+    modifies(kernel.action, kernel.candidate, Tcb.in_ready_queue, Tcb.position)
+    modifies(Tcb.queue_next, Tcb.queue_previous, DomainQueues, ReadyQueue)
+    ensures(lambda: tcb.scheduling_context is None or is_queued(tcb) or kernel.candidate is tcb)
+    ensures(lambda: kernel.candidate is None or kernel.candidate is tcb or kernel.candidate is old(kernel.candidate))
+    ensures(
+        lambda: forall(
+            Tcb,
+            lambda other: other is tcb or other is old(kernel.candidate) or is_same(other, old(is_queued(other))),
+        )
+    )
     if tcb.scheduling_context is None or tcb.in_release_queue:
         return
     if tcb.domain != kernel.current_domain:

@@ -10,7 +10,7 @@ from tessera.abi.configuration import configuration
 from tessera.kernel import budget, queue, scheduler
 from tessera.kernel.layout import MIN_REFILLS, SchedContext, Tcb, ThreadState
 from tessera.kernel.state import PRIORITIES, SchedulerAction, kernel
-from tessera.lang import address_of, compiled, implies, invariant, trigger, u64
+from tessera.lang import address_of, compiled, implies, invariant, live, trigger, u64
 
 
 @compiled
@@ -153,28 +153,33 @@ def no_ready_thread_is_above_the_current() -> bool:
 @invariant
 def context_and_thread_agree(tcb: Tcb) -> bool:
     """A thread's scheduling context is bound to it."""
+    trigger(tcb.scheduling_context)
     context = tcb.scheduling_context
-    return context is None or context.tcb is tcb
+    return context is None or (live(context) and context.tcb is tcb)
 
 
 @invariant
 def context_knows_its_thread(context: SchedContext) -> bool:
     """What a scheduling context is bound to is bound to it, and no two threads wait to yield to it."""
+    trigger(context.tcb)
+    trigger(context.notification)
+    trigger(context.yield_from)
     tcb = context.tcb
     notification = context.notification
     waiting = context.yield_from
     return (
-        (tcb is None or tcb.scheduling_context is context)
-        and (notification is None or notification.scheduling_context is context)
-        and (waiting is None or waiting.yield_to is context)
+        (tcb is None or (live(tcb) and tcb.scheduling_context is context))
+        and (notification is None or (live(notification) and notification.scheduling_context is context))
+        and (waiting is None or (live(waiting) and waiting.yield_to is context))
     )
 
 
 @invariant
 def yielding_is_known(tcb: Tcb) -> bool:
     """The context that a thread yielded to knows it."""
+    trigger(tcb.yield_to)
     context = tcb.yield_to
-    return context is None or context.yield_from is tcb
+    return context is None or (live(context) and context.yield_from is tcb)
 
 
 @invariant

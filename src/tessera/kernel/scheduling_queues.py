@@ -8,8 +8,8 @@ is in it can be reached from its head.
 from __future__ import annotations
 
 from tessera.abi.configuration import configuration
-from tessera.kernel.layout import Tcb
-from tessera.kernel.state import PRIORITIES, ReadyQueue, kernel
+from tessera.kernel.layout import Tcb, ThreadState
+from tessera.kernel.state import PRIORITIES, ReadyQueue, SchedulerAction, kernel
 from tessera.lang import forall, implies, invariant, live, specification, trigger, u64
 
 
@@ -32,11 +32,40 @@ def is_queued(tcb: Tcb) -> bool:
 
 
 @specification
+def can_be_queued(tcb: Tcb) -> bool:
+    """Whether a thread waits for nothing but time, and has a context that was configured."""
+    context = tcb.scheduling_context
+    return tcb.state in (ThreadState.RUNNING, ThreadState.RESTART) and context is not None and context.refill_limit != 0
+
+
+@specification
 def is_same_queue(a: Tcb, b: Tcb) -> bool:
     """Whether two threads are in one ready queue, or both in the release queue."""
     if a.in_ready_queue and b.in_ready_queue:
         return a.domain == b.domain and a.priority == b.priority
     return a.in_release_queue and b.in_release_queue
+
+
+@specification
+def is_same(tcb: Tcb, was_queued: bool) -> bool:
+    """Whether a thread is in a queue as it was before."""
+    trigger(tcb.in_ready_queue)
+    trigger(tcb.in_release_queue)
+    return is_queued(tcb) == was_queued
+
+
+@specification
+def is_ready_in(tcb: Tcb, domain: u64) -> bool:
+    """Whether a thread of the domain is ready."""
+    trigger(tcb.in_ready_queue)
+    return tcb.in_ready_queue and tcb.domain == domain
+
+
+@specification
+def is_ready_above(tcb: Tcb, domain: u64, priority: u64) -> bool:
+    """Whether a thread of the domain is ready and comes before all of that priority."""
+    trigger(tcb.in_ready_queue)
+    return tcb.in_ready_queue and tcb.domain == domain and tcb.priority > priority
 
 
 @specification
@@ -59,6 +88,35 @@ def thread_has_ready_queue(tcb: Tcb) -> bool:
 def current_domain_is_one() -> bool:
     """The domain that runs is in range."""
     return kernel.current_domain < configuration.profile.domains
+
+
+@invariant
+def queued_thread_can_be(tcb: Tcb) -> bool:
+    """A thread in the ready or the release queue waits for nothing but time."""
+    trigger(tcb.in_ready_queue)
+    trigger(tcb.in_release_queue)
+    return implies(is_queued(tcb), can_be_queued(tcb))
+
+
+@invariant
+def candidate_can_run() -> bool:
+    """There is a candidate when the scheduler is to switch to it: another thread that waits for nothing."""
+    candidate = kernel.candidate
+    if candidate is None:
+        return kernel.action != SchedulerAction.SWITCH_TO_CANDIDATE
+    return (
+        kernel.action == SchedulerAction.SWITCH_TO_CANDIDATE
+        and live(candidate)
+        and candidate is not kernel.current
+        and can_be_queued(candidate)
+        and not candidate.in_release_queue
+    )
+
+
+@invariant
+def scheduler_state_is_live() -> bool:
+    """The current and the idle thread, and their contexts, are there."""
+    return live(kernel.current) and live(kernel.idle) and live(kernel.current_context) and live(kernel.idle_context)
 
 
 @invariant

@@ -91,10 +91,15 @@ def relevant(material: str | z3.ExprRef | Iterable[str | z3.ExprRef]) -> list[Ax
 
 
 def ground_facts(expressions: Iterable[z3.ExprRef]) -> list[z3.BoolRef]:
-    """``pow2(k) == 2**k`` for the literal bit numbers and masks in a query: the axioms know no literals but 0 and 1."""
+    """``pow2(k) == 2**k`` for the literal bit numbers and masks in a query: the axioms know no literals but 0 and 1.
+
+    Where words are shifted by unknown amounts, quotients by a power of two are shifts, too.
+    """
     exponents: set[int] = set()
     found = False
-    for part in _subterms(expressions):
+    parts = list(_subterms(expressions))
+    shifts = [_as_shift(part) for part in parts] if any(_names_shift(part) for part in parts) else []
+    for part in parts:
         if z3.is_lt(part) or z3.is_le(part) or z3.is_gt(part) or z3.is_ge(part):
             exponents |= set(_bounds_in(part))
         name = _function_of(part) if z3.is_app(part) else None
@@ -108,7 +113,23 @@ def ground_facts(expressions: Iterable[z3.ExprRef]) -> list[z3.BoolRef]:
             exponents |= set(_literals(part.children()[-1]))
     algebra = Integers()
     wanted = {0, 1} | exponents if found else set()
-    return [algebra.pow2(z3.IntVal(k)) == 1 << k for k in sorted(wanted) if 0 <= k < WORD_BITS]
+    powers = [algebra.pow2(z3.IntVal(k)) == 1 << k for k in sorted(wanted) if 0 <= k < WORD_BITS]
+    return powers + [fact for fact in shifts if fact is not None]
+
+
+def _names_shift(part: z3.ExprRef) -> bool:
+    return z3.is_app(part) and _function_of(part) == "shr"
+
+
+def _as_shift(part: z3.ExprRef) -> z3.BoolRef | None:
+    """``x / 2**k == shr(x, k)``, for a quotient without bound variables."""
+    if not z3.is_idiv(part) or not z3.is_int_value(part.arg(1)):
+        return None
+    divisor = part.arg(1).as_long()
+    if divisor <= 1 or divisor & divisor - 1 or any(z3.is_var(one) for one in _subterms([part])):
+        return None
+    fact: z3.BoolRef = part == Integers().shr(part.arg(0), z3.IntVal(divisor.bit_length() - 1))
+    return fact
 
 
 def _bounds_in(comparison: z3.ExprRef) -> Iterator[int]:

@@ -338,3 +338,11 @@ def shifting_and_masking_reads_a_bit(a: Algebra, w: Term, i: Term) -> Formula:
 @_axiom("w i", lambda a, w, i: [(a.band(w, a.pow2(i)),)])
 def masking_one_bit_reads_it(a: Algebra, w: Term, i: Term) -> Formula:
     return a.band(w, a.pow2(i)) == a.choice(a.bit(w, i), a.pow2(i), 0)
+
+
+@_axiom("w i j", lambda a, w, i, j: [(a.shr(w, i), a.bit(w, j))])
+def shifting_shows_the_highest_bit(a: Algebra, w: Term, i: Term, j: Term) -> Formula:
+    return a.every(
+        a.implies(a.every(a.shr(w, i) < 2, a.bit(w, j)), j <= i),
+        a.implies(a.every(a.shr(w, i) == 1, i == j), a.bit(w, j)),
+    )
