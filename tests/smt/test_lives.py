@@ -35,11 +35,21 @@ class Whole:
 class Note:
     kind: u64 = ghost_field()
 
+@word(u8)
+class Kind(IntEnum):
+    ONE = 1
+    TWO = 2
+
+@struct(size=16)
+class Typed:
+    kind: Kind
+
 @specification
 def is_nothing(start: u64, size: u64) -> bool:
     return (
         forall(Grain, lambda x: address_of(x) + 16 <= start or address_of(x) >= start + size)
         and forall(Part, lambda x: address_of(x) + 16 <= start or address_of(x) >= start + size)
+        and forall(Typed, lambda x: address_of(x) + 16 <= start or address_of(x) >= start + size)
         and forall(Whole, lambda x: address_of(x) + 64 <= start or address_of(x) >= start + size)
     )
 
@@ -139,6 +149,24 @@ def call_that_ends(x: Part, y: Part) -> u64:
     return x.value + 1 if y.value > 3 and x.value < 3 else 0
 
 @compiled
+def of_any_bits(start: u64) -> None:
+    requires(is_good(start, 16) and is_nothing(start, 16))
+    with ghost:
+        begin_lives(Typed, start, 16)
+
+@compiled
+def of_bits_that_mean_nothing(start: u64) -> None:
+    requires(is_good(start, 16) and is_cleared(start, 16))
+    with ghost:
+        begin_lives(Typed, start, 16, Grain)
+
+@compiled
+def of_objects_with_gaps(start: u64) -> None:
+    requires(is_good(start, 16) and forall(Typed, lambda x: x.kind == Kind.ONE))
+    with ghost:
+        begin_lives(Part, start, 16, Typed)
+
+@compiled
 def notes(start: u64) -> None:
     requires(is_good(start, 64) and forall(Note, lambda x: address_of(x) < start or address_of(x) >= start + 64))
     ensures(lambda: live(at_or_none(Note, start + 48)) and not live(at_or_none(Note, start + 8)))
@@ -151,7 +179,7 @@ WORLD = world_of_module(MODULE)
 
 EXPECTED: dict[str, set[str]] = {
     "out_of_nothing": set(),
-    "out_of_something": {f"begin_lives Part: no {name} is there" for name in ("Grain", "Part", "Whole")},
+    "out_of_something": {f"begin_lives Part: no {name} is there" for name in ("Grain", "Part", "Typed", "Whole")},
     "anywhere": {"begin_lives Part: addresses"},
     "holds_anything": {"ensures result == 0 (on return 1)"},
     "of_zeros": set(),
@@ -161,6 +189,12 @@ EXPECTED: dict[str, set[str]] = {
     "used_after_its_end": {"live"},
     "not_named": {"modifies Part.live (on return 1)"},
     "call_that_ends": {"live"},
+    "of_any_bits": {"begin_lives Typed: Typed.kind may not be whatever lies there"},
+    "of_bits_that_mean_nothing": {"begin_lives Typed: Typed.kind may not be zero"},
+    "of_objects_with_gaps": {
+        "begin_lives Part: Typed does not consist of words",
+        "begin_lives Part: live Typed",
+    },
     "notes": set(),
 }
 

@@ -155,6 +155,16 @@ class Expressions(Words):
                 found.append([value.tag if isinstance(value, PackedValue) else value for value in values_])
         return found
 
+    def _text_length(self, node: Expression, state: State, text: bytes) -> Term:
+        return terms.number(len(text))
+
+    def _text_item(self, node: Expression, state: State, text: bytes, index: Term) -> Term:
+        self.oblige(state, "index", terms.less(index, terms.number(len(text))), node.line)
+        found = terms.number(text[-1])
+        for position in reversed(range(len(text) - 1)):
+            found = terms.choice(terms.equal(index, terms.number(position)), terms.number(text[position]), found)
+        return found
+
     def _live(self, node: Expression, state: State, reference: Value) -> Value:
         return self.is_live(state, target_of(node.operands[0].type), reference)
 
@@ -288,6 +298,9 @@ class Expressions(Words):
 
     def _from_word(self, node: Expression, state: State, word: Term) -> PackedValue:
         value = values.packed_from_word(node.type, word)
+        if not values.value_is_constant(word) and not values.takes_any_bits(value.base):
+            # Its parts are taken to be values of their types; arbitrary bits need not be.
+            self.oblige(state, "variant", terms.FALSE, node.line, f"any bits as {value.base.__name__}")
         wanted = node.type.__packed__.tag_value
         if wanted is not None:
             self.oblige(state, "variant", terms.equal(value.tag, terms.number(wanted)), node.line)

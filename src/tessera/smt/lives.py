@@ -13,6 +13,8 @@ from typing import Any
 import z3
 
 from tessera.ir.nodes import Expression
+from tessera.lang.structs import Inline, size_of_stored
+from tessera.lang.types import ArrayType, is_word
 from tessera.smt import terms, values
 from tessera.smt.heap import Fixed, Key, State, Symbol, Within
 from tessera.smt.objects import Part, live_key, parts_of, stride_of
@@ -68,18 +70,24 @@ def begin(run: Any, node: Expression, state: State) -> None:
     struct, source = node.data
     start, size = (run.in_contract(operand, state) for operand in node.operands)
     _oblige(run, state, node, range_facts(struct, start, size), "addresses")
+    _check_types(run, node, state)
     if source is not None:
         _take(run, node, state, source, start, size)
     else:
         _nothing_there(run, node, state, start, size)
+    changed = set()
     for part in (Part(struct, 0, 1), *parts_of(struct)):
         inside = places(struct, part, start, size)
         for key in run.session.objects.own_keys(part.struct):
             zero = _zero(key) if source is not None else None
             contents = Fixed(zero) if zero is not None else Symbol(key, values.fresh_name("~"))
             state.replace(key, Within(state.map(key), inside, contents))
+            changed.add(key)
         alive = live_key(part.struct)
         state.replace(alive, Within(state.map(alive), inside, Fixed(terms.TRUE)))
+        changed.add(alive)
+    # Names, so that what is said of the new contents does not repeat which addresses they are at.
+    state.name_maps(changed)
 
 
 def end(run: Any, node: Expression, state: State) -> None:
@@ -106,10 +114,29 @@ def _take(run: Any, node: Expression, state: State, source: Any, start: Term, si
     inside = places(source, Part(source, 0, 1), start, size)(one)
     _oblige(run, state, node, terms.implication(inside, run.is_live(state, source, one)), f"live {source.__name__}")
     for key in run.session.objects.own_keys(source):
-        if not key.name.endswith("°") and key.arity == 1:
+        # Where its fields are not words alone, an obligation that cannot be proved says so.
+        if not key.name.endswith("°") and key.arity == 1 and is_word(key.type):
             empty = terms.equal(state.read(key, one), _zero(key))
             _oblige(run, state, node, terms.implication(inside, empty), f"{key.label} is zero")
     _end(state, source, start, size)
+
+
+def _check_types(run: Any, node: Expression, state: State) -> None:
+    """What lies there is a value of each field's type; and a source's fields are all of its memory."""
+    struct, source = node.data
+    for one in {struct, *(part.struct for part in parts_of(struct))}:
+        for field in one.__struct__.layout().fields.values():
+            type_ = field.type.element if isinstance(field.type, ArrayType) else field.type
+            if isinstance(type_, Inline) or values.takes_any_bits(type_):
+                continue
+            if source is None or not all(_zero(key) is not None for key in run.session.objects.field_keys(one, field)):
+                what = "zero" if source is not None else "whatever lies there"
+                _oblige(run, state, node, terms.FALSE, f"{one.__name__}.{field.name} may not be {what}", assume=False)
+    if source is not None:
+        fields = source.__struct__.layout().fields.values()
+        words = all(is_word(field.type) for field in fields)
+        if not words or sum(size_of_stored(field.type) for field in fields) != source.__struct__.layout().size:
+            _oblige(run, state, node, terms.FALSE, f"{source.__name__} does not consist of words", assume=False)
 
 
 def _nothing_there(run: Any, node: Expression, state: State, start: Term, size: Term) -> None:

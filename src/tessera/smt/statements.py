@@ -187,16 +187,14 @@ class Execution(Calls):
         start, stop = self.value(node.start, state), self.value(node.stop, state)
         first, last = terms.constant_of(start), terms.constant_of(stop)
         if first is not None and last is not None and not node.contracts and last - first <= MAX_UNROLLED:
-            states = [state]
+            states, left = [state], list[State]()
             for number in range(first, last):
                 inner = Frame(frame.returns)
                 for one in states:
                     one.locals[node.name] = terms.number(number)
-                states = self.block(node.body, states, inner) + inner.continues
-                state_breaks = inner.breaks
-                if state_breaks:
-                    raise NotImplementedError("break in a loop that is written out")
-            return states
+                states = self._few(self.block(node.body, states, inner) + inner.continues)
+                left += inner.breaks
+            return states + left
         index = values.fresh_name(f"{node.name}.next")
         state.locals[index] = start
 

@@ -262,6 +262,17 @@ def scalar_facts(type_: Any, term: Term) -> list[Term]:
     return [z3.And(term >= 0, term < z3.IntVal(1 << bits))]
 
 
+def takes_any_bits(type_: Any) -> bool:
+    """Whether whatever bits lie in memory or in a word are a value of the type."""
+    if is_packed(type_):
+        base = type_.__packed__.base
+        classes = [base, *base.__packed__.variants.values()]
+        return base.__packed__.tag is None and all(
+            takes_any_bits(one.type) for cls in classes for one in cls.__packed__.fields().values()
+        )
+    return is_word(type_) or type_ is bool or isinstance(type_, OptionalReference) or is_struct(type_)
+
+
 def may_hold(type_: Any, value: Term) -> bool:
     """Whether a number or truth value is one of a type, or of a component ``(packed class, component)``."""
     if z3.is_bool(value) or z3.is_real(value):
