@@ -8,8 +8,19 @@ touched, so nothing is said of it.
 from __future__ import annotations
 
 from tessera.arch import paging
-from tessera.kernel.capability import UntypedCap
-from tessera.kernel.layout import GRANULE_BITS, Granule, Slot
+from tessera.kernel.capability import Capability, UntypedCap
+from tessera.kernel.layout import (
+    GRANULE_BITS,
+    Endpoint,
+    Granule,
+    Notification,
+    PageTable,
+    Refill,
+    Reply,
+    SchedContext,
+    Slot,
+    Tcb,
+)
 from tessera.lang import address_of, at_or_none, forall, implies, invariant, live, min, specification, trigger, u64
 
 GRANULE_SIZE = 1 << GRANULE_BITS
@@ -34,6 +45,43 @@ def is_zero(start: u64, size: u64) -> bool:
         lambda granule: implies(
             start <= address_of(granule) and address_of(granule) - start < size, granule.value == 0
         ),
+    )
+
+
+@specification
+def is_taken(base: u64, size: u64) -> bool:
+    """Whether no untyped has a range of physical addresses, or a part of it, to give."""
+    return forall(Slot, lambda slot: not has_free(slot.capability, base, size))
+
+
+@specification
+def has_free(cap: Capability, base: u64, size: u64) -> bool:
+    """Whether the free part of an untyped has a byte of a range."""
+    if not isinstance(cap, UntypedCap):
+        return False
+    return cap.base + cap.free_offset < base + size and base < cap.base + (u64(1) << cap.size_bits)
+
+
+@invariant
+def objects_are_no_granules(address: u64) -> bool:
+    """Memory that something is made of is in use for that alone."""
+    trigger(live(at_or_none(Slot, address)))
+    trigger(live(at_or_none(Tcb, address)))
+    trigger(live(at_or_none(Endpoint, address)))
+    trigger(live(at_or_none(Notification, address)))
+    trigger(live(at_or_none(Reply, address)))
+    trigger(live(at_or_none(SchedContext, address)))
+    trigger(live(at_or_none(Refill, address)))
+    trigger(live(at_or_none(PageTable, address)))
+    return not live(at_or_none(Granule, address)) or not (
+        live(at_or_none(Slot, address))
+        or live(at_or_none(Tcb, address))
+        or live(at_or_none(Endpoint, address))
+        or live(at_or_none(Notification, address))
+        or live(at_or_none(Reply, address))
+        or live(at_or_none(SchedContext, address))
+        or live(at_or_none(Refill, address))
+        or live(at_or_none(PageTable, address))
     )
 
 

@@ -6,7 +6,17 @@ Predicates on a capability hold for every capability that a slot holds, and that
 
 from __future__ import annotations
 
-from tessera.abi.objects import MAX_UNTYPED_BITS, MIN_SCHED_CONTEXT_BITS, MIN_UNTYPED_BITS, SLOT_BITS, WORD_BITS
+from tessera.abi.objects import (
+    GIGA_PAGE_BITS,
+    IPC_BUFFER_BITS,
+    MAX_UNTYPED_BITS,
+    MEGA_PAGE_BITS,
+    MIN_SCHED_CONTEXT_BITS,
+    MIN_UNTYPED_BITS,
+    PAGE_BITS,
+    SLOT_BITS,
+    WORD_BITS,
+)
 from tessera.arch import paging
 from tessera.kernel.capability import (
     AsidPoolCap,
@@ -24,18 +34,20 @@ from tessera.kernel.capability import (
     UntypedCap,
     ZombieCap,
 )
-from tessera.kernel.layout import Slot, Tcb
-from tessera.kernel.region import THREAD_SLOTS_OFFSET
+from tessera.kernel.layout import IpcBuffer, Slot, Tcb
+from tessera.kernel.region import THREAD_SLOTS_OFFSET, frame_bits
 from tessera.kernel.state import (
     IRQ_SLOTS,
     idle_scheduling_context,
     idle_tcb,
     irq_slots,
+    kernel,
     kernel_page_table,
 )
-from tessera.lang import address_of, at_or_none, implies, invariant, live, specification, trigger, u64
+from tessera.lang import address_of, at_or_none, forall, implies, invariant, live, specification, trigger, u64
 
 SLOT_SIZE = 1 << SLOT_BITS
+BUFFER_SIZE = 1 << IPC_BUFFER_BITS
 # A CNode fills at most the largest untyped memory.
 MAX_NODE_RADIX = MAX_UNTYPED_BITS - SLOT_BITS
 LAST_ADDRESS = (1 << 64) - 1
@@ -64,6 +76,27 @@ def is_memory(cap: UntypedCap) -> bool:
     if cap.size_bits < MIN_UNTYPED_BITS or cap.size_bits > MAX_UNTYPED_BITS or cap.base & (size - 1) != 0:
         return False
     return cap.free_offset <= size and cap.base + size <= (PHYSICAL_SIZE if cap.is_device else WINDOW_SIZE)
+
+
+@specification
+def is_frame(cap: FrameCap) -> bool:
+    """Whether a frame has one of three sizes, and lies at a multiple of it."""
+    return (
+        (cap.size == FrameSize.PAGE and cap.base & ((1 << PAGE_BITS) - 1) == 0)
+        or (cap.size == FrameSize.MEGA_PAGE and cap.base & ((1 << MEGA_PAGE_BITS) - 1) == 0)
+        or (cap.size == FrameSize.GIGA_PAGE and cap.base & ((1 << GIGA_PAGE_BITS) - 1) == 0)
+    )
+
+
+@specification
+def has_buffers(cap: FrameCap) -> bool:
+    """Whether the kernel can use a frame as IPC buffers: it sees all of it, and it is no device's."""
+    start = paging.kernel_address(cap.base)
+    size = u64(1) << frame_bits(cap.size)
+    return cap.base + size <= WINDOW_SIZE and forall(
+        u64,
+        lambda a: a < start or a - start >= size or a & (BUFFER_SIZE - 1) != 0 or live(at_or_none(IpcBuffer, a)),
+    )
 
 
 @invariant
@@ -96,7 +129,7 @@ def capability_is_valid(cap: Capability) -> bool:
         case IrqHandlerCap():
             return cap.irq < IRQ_SLOTS
         case FrameCap():
-            return cap.size in (FrameSize.PAGE, FrameSize.MEGA_PAGE, FrameSize.GIGA_PAGE)
+            return is_frame(cap) and (cap.is_device or has_buffers(cap))
         case ZombieCap():
             first = address_of(cap.slots)
             if cap.is_thread:
@@ -140,9 +173,22 @@ def thread_slots_are_live(tcb: Tcb) -> bool:
 
 
 @invariant
+def ipc_buffer_is_aligned(tcb: Tcb) -> bool:
+    """An IPC buffer lies at a multiple of its size, in any frame."""
+    trigger(tcb.ipc_buffer)
+    return tcb.ipc_buffer & (BUFFER_SIZE - 1) == 0
+
+
+@invariant
 def static_objects_are_live() -> bool:
     """What the kernel's image holds never ends."""
     return live(idle_tcb) and live(idle_scheduling_context) and live(kernel_page_table)
+
+
+@invariant
+def threads_in_charge_are_live() -> bool:
+    """Time and processor are somebody's, if only the idle thread's."""
+    return live(kernel.current) and live(kernel.idle) and live(kernel.current_context) and live(kernel.idle_context)
 
 
 @invariant

@@ -78,8 +78,15 @@ def power_has_no_remainder(a: Algebra, n: Term) -> Formula:
 
 @_axiom("x n", lambda a, x, n: [(a.low(x, n),)])
 def aligned_word_has_no_remainder(a: Algebra, x: Term, n: Term) -> Formula:
-    whole = [a.implies(bits <= n, a.remainder(x, bits) == 0) for bits in (4, 5, 10)]
+    # The last three are the sizes of frames.
+    whole = [a.implies(bits <= n, a.remainder(x, bits) == 0) for bits in (4, 5, 10, 12, 21, 30)]
     return a.implies(a.low(x, n) == 0, a.every(*whole))
+
+
+@_axiom("x n", lambda a, x, n: [(a.low(x, n),)])
+def low_bits_of_an_aligned_word_are_aligned(a: Algebra, x: Term, n: Term) -> Formula:
+    # Of IPC buffers in frames.
+    return a.implies(a.every(10 <= n, a.remainder(x, 10) == 0), a.remainder(a.low(x, n), 10) == 0)
 
 
 @_axiom("x n", lambda a, x, n: [(a.low(x, n),)])

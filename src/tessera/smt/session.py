@@ -16,7 +16,7 @@ from tessera.smt import terms, values
 from tessera.smt.algebra import PREFIX
 from tessera.smt.heap import Fact, Key, State
 from tessera.smt.objects import Objects
-from tessera.smt.reading import MAX_INLINED, has_contract, has_loop, size_of
+from tessera.smt.reading import MAX_INLINED, has_contract, has_loop, size_of, takes_text
 from tessera.smt.terms import Term
 from tessera.smt.writes import Writes
 
@@ -135,7 +135,7 @@ class Session:
         """Whether calls of a function read its body in place: a small one that has no contract and no loop."""
         world = self.world
         if callee.name not in world.treatment:
-            world.treatment[callee.name] = (
+            world.treatment[callee.name] = takes_text(callee) or (
                 callee.name not in world.opaque
                 and not has_contract(callee)
                 and not has_loop(callee)
@@ -204,6 +204,8 @@ def automatic_triggers(variables: list[Term], body: Term) -> list[list[Term]]:
         if not z3.is_app(term) or term.decl().kind() != z3.Z3_OP_UNINTERPRETED or not term.num_args():
             continue
         for position, variable in enumerate(variables):
+            if not is_pattern(term):
+                break
             if any(variable.eq(child) for child in term.children()) and term.decl().name() not in names[position]:
                 others = [v for v in variables if not v.eq(variable) and any(v.eq(c) for c in term.children())]
                 if not others or len(others) == len(variables) - 1:

@@ -17,6 +17,7 @@ from tessera.abi.objects import (
 from tessera.kernel import cspace, derivation, message, untyped
 from tessera.kernel.capability import Capability, CNodeCap, NullCap, UntypedCap
 from tessera.kernel.layout import Slot
+from tessera.kernel.object_invariants import MAX_NODE_RADIX
 from tessera.kernel.request import (
     Status,
     fail,
@@ -27,7 +28,7 @@ from tessera.kernel.request import (
     range_error,
     request,
 )
-from tessera.lang import compiled, range, record, u64
+from tessera.lang import compiled, ensures, modifies, range, record, requires, specification, u64
 
 
 @record
@@ -41,6 +42,8 @@ class Destination:
 @compiled
 def check_kind(kind: u64, user_size: u64) -> Status:
     """Whether such objects exist. INVALID_ARGUMENT 0: the type, 1: it is too small; RANGE_ERROR: it is too large."""
+    modifies(request)
+    ensures(lambda result: result == Status.ERROR or (result == Status.OK and untyped.is_kind(kind, user_size)))
     if kind >= OBJECT_TYPE_COUNT:
         return invalid_argument(0)
     if user_size >= WORD_BITS or untyped.object_bits(kind, user_size) > MAX_UNTYPED_BITS:
@@ -72,9 +75,20 @@ def find_destination(root: Capability, index: u64, depth: u64) -> Destination:
     return Destination(Status.OK, node)
 
 
+@specification
+def is_window(radix: u64, offset: u64, count: u64) -> bool:
+    """Whether slots of a CNode can get the capabilities of one Retype."""
+    slots = u64(1) << radix
+    most = u64(configuration.profile.retype_fan_out_limit)
+    return offset < slots and 0 < count and count <= slots - offset and count <= most
+
+
 @compiled
 def check_window(radix: u64, offset: u64, count: u64) -> Status:
     """Whether a CNode has ``count`` slots from ``offset`` on. RANGE_ERROR tells the limits of the first that is off."""
+    requires(radix <= MAX_NODE_RADIX)
+    modifies(request)
+    ensures(lambda result: result == Status.ERROR or (result == Status.OK and is_window(radix, offset, count)))
     slots = u64(1) << radix
     if offset >= slots:
         return range_error(0, slots - 1)
@@ -122,15 +136,9 @@ def decode(label: u64, length: u64, slot: Slot, cap: UntypedCap) -> Status:
     # What alignment would waste is never counted: the end is aligned, and objects of one size fill it up backwards.
     if (free >> untyped.object_bits(kind, user_size)) < count:
         return not_enough_memory(free)
-    if cap.is_device and not is_device_kind(kind):
+    if cap.is_device and not untyped.is_device_kind(kind):
         return invalid_argument(1)
 
     if is_unused:
         untyped.reset(slot, cap)
     return untyped.retype(slot, kind, user_size, first, count)
-
-
-@compiled
-def is_device_kind(kind: u64) -> bool:
-    """Whether a device's memory can be handed out as this: it is not the kernel's to use."""
-    return kind in (ObjectType.UNTYPED, ObjectType.PAGE, ObjectType.MEGA_PAGE, ObjectType.GIGA_PAGE)
