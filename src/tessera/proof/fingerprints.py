@@ -25,7 +25,14 @@ from tessera.smt.worker import STRATEGIES_VERSION, versions
 _ROOT = Path(tessera.__file__).resolve().parent
 # Parts that matter as a whole; of the kernel only what a function sees does.
 _WHOLE = ("lang", "ir", "smt", "abi", "arch")
-_OWN = ("proof/claims.py", "proof/kernel.py", "proof/invariants.py", "proof/readers.py", "proof/laws.py")
+_OWN = (
+    "proof/claims.py",
+    "proof/kernel.py",
+    "proof/invariants.py",
+    "proof/readers.py",
+    "proof/laws.py",
+    "proof/slices.py",
+)
 
 
 class Fingerprints:

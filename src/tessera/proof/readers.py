@@ -7,6 +7,7 @@ cannot change the next one's text, so that answers are found again, and all memo
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -18,30 +19,25 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from tessera.proof.claims import Claim
+from tessera.proof.slices import ROUNDS, query_in
 from tessera.smt.session import World
 from tessera.smt.solve import Query
-from tessera.smt.text import query_of
-from tessera.smt.verify import read_function
+from tessera.smt.verify import Reading, read_function
 
 Make = Callable[[World], Iterator[tuple[Claim, Query]]]
 
 
 @dataclass(frozen=True)
 class Task:
-    """One thing to read: a function of the program, or what ``make`` gives.
-
-    ``only``: the obligations that are wanted, by number, with all invariants as hypotheses; ``None`` for all of them,
-    each with those that speak of the same fields.
-    """
+    """One thing to read: a function of the program, or what ``make`` gives."""
 
     name: str
     make: Make | None = None
-    only: frozenset[int] | None = None
 
 
 @dataclass(frozen=True)
 class Found:
-    """One obligation: its number in the task, what it says, and the question for solvers."""
+    """One obligation: its number in the task, what it says, and the question of this round for solvers."""
 
     task: str
     number: int
@@ -51,7 +47,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Ended:
-    """A task was read to its end. ``error`` says why it could not be, or is empty."""
+    """Everything of this round was sent. ``error`` says why the task could not be read; then nothing more comes."""
 
     task: str
     seconds: float = 0.0
@@ -60,14 +56,25 @@ class Ended:
     error: str = ""
 
 
+@dataclass(frozen=True)
+class More:
+    """The obligations that are to be asked in another round; none if the task is done."""
+
+    numbers: frozenset[int] = frozenset()
+    round: int = 0
+
+
 Message = Found | Ended
 
 
 @dataclass
 class _Reader:
+    """``parked``: it waits to hear whether more is wanted of its task."""
+
     process: Any
     connection: Connection
     task: Task | None = None
+    parked: bool = False
 
 
 @dataclass
@@ -101,29 +108,36 @@ class Readers:
         """More to read, after what waits already."""
         self._waiting.extend(tasks)
 
+    def more(self, task: str, wanted: More) -> None:
+        """What is wanted after a round of a task; to be said once after each round that ended without error."""
+        reader = next(one for one in self._readers if one.task is not None and one.task.name == task)
+        reader.parked = False
+        with contextlib.suppress(BrokenPipeError):  # its end is noticed when it is listened to
+            reader.connection.send(wanted)
+        if not wanted.numbers:
+            reader.task = None
+
     def messages(self) -> Iterator[Message | None]:
         """What is read, as it comes, until nothing is left; ``None`` where the next message is not there yet."""
         while True:
             self._give()
             busy = self.connections()
-            if not busy:
-                if not self._waiting:
-                    return
-                for task in self._waiting:
-                    yield Ended(task.name, error="no process is left that could read it")
-                self._waiting.clear()
-                continue
-            ready = wait(busy, 0)
-            if not ready:
-                yield None
-                continue
+            ready = wait(busy, 0) if busy else []
             for reader in self._readers:
                 if reader.connection in ready:
                     yield self._receive(reader)
+            if ready:
+                continue
+            if busy or any(reader.parked for reader in self._readers):
+                yield None
+            elif self._waiting:
+                yield Ended(self._waiting.popleft().name, error="no process is left that could read it")
+            else:
+                return
 
     def connections(self) -> list[Connection]:
         """Where messages will come from."""
-        return [reader.connection for reader in self._readers if reader.task is not None]
+        return [reader.connection for reader in self._readers if reader.task is not None and not reader.parked]
 
     def _give(self) -> None:
         for reader in self._readers:
@@ -141,7 +155,9 @@ class Readers:
             reader.task = None
             return Ended(task.name, error="the process that read it crashed")
         if isinstance(message, Ended):
-            reader.task = None
+            reader.parked = not message.error
+            if message.error:
+                reader.task = None
         return message
 
 
@@ -168,32 +184,42 @@ def _serve(world: World, connection: Connection, other_end: Connection) -> None:
 def _in_copy(world: World, task: Task, connection: Connection) -> None:
     code = 1
     try:
-        for message in read(world, task):
+        for message in read(world, task, connection.recv):
             connection.send(message)
         code = 0
-    except (BrokenPipeError, ConnectionResetError):
+    except (BrokenPipeError, ConnectionResetError, EOFError):
         pass  # nobody wants to know any more
     finally:
         os._exit(code)
 
 
-def read(world: World, task: Task) -> Iterator[Message]:
-    """What a task gives."""
+def read(world: World, task: Task, what_more: Callable[[], More]) -> Iterator[Message]:
+    """What a task gives, round by round; ``what_more`` is asked after each."""
     start = time.monotonic()
     try:
         if task.make is not None:
             for number, (claim, query) in enumerate(task.make(world)):
                 yield Found(task.name, number, claim, query)
             yield Ended(task.name, time.monotonic() - start)
+            what_more()
             return
         reading = read_function(world, world.program.functions[task.name])
-        for number, obligation in enumerate(reading.obligations):
-            if task.only is None or number in task.only:
-                query = query_of(reading.session, obligation, everything=task.only is not None)
-                yield Found(task.name, number, Claim.of(world.program, task.name, obligation), query)
-        seconds = time.monotonic() - start
-        yield Ended(task.name, seconds, tuple(sorted(reading.relies_on)), tuple(sorted(reading.inlined)))
+        known = tuple(sorted(reading.relies_on)), tuple(sorted(reading.inlined))
+        wanted = More(frozenset(range(len(reading.obligations))))
+        yield from _round(world, task, reading, wanted)
+        yield Ended(task.name, time.monotonic() - start, *known)
+        while (wanted := what_more()).numbers:
+            start = time.monotonic()
+            yield from _round(world, task, reading, wanted)
+            yield Ended(task.name, time.monotonic() - start, *known)
     except NotImplementedError as error:
         yield Ended(task.name, time.monotonic() - start, error=f"the prover cannot read it yet: {error}")
     except RecursionError:
         yield Ended(task.name, time.monotonic() - start, error="its terms are nested too deeply to be read")
+
+
+def _round(world: World, task: Task, reading: Reading, wanted: More) -> Iterator[Found]:
+    for number in sorted(wanted.numbers):
+        obligation = reading.obligations[number]
+        query = query_in(reading.session, obligation, ROUNDS[wanted.round])
+        yield Found(task.name, number, Claim.of(world.program, task.name, obligation), query)

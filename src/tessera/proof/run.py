@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Proving: functions are read by some processes, solvers answer in others, and what is known already is not asked.
 
-An obligation is first asked with the invariants that speak of the same fields as its goal and path. What is not proved
-so is asked again with all of them.
+What is not proved in one round is asked again with more hypotheses, then with more time (:mod:`slices`).
 """
 
 from __future__ import annotations
@@ -19,7 +18,8 @@ from tessera.proof.fingerprints import Fingerprints
 from tessera.proof.invariants import proof_invariants
 from tessera.proof.kernel import kernel_world
 from tessera.proof.laws import GROUPS, MAKERS
-from tessera.proof.readers import Ended, Found, Readers, Task
+from tessera.proof.readers import Ended, Found, More, Readers, Task
+from tessera.proof.slices import ROUNDS
 from tessera.smt.cache import Cache
 from tessera.smt.session import World
 from tessera.smt.solve import Answer, Portfolio, Query
@@ -48,7 +48,7 @@ class _Open:
     answers: dict[int, Answer] = field(default_factory=dict)
     awaited: set[int] = field(default_factory=set)
     reading: bool = True
-    widened: bool = False
+    round: int = 0
 
 
 def default_cache() -> Path:
@@ -86,7 +86,8 @@ def prove(
     program.begin(list(dict.fromkeys(targets)), GROUPS if with_laws else ())
     if program.tasks:
         # Readers are copies of this process: they are made before the portfolio starts others.
-        with Readers(program.world, min(size, len(program.tasks))) as readers:
+        # More than are needed to read: some wait for answers about what they have read.
+        with Readers(program.world, min(size + 2, len(program.tasks))) as readers:
             with Portfolio(size, cache, limit, cross_check) as portfolio:
                 program.run(readers, portfolio)
     report = program.report(targets)
@@ -224,10 +225,12 @@ class _Run:
         if one.reading or one.awaited:
             return
         unproved = frozenset(n for n, answer in one.answers.items() if answer.status != "proved")
-        if unproved and not one.widened and name not in MAKERS and not one.report.error:
-            one.widened = one.reading = True
-            self.readers.add([Task(name, only=unproved)])
-            return
+        if not one.report.error:
+            last = name in MAKERS or one.round + 1 == len(ROUNDS)
+            one.round, one.reading = one.round + 1, not last and bool(unproved)
+            self.readers.more(name, More(unproved, one.round) if one.reading else More())
+            if one.reading:
+                return
         for number in sorted(one.claims):
             result = self._result(name, one.claims[number], one.answers[number])
             one.report.results.append(result)

@@ -57,14 +57,19 @@ _Z3: tuple[tuple[str, str], ...] = (("auto_config", "false"), ("mbqi", "false"),
 
 # Tried in this order. Most proofs take cvc5 some hundredths of a second (about 400,000 steps are a second; 3,000,000 of
 # z3's). Before long searches come short ones of every kind: what one solver does not find, another often finds at once.
+_QUICK = (
+    Strategy("cvc5", "cvc5", _CVC5, 200_000, 30.0),
+    Strategy("z3", "z3", _Z3, 1_000_000, 30.0),
+)
+_LONG = (
+    Strategy("cvc5, enumerating", "cvc5", _CVC5_ENUMERATE, 400_000, 30.0),
+    Strategy("cvc5, longer", "cvc5", _CVC5, 3_000_000, 60.0),
+    Strategy("z3, longer", "z3", _Z3, 15_000_000, 60.0),
+)
 STRATEGIES: dict[str, tuple[Strategy, ...]] = {
-    "quantified": (
-        Strategy("cvc5", "cvc5", _CVC5, 200_000, 30.0),
-        Strategy("z3", "z3", _Z3, 1_000_000, 30.0),
-        Strategy("cvc5, enumerating", "cvc5", _CVC5_ENUMERATE, 400_000, 30.0),
-        Strategy("cvc5, longer", "cvc5", _CVC5, 3_000_000, 60.0),
-        Strategy("z3, longer", "z3", _Z3, 15_000_000, 60.0),
-    ),
+    "quantified": (*_QUICK, *_LONG),
+    "quick": _QUICK,
+    "long": _LONG,
     "bits": (
         Strategy("bitwuzla", "bitwuzla", (), 0, 60.0),
         Strategy("z3", "z3", (), 200_000_000, 60.0),
