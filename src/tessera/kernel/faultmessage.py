@@ -14,7 +14,7 @@ from tessera.abi.messages import MAX_MESSAGE_LENGTH
 from tessera.arch import registers
 from tessera.kernel import blocking, message, schedcontext
 from tessera.kernel.layout import FAULT_PC, FaultKind, IpcBuffer, Tcb
-from tessera.lang import compiled, min, range, u64
+from tessera.lang import compiled, ensures, min, range, u64
 
 SYSCALL_REGISTERS = registers.table(UNKNOWN_SYSCALL_REGISTERS)
 EXCEPTION_REGISTERS = registers.table(USER_EXCEPTION_REGISTERS)
@@ -38,6 +38,7 @@ def failure_words(failure: u64) -> u64:
 @compiled
 def write_capability_fault(sender: Tcb, receiver: Tcb, buffer: IpcBuffer | None) -> u64:
     """Where it happened, which address, in which phase, and the failed lookup."""
+    ensures(lambda result: result <= 7)
     message.set_message_word(receiver, buffer, 0, sender.registers[FAULT_PC])
     message.set_message_word(receiver, buffer, 1, sender.fault_words[0])
     message.set_message_word(receiver, buffer, 2, sender.fault_words[1])
@@ -72,6 +73,7 @@ def write_timeout(sender: Tcb, receiver: Tcb, buffer: IpcBuffer | None) -> u64:
 @compiled
 def write(sender: Tcb, receiver: Tcb, buffer: IpcBuffer | None) -> u64:
     """Write the message of the sender's fault. Gives how many words the receiver got; the label is the fault's kind."""
+    ensures(lambda result: result <= MAX_MESSAGE_LENGTH)
     length = u64(0)
     match sender.fault:
         case FaultKind.CAP_FAULT:

@@ -15,6 +15,15 @@ from tessera.lang import compiled, ensures, implies, old, requires, specificatio
 
 
 @compiled
+def wake(tcb: Tcb) -> None:
+    """A thread that waited goes on as soon as its context lets it, which perhaps was never configured."""
+    requires(tcb is not kernel.current)
+    budget.unblock_sporadic(tcb.scheduling_context)
+    if scheduler.is_schedulable(tcb):
+        scheduler.possible_switch_to(tcb)
+
+
+@compiled
 def block_sender(
     tcb: Tcb, endpoint: Endpoint, badge: u64, is_call: bool, can_grant: bool, can_grant_reply: bool
 ) -> None:
@@ -52,7 +61,7 @@ def send(
     A call waits for the answer if the receiver offers a reply object and the right to grant (the reply) is there;
     otherwise its thread becomes inactive, for nobody can ever answer.
     """
-    requires(waits_for_nothing(tcb) and scheduler.is_runnable(tcb))
+    requires(waits_for_nothing(tcb) and scheduler.is_runnable(tcb) and waits_for_nothing(kernel.current))
     ensures(lambda: implies(old(endpoint.end.state) == EndpointState.RECEIVING, is_sent(old(endpoint.head), badge)))
     ensures(lambda: implies((is_call or tcb.fault != FaultKind.NONE) and is_blocking, not scheduler.is_runnable(tcb)))
     if endpoint.end.state != EndpointState.RECEIVING:
@@ -74,24 +83,24 @@ def send(
         context = tcb.scheduling_context
         if context is not None:
             schedcontext.donate(context, receiver)
-    budget.unblock_sporadic(receiver.scheduling_context)
-    scheduler.possible_switch_to(receiver)
+    wake(receiver)
 
 
 @compiled
 def accept(tcb: Tcb, endpoint: Endpoint, sender: Tcb, offered: Reply | None) -> None:
     """Receive from a thread that waits to send."""
     requires(endpoint.end.state == EndpointState.SENDING and sender is endpoint.head)
-    requires(waits_for_nothing(tcb) and scheduler.is_runnable(tcb) and (offered is None or offered.caller is None))
+    requires(tcb is kernel.current and waits_for_nothing(tcb) and (offered is None or offered.caller is None))
     awaits_answer = sender.blocked_is_call or sender.fault != FaultKind.NONE
     waiting.leave_endpoint(endpoint, sender, ThreadState.INACTIVE if awaits_answer else ThreadState.RUNNING)
     can_grant = sender.blocked_can_grant
     transfer(sender, endpoint, sender.blocked_badge, can_grant, tcb)
 
-    budget.unblock_sporadic(sender.scheduling_context)
     if not awaits_answer:
-        scheduler.possible_switch_to(sender)
-    elif offered is not None and (can_grant or sender.blocked_can_grant_reply):
+        wake(sender)
+        return
+    budget.unblock_sporadic(sender.scheduling_context)
+    if offered is not None and (can_grant or sender.blocked_can_grant_reply):
         # A thread that has no time left has none to give.
         reply.push(sender, tcb, offered, sender.fault != FaultKind.TIMEOUT)
 
@@ -137,13 +146,12 @@ def receive(tcb: Tcb, cap: EndpointCap, is_blocking: bool, offered: Reply | None
 @compiled
 def restart_waiting(endpoint: Endpoint, tcb: Tcb) -> None:
     """Take a thread out of the queue; it starts its system call again, unless a fault made it wait."""
-    requires(tcb.blocked_endpoint is endpoint)
+    requires(tcb.blocked_endpoint is endpoint and waits_for_nothing(kernel.current))
     goes_on = tcb.fault == FaultKind.NONE
     reply.withdraw(tcb)
     waiting.leave_endpoint(endpoint, tcb, ThreadState.RESTART if goes_on else ThreadState.INACTIVE)
     if goes_on:
-        budget.unblock_sporadic(tcb.scheduling_context)
-        scheduler.possible_switch_to(tcb)
+        wake(tcb)
 
 
 @compiled

@@ -12,7 +12,7 @@ from __future__ import annotations
 from tessera.kernel import schedcontext, scheduler, waiting
 from tessera.kernel.layout import Reply, Tcb, ThreadState
 from tessera.kernel.waiting import waits_for_nothing
-from tessera.lang import compiled, ensures, requires
+from tessera.lang import compiled, ensures, old, requires
 
 
 @compiled
@@ -49,6 +49,7 @@ def push(caller: Tcb, callee: Tcb, reply: Reply, can_donate: bool) -> None:
     """The caller waits for the answer; a passive callee is given its scheduling context if that ``can_donate``."""
     requires(reply.caller is None and waits_for_nothing(caller) and caller is not callee)
     ensures(lambda: reply.caller is caller and caller.state == ThreadState.BLOCKED_ON_REPLY)
+    ensures(lambda: callee.state == old(callee.state))
     reply.caller = caller
     caller.reply = reply
     scheduler.set_thread_state(caller, ThreadState.BLOCKED_ON_REPLY)

@@ -12,7 +12,22 @@ from tessera.kernel import cspace, derivation, faultmessage, message
 from tessera.kernel.capability import Capability, EndpointCap, NullCap
 from tessera.kernel.layout import MESSAGE_REGISTERS, Endpoint, FaultKind, IpcBuffer, Slot, Tcb
 from tessera.kernel.request import Status, request
-from tessera.lang import compiled, ensures, min, range, record, to_word, u64
+from tessera.lang import (
+    compiled,
+    ensures,
+    forall,
+    implies,
+    live,
+    loop_invariant,
+    min,
+    range,
+    record,
+    requires,
+    specification,
+    to_word,
+    trigger,
+    u64,
+)
 
 
 @record
@@ -23,10 +38,26 @@ class Moved:
     unwrapped: u64
 
 
+@specification
+def are_found(count: u64) -> bool:
+    """Whether ``request.extra`` has as many slots."""
+    return forall(u64, lambda index: index >= count or is_found(index))
+
+
+@specification
+def is_found(index: u64) -> bool:
+    """Whether ``request.extra`` has a slot at a place."""
+    trigger(request.extra[index])
+    return request.extra[index] is not None and live(request.extra[index])
+
+
 @compiled
 def look_up_extra(sender: Tcb, buffer: IpcBuffer, count: u64) -> bool:
     """Find the slots of the capabilities that a message sends, into ``request.extra``. False: one is not there."""
+    requires(count <= MAX_EXTRA_CAPS)
+    ensures(lambda result: implies(result, are_found(count)))
     for index in range(count):
+        loop_invariant(are_found(index))
         address = buffer.caps[index]
         found = cspace.lookup_slot(sender, address)
         if not found.ok:
@@ -39,6 +70,7 @@ def look_up_extra(sender: Tcb, buffer: IpcBuffer, count: u64) -> bool:
 @compiled
 def receive_slot(receiver: Tcb, buffer: IpcBuffer) -> Slot | None:
     """The empty slot that the receiver named for a capability, if it named one. (seL4: getReceiveSlots.)"""
+    ensures(lambda result: result is None or isinstance(result.capability, NullCap))
     root = cspace.lookup_capability(receiver, buffer.receive_cnode)
     if not root.ok:
         return None
@@ -67,9 +99,13 @@ def move_caps(endpoint: Endpoint | None, receiver: Tcb, buffer: IpcBuffer, count
 
     It stops at the first one for which there is no slot or which cannot be derived.
     """
+    requires(count <= MAX_EXTRA_CAPS and are_found(count))
+    ensures(lambda result: result.count <= count and result.unwrapped < 1 << MAX_EXTRA_CAPS)
     destination = receive_slot(receiver, buffer)
     unwrapped = u64(0)
     for index in range(count):
+        loop_invariant(unwrapped < u64(1) << index)
+        loop_invariant(destination is None or isinstance(destination.capability, NullCap))
         slot = request.extra[index]
         if slot is None:
             return Moved(index, unwrapped)

@@ -15,6 +15,7 @@ from tessera.kernel.layout import (
     Tcb,
     ThreadState,
 )
+from tessera.kernel.scheduling_queues import is_queued
 from tessera.kernel.state import kernel
 from tessera.lang import compiled, ensures, ghost, loop_invariant, modifies, record, requires, specification, u64
 
@@ -36,9 +37,9 @@ def wait_together(a: Tcb, b: Tcb) -> bool:
 
 @specification
 def waits_for_nothing(tcb: Tcb) -> bool:
-    """Whether a thread waits neither for a message, a signal or an answer, nor in a queue of the scheduler."""
+    """Whether a thread waits neither for a message, a signal or an answer, nor for the processor."""
     free = tcb.blocked_endpoint is None and tcb.blocked_notification is None and tcb.reply is None
-    return free and not tcb.in_ready_queue and not tcb.in_release_queue
+    return free and not is_queued(tcb) and tcb is not kernel.candidate
 
 
 @compiled
