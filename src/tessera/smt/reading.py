@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from tessera.ir.nodes import Function
+from tessera.lang.types import TEXT
 from tessera.smt.walk import expressions_of
 from tessera.smt.writes import loops_in
 
@@ -38,3 +39,8 @@ def has_contract(function: Function) -> bool:
 def has_loop(function: Function) -> bool:
     """Whether there is a loop in the body itself."""
     return any(True for _ in loops_in(function))
+
+
+def takes_text(function: Function) -> bool:
+    """Whether a parameter is constant text: there are no unknown ones, so calls read the body, loops and all."""
+    return any(type_ is TEXT for _, type_ in function.parameters)
