@@ -20,7 +20,7 @@ from tessera.cli.options import check_system_file
 from tessera.lang.diagnostics import Diagnostic
 from tests.cli.conftest import Command, environment
 
-COMMANDS = ["build", "kernel", "run", "bench", "doctor"]
+COMMANDS = ["build", "kernel", "run", "prove", "bench", "doctor"]
 
 
 def test_help_lists_every_command_and_the_exit_codes(tessera: Command) -> None:

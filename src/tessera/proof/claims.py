@@ -149,6 +149,10 @@ class Report:
         """The obligations with one of these outcomes."""
         return [one for one in self.results() if one.status in statuses]
 
+    def names(self) -> set[str]:
+        """The functions that were to be proved, without laws."""
+        return {one.name for one in self.functions}
+
     @property
     def errors(self) -> list[FunctionReport]:
         """What could not be read."""
