@@ -146,6 +146,8 @@ class Contracts(Assignments):
         return self._made(node, parts, [self._modified(part) for part in parts])
 
     def _modified(self, node: ast.expr) -> Expression:
+        if isinstance(node, ast.Call) and means(self.value(node.func), contracts.everything_in):
+            return self.make(node, "everything_in", None, self.address_range(self.arguments(node, 2)))
         value = self.value(node)
         if isinstance(value, Live):
             live = value.value
@@ -164,7 +166,8 @@ class Contracts(Assignments):
             node,
             "not-a-place",
             f"{self.text(node)} is nothing that a function could modify",
-            fix="name a field x.f, an object x, a field of all objects Struct.f, all objects Struct, or everything",
+            fix="name a field x.f, an object x, a field of all objects Struct.f, all objects Struct, "
+            "everything_in(a, n), or everything",
         )
 
     def _decreases(self, node: ast.Call) -> Contract:

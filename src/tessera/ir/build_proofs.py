@@ -165,10 +165,14 @@ class Proofs(Calls):
                 fix="write it in a `with ghost:` block",
             )
         given = self.arguments(node, 4 if name == "begin_lives" and len(node.args) == 4 else 3)
-        struct, *range_ = given[:3]
-        types = [self.class_argument(one, is_struct, "a struct class") for one in (struct, *given[3:])]
+        types = [self.class_argument(one, is_struct, "a struct class") for one in (given[0], *given[3:])]
+        operands = self.address_range(given[1:3])
+        return self.make(node, name, None, operands, (types[0], types[1] if types[1:] else None))
+
+    def address_range(self, given: list[ast.expr]) -> tuple[Expression, ...]:
+        """An address and a size in bytes."""
         operands = []
-        for argument in range_:
+        for argument in given:
             value = self.value(argument)
             constant = isinstance(value, Live) and isinstance(value.value, int)
             operand = self._number(argument, value, INTEGER, argument) if constant else self.settle(value, argument)
@@ -176,7 +180,7 @@ class Proofs(Calls):
                 what = f"{self.text(argument)} is {describe(operand.type)}, not a u64 or an integer"
                 self.fail(argument, "type-mismatch", what)
             operands.append(operand)
-        return self.make(node, name, None, tuple(operands), (types[0], types[1] if types[1:] else None))
+        return tuple(operands)
 
     def _old(self, node: ast.Call, argument: ast.expr) -> Value:
         self.entry_state = False

@@ -129,6 +129,7 @@ _TABLE = (
         "only in modifies; data: (struct, field name), every object's field; an empty name: all its fields",
     ),
     ("everything", "", "", "only in modifies: all memory and all ghost fields"),
+    ("everything_in", "number number", "", "only in modifies; address and bytes, u64 or integer: all objects there"),
 )
 
 OPERATIONS: dict[str, Operation] = {row[0]: Operation(*row) for row in _TABLE}
@@ -166,8 +167,8 @@ class Contract:
     ``kind`` is requires, ensures, modifies, loop_invariant, decreases, trigger or without_invariants; ``text`` the
     source of its expressions on one line. ``result`` is the local that stands for the returned value in an ``ensures``;
     parameters there mean their values at entry. In ``modifies`` an expression stands for what may change: a ``load``,
-    ``ghost_load`` or array place for that field or element, ``every`` and ``everything`` for what they say, and any
-    other reference for all fields of its object, ghosts included.
+    ``ghost_load`` or array place for that field or element, ``every``, ``everything`` and ``everything_in`` for what
+    they say, and any other reference for all fields of its object, ghosts included.
     """
 
     kind: str

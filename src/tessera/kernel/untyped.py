@@ -42,6 +42,7 @@ from tessera.kernel.capability import (
 )
 from tessera.kernel.cspace import slot_at
 from tessera.kernel.derivation import is_empty
+from tessera.kernel.derivation_order import size_of_object, start_of
 from tessera.kernel.layout import (
     GRANULE_BITS,
     Endpoint,
@@ -68,8 +69,10 @@ from tessera.lang import (
     compiled,
     decreases,
     ensures,
+    everything_in,
     forall,
     ghost,
+    integer,
     live,
     loop_invariant,
     max,
@@ -209,6 +212,12 @@ def new_frame(base: u64, size: FrameSize, is_device: bool) -> Capability:
     return FrameCap(base=base, size=size, is_device=is_device, can_read=True, can_write=True)
 
 
+@specification
+def object_memory(kind: u64, user_size: u64, is_device: bool) -> u64:
+    """How many bytes become something else when an object is made; of untyped and device memory nothing does."""
+    return u64(0) if kind == ObjectType.UNTYPED or is_device else u64(1) << object_bits(kind, user_size)
+
+
 @compiled
 def create_object(kind: u64, base: u64, user_size: u64, is_device: bool) -> Capability:
     """Make an object of memory that is zero and in nobody's use, and give its first capability. (seL4: createObject.)
@@ -218,6 +227,9 @@ def create_object(kind: u64, base: u64, user_size: u64, is_device: bool) -> Capa
     requires(is_kind(kind, user_size) and is_place(base, object_bits(kind, user_size), is_device))
     requires(is_device_kind(kind) if is_device else is_cleared(kind, base, u64(1) << object_bits(kind, user_size)))
     requires(is_taken(base, u64(1) << object_bits(kind, user_size)))
+    modifies(everything_in(paging.kernel_address(base), object_memory(kind, user_size, is_device)))
+    ensures(lambda result: start_of(result) == integer(base))
+    ensures(lambda result: size_of_object(result) == integer(u64(1) << object_bits(kind, user_size)))
     address = paging.kernel_address(base)
     match kind:
         case ObjectType.UNTYPED:

@@ -87,12 +87,17 @@ class _Everything:
 everything = _Everything()
 
 
+def everything_in(start: int, size: int) -> object:
+    """In ``modifies``: all fields of every object in ``size`` bytes from address ``start``, and which are live."""
+    return everything
+
+
 def modifies(*places: object) -> None:
     """All that a function or loop may change; for the prover.
 
     A place is ``x.f``, ``x.f[i]`` (one field, one element), ``x`` (all fields of the object), ``Struct.f`` (a field of
-    every object), ``Struct`` (all fields of every object) or ``everything``. CPython reads the places as it reads every
-    argument; where that could fail, write ``modifies(lambda: (x.next.previous,))``.
+    every object), ``Struct`` (all fields of every object), ``everything_in(start, size)`` or ``everything``. CPython
+    reads the places as it reads every argument; where that could fail, write ``modifies(lambda: (x.next.previous,))``.
     """
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -15,7 +15,7 @@ from tessera.ir.values import component_types
 from tessera.lang.types import OptionalReference, is_struct
 from tessera.smt import terms, values
 from tessera.smt.expressions import Expressions
-from tessera.smt.heap import Fact, Key, State, merge_states
+from tessera.smt.heap import Fact, Key, State, Symbol, Within, merge_states
 from tessera.smt.objects import ArrayPlace, FieldPlace, OnlyObject, keys_of, live_key, parts_of, target_of
 from tessera.smt.reading import keeps_invariants
 from tessera.smt.session import Session
@@ -25,10 +25,24 @@ from tessera.smt.values import Value
 
 @dataclass(frozen=True)
 class Change:
-    """A map that changes: at one index, or (``None``) anywhere. A shorter index means all elements of the object."""
+    """A map that changes: at one index, or (``None``) anywhere. A shorter index means all elements of the object.
+
+    ``inside`` limits it to objects at some addresses.
+    """
 
     key: Key
     index: tuple[Term, ...] | None
+    inside: Callable[[Term], Term] | None = None
+
+    @property
+    def is_anywhere(self) -> bool:
+        return self.index is None and self.inside is None
+
+    def meant(self, index: list[Term]) -> Term:
+        """Whether the element at an index is one that changes."""
+        if self.inside is not None:
+            return self.inside(index[0])
+        return terms.conjunction([a == b for a, b in zip(self.index or (), index, strict=False)])
 
 
 class Calls(Expressions):
@@ -157,11 +171,11 @@ class Calls(Expressions):
             for one in contract.expressions:
                 changes += self._places(one, state)
         names = {key.label for key in written}
-        everywhere = {change.key for change in changes if change.index is None}
+        everywhere = {change.key for change in changes if change.is_anywhere}
         return [
             change
             for change in dict.fromkeys(changes)
-            if change.key.label in names and (change.index is None or change.key not in everywhere)
+            if change.key.label in names and (change.is_anywhere or change.key not in everywhere)
         ]
 
     def _places(self, node: Expression, state: State) -> list[Change]:
@@ -175,6 +189,14 @@ class Calls(Expressions):
         objects = self.session.objects
         if node.operation == "everything":
             return [Change(key, None) for key in self.session.all_keys()]
+        if node.operation == "everything_in":
+            start, size = (self.value(operand, state) for operand in node.operands)
+            mortal = {struct.__name__ for struct in objects.mortal}
+
+            def inside(address: Term) -> Term:
+                return z3.And(start <= address, address - start < size)
+
+            return [Change(key, None, inside) for key in self.session.all_keys() if key.struct in mortal]
         if node.operation == "every":
             struct, name = node.data
             # All of a struct's objects: which there are, too.
@@ -202,7 +224,10 @@ class Calls(Expressions):
         """Make maps unknown where they may change."""
         keys = {change.key for change in changes}
         for change in changes:
-            if change.index is None or len(change.index) < change.key.arity:
+            if change.inside is not None:
+                unknown_map = Symbol(change.key, values.fresh_name("~"))
+                state.replace(change.key, Within(state.map(change.key), change.inside, unknown_map))
+            elif change.index is None or len(change.index) < change.key.arity:
                 if change.index is None or not change.index:
                     state.forget(change.key)
                 else:

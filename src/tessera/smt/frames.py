@@ -21,14 +21,11 @@ def check_frame(run: Calls, places: list[Contract], named_in: State, before: Sta
     labels = {change.key.label: change.key for change in changes}
     for key in sorted(written, key=lambda one: one.label):
         named = by_key.get(labels.get(key.label, key), [])
-        if any(change.index is None for change in named):
+        if any(change.is_anywhere for change in named):
             continue
         index = tuple(z3.Int(values.fresh_name(f"other.{key.label}")) for _ in range(key.arity))
         same = terms.equal(after.read(key, *index), before.read(key, *index))
         if z3.is_true(same):
             continue
-        inside = [
-            terms.conjunction([a == b for a, b in zip(change.index or (), index, strict=False)]) for change in named
-        ]
-        goal = terms.disjunction([same, *inside])
+        goal = terms.disjunction([same, *(change.meant(list(index)) for change in named)])
         run.session.oblige(run.function, after, "modifies", goal, places[0].line, f"{key.label} ({where})")
