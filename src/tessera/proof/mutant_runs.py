@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Trying mutants: the functions that read the faulty code are read again, and some obligation must fail.
+
+An obligation counts only if solvers prove it, under the same limits, of the code as it is. Each mutant is tried in a
+process of its own, a copy of one that has read the function without fault.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import pickle
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from tessera.ir.nodes import Function
+from tessera.proof.claims import relative, short
+from tessera.proof.mutants import SEED, Mutant, mutated, sample
+from tessera.proof.slices import ROUNDS, query_in
+from tessera.smt import worker
+from tessera.smt.session import Obligation, Session, World
+from tessera.smt.verify import Reading, read_function
+from tessera.smt.walk import expressions_of
+from tessera.smt.writes import Writes
+
+Outcome = Literal["refuted", "survived", "equivalent", "undecided", "unreadable"]
+
+EQUIVALENT = Path(__file__).with_name("equivalent_mutants.json")
+# A mutant of a function that many read in place is tried in so many of them.
+MOST_READERS = 2
+# Mutants tried by one process, which reads the function without fault once; and seconds for each.
+CHUNK = 6
+PATIENCE = 150
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What came of one mutant. ``by``: the obligation that fails, or why there is nothing to say."""
+
+    mutant: Mutant
+    outcome: Outcome
+    by: str = ""
+    seconds: float = 0.0
+
+
+@dataclass
+class MutantReport:
+    """All that were tried; ``reasons`` say why equivalent ones are."""
+
+    tried: list[Tried] = field(default_factory=list)
+    seconds: float = 0.0
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    def of(self, outcome: Outcome) -> list[Tried]:
+        """Those that ended so."""
+        return [one for one in self.tried if one.outcome == outcome]
+
+    @property
+    def counted(self) -> int:
+        """How many are faults of code that can be read: not those that mean the same, or nothing."""
+        return len(self.tried) - len(self.of("equivalent")) - len(self.of("unreadable"))
+
+    @property
+    def share(self) -> float:
+        """The part of them that was refuted."""
+        return len(self.of("refuted")) / self.counted if self.counted else 1.0
+
+    def data(self) -> dict[str, Any]:
+        """For ``--json``."""
+        left = [*self.of("survived"), *self.of("undecided")]
+        return {
+            "mutants": len(self.tried),
+            "refuted": len(self.of("refuted")),
+            "equivalent": {one.mutant.key: self.reasons[one.mutant.key] for one in self.of("equivalent")},
+            "unreadable": len(self.of("unreadable")),
+            "survived": [
+                {
+                    "file": relative(one.mutant.file),
+                    "line": one.mutant.line,
+                    "change": one.mutant.key,
+                    "outcome": one.outcome,
+                }
+                for one in left
+            ],
+            "share": round(self.share, 4),
+            "seconds": round(self.seconds, 1),
+        }
+
+
+def equivalent_mutants() -> dict[str, str]:
+    """The mutants that are known to mean the same, with the reason."""
+    known: dict[str, str] = json.loads(EQUIVALENT.read_text(encoding="utf-8"))
+    return known
+
+
+def run_mutants(
+    targets: Sequence[str],
+    count: int,
+    workers: int,
+    on_progress: Callable[[Tried], None] | None = None,
+    *,
+    world: World,
+    seed: int = SEED,
+    limit: float = 1.0,
+    equivalent: dict[str, str] | None = None,
+) -> MutantReport:
+    """Try ``count`` mutants of functions under proof (full names).
+
+    They are of these functions, and of what is read in place with them and stands in the same files. ``equivalent``
+    gives the mutants that mean the same, by key; the kernel's if it is not given.
+    """
+    start = time.monotonic()
+    reasons = equivalent_mutants() if equivalent is None else equivalent
+    files = {world.program.functions[name].file for name in targets}
+    readers = {
+        name: some for name, some in readers_of(world, targets).items() if world.program.functions[name].file in files
+    }
+    functions = [world.program.functions[name] for name in readers]
+    report = MutantReport(reasons=reasons)
+    chosen: dict[str, list[Mutant]] = {}
+    for mutant in sample(functions, count, seed):
+        if mutant.key in reasons:
+            _add(report, Tried(mutant, "equivalent", reasons[mutant.key]), on_progress)
+        else:
+            chosen.setdefault(mutant.function, []).append(mutant)
+    chunks = [
+        _Chunk(readers[name][:MOST_READERS], some[place : place + CHUNK], limit)
+        for name, some in chosen.items()
+        for place in range(0, len(some), CHUNK)
+    ]
+    _shared.world = world
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(max(1, workers), mp_context=context, max_tasks_per_child=None) as pool:
+        for future in as_completed([pool.submit(_try_all, chunk) for chunk in chunks]):
+            for one in future.result():
+                _add(report, one, on_progress)
+    report.tried.sort(key=lambda one: (one.mutant.file, one.mutant.line, one.mutant.key))
+    report.seconds = time.monotonic() - start
+    return report
+
+
+def _add(report: MutantReport, one: Tried, on_progress: Callable[[Tried], None] | None) -> None:
+    report.tried.append(one)
+    if on_progress is not None:
+        on_progress(one)
+
+
+def readers_of(world: World, targets: Iterable[str]) -> dict[str, list[str]]:
+    """The functions whose code is read when targets are proved, each with the targets that read it."""
+    session = Session(world)
+    found: dict[str, list[str]] = {}
+    for target in targets:
+        waiting = [target]
+        seen = {target}
+        while waiting:
+            name = waiting.pop()
+            found.setdefault(name, []).append(target)
+            for callee in _called(world.program.functions[name]):
+                function = world.program.functions.get(callee)
+                if function is not None and callee not in seen and session.is_inlined(function):
+                    seen.add(callee)
+                    waiting.append(callee)
+    return {name: sorted(readers, key=lambda one: (one != name, one)) for name, readers in sorted(found.items())}
+
+
+def _called(function: Function) -> Iterator[str]:
+    for node in expressions_of(function, contracts=False):
+        if node.operation == "call" and node.data.kind == "compiled":
+            yield node.data.name
+
+
+# In the processes
+
+
+class _Shared:
+    world: World
+
+
+_shared = _Shared()
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    targets: list[str]
+    mutants: list[Mutant]
+    limit: float
+
+
+class _Base:
+    """A function without fault: its obligations, and which of them are proved."""
+
+    def __init__(self, reading: Reading, limit: float) -> None:
+        self.reading = reading
+        self.limit = limit
+        self.obligations = {one.name: one for one in reading.obligations}
+        self.proved: dict[str, bool] = {}
+
+    def holds(self, name: str) -> bool:
+        """Whether the obligation is proved of the code as it is; one that it does not have need not be looked at."""
+        if name not in self.proved:
+            known = self.obligations.get(name)
+            self.proved[name] = known is None or is_proved(self.reading.session, known, self.limit)
+        return self.proved[name]
+
+
+def is_proved(session: Session, obligation: Obligation, limit: float) -> bool:
+    """Whether quick searches prove it."""
+    said: set[str] = set()
+    for asked in ROUNDS:
+        if asked.kind != "quick":
+            continue
+        query = query_in(session, obligation, asked)
+        if query.text in said:
+            continue
+        said.add(query.text)
+        for strategy in worker.STRATEGIES[query.kind]:
+            if worker.answer(query.kind, strategy.name, query.text, limit)["outcome"] == "unsat":
+                return True
+    return False
+
+
+def _try_all(chunk: _Chunk) -> list[Tried]:
+    world = _shared.world
+    results = {mutant: Tried(mutant, "survived") for mutant in chunk.mutants}
+    for target in chunk.targets:
+        left = [mutant for mutant in chunk.mutants if results[mutant].outcome == "survived"]
+        if not left:
+            break
+        base = _Base(read_function(world, world.program.functions[target]), chunk.limit)
+        for mutant in left:
+            results[mutant], learned = _in_copy(world, base, target, mutant)
+            base.proved.update(learned)
+    return list(results.values())
+
+
+def _in_copy(world: World, base: _Base, target: str, mutant: Mutant) -> tuple[Tried, dict[str, bool]]:
+    """Try one mutant in a copy of this process, which is given up after a while."""
+    read_end, write_end = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(read_end)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(PATIENCE)
+        try:
+            with os.fdopen(write_end, "wb") as pipe:
+                pickle.dump((_try(world, base, target, mutant), base.proved), pipe)
+        finally:
+            os._exit(0)
+    os.close(write_end)
+    with os.fdopen(read_end, "rb") as pipe:
+        told = pipe.read()
+    os.waitpid(child, 0)
+    if not told:
+        return Tried(mutant, "undecided", "it took too long, or a solver crashed", PATIENCE), {}
+    result: tuple[Tried, dict[str, bool]] = pickle.loads(told)
+    return result
+
+
+def _try(world: World, base: _Base, target: str, mutant: Mutant) -> Tried:
+    start = time.monotonic()
+    program = world.program
+    program.functions[mutant.function] = mutated(program.functions[mutant.function], mutant)
+    # What it writes may be something else now.
+    world.writes = Writes(program.functions, world.objects)
+    try:
+        reading = read_function(world, program.functions[target])
+    except (NotImplementedError, KeyError, RecursionError) as error:
+        return Tried(mutant, "unreadable", f"{type(error).__name__}: {error}", time.monotonic() - start)
+    for obligation in in_order(reading, mutant):
+        same = base.obligations.get(obligation.name)
+        if same is not None and _same(same, obligation):
+            continue
+        if not is_proved(reading.session, obligation, base.limit) and base.holds(obligation.name):
+            return Tried(mutant, "refuted", obligation.name, time.monotonic() - start)
+    return Tried(mutant, "survived", f"in {short(target)}", time.monotonic() - start)
+
+
+def _same(one: Obligation, other: Obligation) -> bool:
+    """Whether the fault does not touch an obligation: the terms are the same, down to their names."""
+    if len(one.facts) != len(other.facts) or not one.goal.eq(other.goal):
+        return False
+    return all(a.term.eq(b.term) for a, b in zip(one.facts, other.facts, strict=True))
+
+
+def in_order(reading: Reading, mutant: Mutant) -> list[Obligation]:
+    """What is most likely to fail first: promises, then what stands close behind the fault, invariants last."""
+
+    def rank(one: Obligation) -> tuple[int, int]:
+        if one.rule in ("ensures", "result", "modifies"):
+            return 0, 0
+        if one.function == mutant.function and one.line >= mutant.line and one.rule != "invariant":
+            return 1, one.line - mutant.line
+        return (3 if one.rule == "invariant" else 2), abs(one.line - mutant.line)
+
+    return sorted(reading.obligations, key=rank)
