@@ -134,23 +134,17 @@ def explain_obligation(
     found = Explanation(obligation.name, obligation.file, obligation.line, source, obligation.rule, meaning)
     end = time.monotonic() + seconds
     best: tuple[Model, Run, str] | None = None
-    for everything in (False, True):
-        refused = False
-        for model in search(reading, obligation, everything, end if everything else end - seconds / 2):
-            text = Script(reading, obligation, model).text()
-            run = run_test(text, reading)
-            if run.refused:
-                refused = True
-                if not everything:
-                    break  # An invariant that was left out excludes it.
-                continue
-            if _is_claimed(run, obligation):
-                return _told(found, reading, obligation, model, run, text, directory, True)
-            best = best or (model, run, text)
-            if run.rule and not best[1].rule:
-                best = model, run, text
-        if not refused:
-            break
+    extra: set[str] = set()
+    for model in search(reading, obligation, extra, end):
+        text = Script(reading, obligation, model).text()
+        run = run_test(text, reading)
+        if run.refused:
+            # An invariant that was left out, or is tried here for more values, excludes the state.
+            extra.update(one.partition("(")[0] for one in run.refused)
+        elif _is_claimed(run, obligation):
+            return _told(found, reading, obligation, model, run, text, directory, True)
+        elif best is None or (run.rule and not best[1].rule):
+            best = model, run, text
     if best is not None:
         _told(found, reading, obligation, *best, directory, False)
     _say_why(found, reading, obligation, best)
@@ -283,7 +277,7 @@ def _objects(obligation: Obligation, model: Model) -> list[str]:
             label = f"{struct}.{name.partition('[')[0]}"
             ghost = f"{label}°" in labels or f"{label}°" in about
             read = ghost or any(one == label or one.startswith(f"{label}.") for one in labels)
-            if read and not is_default(value):
+            if read and not is_default(type_, value):
                 shown.setdefault(head, []).append(f"{name}={short(words.value(type_, value))}")
     dead = [thing for thing in words.referred if not thing.static and not lives(model, thing)]
     lines = [f"{head.replace(': ', ' = ')}({', '.join(values)})" for head, values in shown.items()]

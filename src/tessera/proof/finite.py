@@ -25,7 +25,6 @@ from tessera.proof.unknowns import Unknowns
 from tessera.smt import terms, values
 from tessera.smt.algebra import PREFIX
 from tessera.smt.heap import SYMBOLS, Key
-from tessera.smt.values import Component
 
 # Values that words are tried for where a formula speaks of all words.
 SMALL_WORDS = (0, 1, 2)
@@ -54,8 +53,8 @@ class TooLarge(Exception):
 class Table(Unknowns):
     """Translates formulas."""
 
-    def __init__(self, universe: Universe, wide: bool, end: float) -> None:
-        super().__init__(universe, wide)
+    def __init__(self, universe: Universe, wide: bool, small: bool, end: float) -> None:
+        super().__init__(universe, wide, small)
         self.words: list[Scalar] = []
         # Terms that arrays are read at, by map: what formulas about all words are tried for.
         self.index_terms: dict[tuple[str, int], list[Scalar]] = {}
@@ -236,9 +235,9 @@ class Table(Unknowns):
         if name in SYMBOLS:
             return self.read(name, SYMBOLS[name], arguments)
         if name.startswith(PREFIX) and arguments:
-            return self._bits(name[len(PREFIX) :], arguments)
+            return self.bits(name[len(PREFIX) :], arguments)
         if name in values.PARTS and arguments:
-            return self._part(values.PARTS[name][1], arguments[0])
+            return self.part(values.PARTS[name][1], arguments[0])
         if name.startswith("place."):
             return self._place(name, arguments)
         if name in self.universe.statics:
@@ -246,36 +245,6 @@ class Table(Unknowns):
         if arguments:
             raise NotImplementedError(f"no finite form of the function {name}")
         return self.constant(name, node.sort)
-
-    def _bits(self, name: str, arguments: tuple[Scalar, ...]) -> Scalar:
-        x = self.vector(arguments[0])
-        y = self.vector(arguments[1]) if len(arguments) > 1 else None
-        one = self.vector(1)
-        if name == "pow2":
-            return z3.simplify(one << x)
-        if name == "scale":
-            return x << y
-        if name == "shr":
-            return z3.LShR(x, y)
-        if name == "low":
-            return x & ((one << y) - 1)
-        if name in ("band", "bor", "bxor"):
-            return x & y if name == "band" else x | y if name == "bor" else x ^ y
-        if name == "bnot":
-            return self.vector((1 << 64) - 1) - x
-        if name == "bit":
-            return z3.LShR(x, y) & 1 == one
-        found = self.vector(0)
-        for number in range(1, 64):
-            found = z3.If(z3.Extract(number, number, x) == 1, self.vector(number), found)
-        return found
-
-    def _part(self, component: Component, word: Scalar) -> Scalar:
-        if isinstance(word, int):
-            known = component.read(word)
-            return z3.is_true(known) if component.is_bool else int(known.as_long())
-        whole = self.vector(word)
-        return self.number_of(component, z3.Extract(component.low + component.width - 1, component.low, whole))
 
     def _place(self, name: str, arguments: tuple[Scalar, ...]) -> Scalar:
         """The address of what lies in a single or placed object."""
@@ -394,6 +363,9 @@ class Table(Unknowns):
         key = SYMBOLS.get(name)
         if key is not None:
             elements = self.universe.elements(key)
+            if key.name == "live":
+                # Any address at all may be asked for.
+                return self.universe.places(), []
             if elements is None or position < key.arity - 1:
                 return list(self.universe.active.get(key.struct, {})), []
             label = f"{key.struct}.{key.name.partition('.')[0]}"

@@ -22,10 +22,10 @@ from tessera.ir.values import component_types
 from tessera.lang import contracts
 from tessera.lang.functions import FUNCTIONS, FunctionInfo, info_of
 from tessera.lang.memory import MEMORY_BASE, STATICS, Memory, static_size
-from tessera.lang.structs import Inline, at, reference, size_of_stored
-from tessera.lang.types import ArrayType, OptionalReference, is_enum, is_packed, is_struct, is_word
+from tessera.lang.structs import at, reference
+from tessera.lang.types import OptionalReference, is_enum, is_packed, is_struct, is_word
 from tessera.lang.words import Violation
-from tessera.proof.small_state import chosen_elements
+from tessera.proof.small_state import contains, inner_structs, parts_of
 
 T = TypeVar("T")
 # What formulas about all words are tried for.
@@ -128,10 +128,10 @@ class SmallState:
             return False
         address, struct = item._address, type(item)
         if address < MEMORY_BASE + static_size():
-            return any(_contains(entry.type, MEMORY_BASE + entry.offset, struct, address) for entry in STATICS)
+            return any(contains(entry.type, MEMORY_BASE + entry.offset, struct, address) for entry in STATICS)
         if any(cls is struct and start <= address < end for cls, start, end in self.born):
             return True
-        return any(_contains(type(owner), owner._address, struct, address) for owner in self.living)
+        return any(contains(type(owner), owner._address, struct, address) for owner in self.living)
 
     def holds(self, address: int, size: int) -> bool:
         """Whether bytes lie inside of live objects."""
@@ -148,7 +148,7 @@ class SmallState:
         """The live objects of a struct that statements about all of them are tried for."""
         found: dict[Any, None] = {}
         for owner in [*self.living, *(reference(e.type, MEMORY_BASE + e.offset) for e in STATICS if e.type is struct)]:
-            found.update(dict.fromkeys(_parts(owner, struct)))
+            found.update(dict.fromkeys(parts_of(owner, struct)))
         return list(found)
 
     def values(self, type_: Any) -> list[Any]:
@@ -170,10 +170,10 @@ class SmallState:
     def _packed(self, type_: Any) -> Iterator[Any]:
         base = type_.__packed__.base
         for owner in self.living:
-            for struct in {type(owner), *_inner_structs(type(owner))}:
+            for struct in {type(owner), *inner_structs(type(owner))}:
                 for name, one in struct.__struct__.layout().fields.items():
                     if is_packed(one.type) and one.type.__packed__.base is base:
-                        yield from (getattr(x, name) for x in _parts(owner, struct))
+                        yield from (getattr(x, name) for x in parts_of(owner, struct))
 
     def for_all(self, type_: Any, predicate: Callable[[Any], bool]) -> bool:
         """Whether a predicate holds for the objects of the state, or for some values of a word."""
@@ -188,7 +188,8 @@ class SmallState:
         guarded, self.memory.state = self.memory.state, None
         try:
             for values in itertools.product(*(self.values(type_) for type_ in parameters.values())):
-                if not _true(info.function, *values):
+                # In a formula everything has a value; here what cannot be computed says nothing.
+                if not _true(info.function, *values, unknown=True):
                     shown = ", ".join(f"{n}={self.name(v)}" for n, v in zip(parameters, values, strict=True))
                     return f"{info.function.__name__}({shown}) is false"
         finally:
@@ -334,12 +335,12 @@ def _info(function: Any) -> FunctionInfo:
     return info
 
 
-def _true(function: Callable[..., Any], *arguments: Any) -> bool:
-    """Whether a predicate is true; one that cannot be computed in this state is not."""
+def _true(function: Callable[..., Any], *arguments: Any, unknown: bool = False) -> bool:
+    """Whether a predicate is true; ``unknown`` is the answer where it cannot be computed."""
     try:
         return bool(function(*arguments))
     except (Violation, AttributeError, contracts.ContractError):
-        return False
+        return unknown
 
 
 def _base(type_: Any) -> Any:
@@ -361,40 +362,3 @@ def _head(info: FunctionInfo) -> dict[str, list[ast.expr]]:
 def _evaluated(condition: ast.expr, info: FunctionInfo, names: dict[str, Any]) -> Any:
     code = compile(ast.Expression(condition), inspect.getfile(info.function), "eval")
     return eval(code, {**info.function.__globals__, **names})
-
-
-def _inner_structs(struct: Any) -> Iterator[Any]:
-    for one in struct.__struct__.layout().fields.values():
-        inner = one.type.element if isinstance(one.type, ArrayType) else one.type
-        if isinstance(inner, Inline):
-            yield inner.struct
-            yield from _inner_structs(inner.struct)
-
-
-def _parts(owner: Any, struct: Any) -> Iterator[Any]:
-    """An object and what lies in it, as far as it is of a struct; of long arrays some elements."""
-    if type(owner) is struct:
-        yield owner
-    for name, one in type(owner).__struct__.layout().fields.items():
-        if isinstance(one.type, Inline):
-            yield from _parts(getattr(owner, name), struct)
-        elif isinstance(one.type, ArrayType) and isinstance(one.type.element, Inline):
-            for index in chosen_elements(one.type.length):
-                yield from _parts(getattr(owner, name)[index], struct)
-
-
-def _contains(outer: Any, start: int, struct: Any, address: int) -> bool:
-    """Whether an object has a struct of this class at this address: itself, or in place."""
-    layout = outer.__struct__.layout()
-    if outer is struct and start == address:
-        return True
-    for one in layout.fields.values():
-        count = one.type.length if isinstance(one.type, ArrayType) else 1
-        inner = one.type.element if isinstance(one.type, ArrayType) else one.type
-        if isinstance(inner, Inline):
-            size = size_of_stored(inner)
-            offset = address - start - one.offset
-            if 0 <= offset < count * size:
-                first = start + one.offset + offset // size * size
-                return _contains(inner.struct, first, struct, address)
-    return False

@@ -27,11 +27,23 @@ from tessera.smt.text import maps_in
 from tessera.smt.values import PackedValue
 from tessera.smt.verify import Reading
 
-# How many objects of the structs in question there are, and whether those that lie in others have contents.
-SIZES = ((1, False), (2, False), (3, False), (4, False), (1, True), (2, True))
-# Milliseconds of a solver for one universe, and seconds for making a state plain.
+# How many objects of the structs in question there are, whether those that lie in others have contents, and whether
+# only words near zero and near the largest one are considered.
+SIZES = (
+    (1, False, True),
+    (2, False, True),
+    (3, False, True),
+    (2, False, False),
+    (4, False, True),
+    (1, True, True),
+    (3, False, False),
+    (2, True, True),
+)
+# Milliseconds of a solver for one universe; seconds for making a state plain, and milliseconds of a step of that.
+# Contents of the state are made plain in the order of their ranks, the query's own constants last.
 SOLVER_LIMIT = 10_000
-PLAIN_LIMIT = 8.0
+LAST_RANK = 4
+PLAIN_LIMIT, PLAIN_STEP = 8.0, 1500
 
 
 @dataclass
@@ -58,14 +70,19 @@ class Formulas:
         return [*self.plain, self.negated, *self.about_constants, *self.invariants]
 
 
-def formulas_of(session: Session, obligation: Obligation, everything: bool) -> Formulas:
-    """What must hold together in a state where the obligation fails."""
+def formulas_of(session: Session, obligation: Obligation, extra: set[str]) -> Formulas:
+    """What must hold together in a state where the obligation fails.
+
+    Of the invariants those that speak of fields in question, and those named in ``extra``.
+    """
     plain = [fact.term for fact in obligation.facts if not fact.invariant]
     negated = terms.negation(obligation.goal)
-    chosen = [fact.term for fact in obligation.facts if fact.invariant]
-    if not everything:
-        about = maps_in(negated).union(*(maps_in(one) for one in plain if not z3.is_quantifier(one)))
-        chosen = [one for one in chosen if maps_in(one) & about]
+    about = maps_in(negated).union(*(maps_in(one) for one in plain if not z3.is_quantifier(one)))
+    chosen = [
+        fact.term
+        for fact in obligation.facts
+        if fact.invariant and (fact.invariant in extra or maps_in(fact.term) & about)
+    ]
     found = Formulas(plain, negated, chosen)
     done: set[int] = set()
     todo = list(subterms(found.all()))
@@ -84,8 +101,10 @@ def formulas_of(session: Session, obligation: Obligation, everything: bool) -> F
 class Search:
     """One universe, one set of formulas; :meth:`models` gives states until there are no more."""
 
-    def __init__(self, reading: Reading, formulas: Formulas, count: int, deep: bool, end: float) -> None:
+    def __init__(self, reading: Reading, formulas: Formulas, size: tuple[int, bool, bool], end: float) -> None:
+        count, deep, small = size
         self.reading = reading
+        self.end = end
         every = list(subterms(formulas.all()))
         near = _structs(subterms([*formulas.plain, formulas.negated]))
         near |= {target for _, type_ in reading.function.parameters for target in _targets(type_)}
@@ -96,17 +115,27 @@ class Search:
             if z3.is_const(one) and one.decl().name().startswith("static.")
         }
         self.universe = make_universe(reading.session.objects, counts, deep, wanted)
-        self.table = Table(self.universe, any(_is_wide(one) for one in every), end)
+        self.table = Table(self.universe, any(_is_wide(one) for one in every), small, end)
         known = reading.session.of_constants
         self.table.known_words = {
             one.decl().name() for one in every if z3.is_const(one) and one.sort() == terms.INT and one.get_id() in known
         }
+        self._find_references(every)
         self._name_arguments()
         assertions = [self.table.truth(one) for one in formulas.all() if not self.table.define(one)]
         self.solver = z3.SolverFor("QF_BV")
-        left = int(1000 * (end - time.monotonic()))
-        self.solver.set("timeout", max(1, min(SOLVER_LIMIT, left)))
         self.solver.add(*assertions, *self.table.constraints)
+
+    def _find_references(self, every: list[Any]) -> None:
+        """The constants that memory is read at are references."""
+        for one in every:
+            key = SYMBOLS.get(one.decl().name()) if z3.is_app(one) else None
+            if key is None:
+                continue
+            count = key.arity if self.universe.elements(key) is None else key.arity - 1
+            for child in one.children()[:count]:
+                if z3.is_const(child) and child.decl().kind() == z3.Z3_OP_UNINTERPRETED:
+                    self.table.refers.setdefault(child.decl().name(), set()).add(key.struct)
 
     def _name_arguments(self) -> None:
         words = []
@@ -121,20 +150,15 @@ class Search:
     def models(self, attempts: int) -> Iterator[Model]:
         """At most so many states that differ in their objects, references or arguments."""
         for _ in range(attempts):
+            self.solver.set("timeout", max(1, min(SOLVER_LIMIT, int(1000 * (self.end - time.monotonic())))))
             if self.solver.check() != z3.sat:
                 return
-            # What is left is short.
-            self.table.end = math.inf
-            kept = self._plain()
-            model = self.solver.model()
+            model = self._plain(self.solver.model())
             yield self._read(model)
-            if kept:
-                self.solver.pop()
-                places = [self.table.expression(one) for one in self._skeleton()]
-            skeleton = [place == model.eval(place, True) for place in places]
-            if not skeleton:
+            places = [self.table.expression(one) for one in self._skeleton()]
+            if not places:
                 return
-            self.solver.add(z3.Not(z3.And(*skeleton)))
+            self.solver.add(z3.Not(z3.And(*(place == model.eval(place, True) for place in places))))
 
     def _skeleton(self) -> list[Any]:
         """What tells states apart: which objects live, references, and arguments."""
@@ -145,42 +169,54 @@ class Search:
                 found.append(value)
         return [*found, *(value for value in self.table.constants.values() if is_symbolic(value))]
 
-    def _plain(self) -> bool:
-        """Prefer no objects, no references, and small numbers; leaves the solver with a model, one level deeper."""
-        cells = sorted(self.table.cells.items(), key=lambda one: _rank(one[0]))
-        wishes = [self._zero(value) for _, value in cells if is_symbolic(value)]
-        wishes += [self._zero(value) for value in self.table.constants.values() if is_symbolic(value)]
-        numbers = [value for value in self.table.constants.values() if z3.is_bv(value)]
-        wishes += [value <= limit for limit in (1, 16) for value in numbers]
-        self.solver.push()
+    def _plain(self, model: Any) -> Any:
+        """A model with no objects, no references, and small numbers, as far as a little time allows."""
+        # What is left is short.
+        self.table.end = math.inf
+        groups: dict[int, list[Any]] = {}
+        for cell, value in self.table.cells.items():
+            if is_symbolic(value):
+                groups.setdefault(_rank(cell), []).append(self._zero(value))
+        constants = [value for value in self.table.constants.values() if is_symbolic(value)]
+        groups[LAST_RANK] = [self._zero(value) for value in constants]
+        groups[LAST_RANK + 1] = [value <= 1 for value in constants if z3.is_bv(value)]
+        self.solver.set("timeout", PLAIN_STEP)
         end = time.monotonic() + PLAIN_LIMIT
-        self._wish(wishes, end)
-        if self.solver.check() != z3.sat:
-            self.solver.pop()
-            self.solver.check()
-            return False
-        return True
+        accepted: list[Any] = []
+        for rank in sorted(groups):
+            model = self._wish(model, accepted, self._named(groups[rank]), end)
+        return model
+
+    def _named(self, wishes: list[Any]) -> list[tuple[Any, Any]]:
+        """Wishes with names under which the solver may be asked for them."""
+        found = []
+        for wish in wishes:
+            name = z3.FreshBool("wish")
+            self.solver.add(z3.Implies(name, wish))
+            found.append((name, wish))
+        return found
+
+    def _wish(self, model: Any, accepted: list[Any], wishes: list[tuple[Any, Any]], end: float) -> Any:
+        """Add to ``accepted`` as many of the wishes as can hold together, and give a model of them."""
+        left = []
+        for name, wish in wishes:
+            if z3.is_true(model.eval(wish, True)):
+                accepted.append(name)
+            else:
+                left.append((name, wish))
+        if not left or time.monotonic() > end:
+            return model
+        if self.solver.check(*accepted, *(name for name, _ in left)) == z3.sat:
+            accepted += [name for name, _ in left]
+            return self.solver.model()
+        if len(left) > 1:
+            half = len(left) // 2
+            model = self._wish(model, accepted, left[:half], end)
+            model = self._wish(model, accepted, left[half:], end)
+        return model
 
     def _zero(self, value: Scalar) -> Any:
         return z3.Not(value) if z3.is_bool(value) else self.table.expression(self.table.equal(value, 0))
-
-    def _wish(self, wishes: list[Any], end: float) -> None:
-        """Assert as many of the wishes as can hold together, the first ones first."""
-        if not wishes or time.monotonic() > end:
-            return
-        self.solver.push()
-        self.solver.add(*wishes)
-        if self.solver.check() == z3.sat:
-            # Not taken back: it is a part of the model that the caller reads; levels are popped together.
-            self.solver.pop()
-            self.solver.add(*wishes)
-            return
-        self.solver.pop()
-        if len(wishes) == 1:
-            return
-        half = len(wishes) // 2
-        self._wish(wishes[:half], end)
-        self._wish(wishes[half:], end)
 
     def _read(self, model: Any) -> Model:
         def number(value: Scalar) -> Any:
@@ -198,26 +234,32 @@ class Search:
         )
 
 
-def search(reading: Reading, obligation: Obligation, everything: bool, end: float) -> Iterator[Model]:
-    """States that the solver proposes, smallest universes first, until the time ``end`` (of the monotonic clock)."""
-    formulas = formulas_of(reading.session, obligation, everything)
-    for count, deep in SIZES:
-        if time.monotonic() > end:
-            return
-        try:
-            one = Search(reading, formulas, count, deep, end)
-        except TooLarge:
-            continue
-        yield from one.models(4)
+def search(reading: Reading, obligation: Obligation, extra: set[str], end: float) -> Iterator[Model]:
+    """States that the solver proposes, smallest universes first, until the time ``end`` (of the monotonic clock).
+
+    The caller adds to ``extra`` the invariants that a state breaks; they are then a part of the question.
+    """
+    for size in SIZES:
+        known = -1
+        while known != len(extra) and time.monotonic() < end:
+            known = len(extra)
+            try:
+                one = Search(reading, formulas_of(reading.session, obligation, extra), size, end)
+            except TooLarge:
+                break
+            for model in one.models(4):
+                yield model
+                if len(extra) != known:
+                    break
 
 
-def _rank(cell: Cell) -> tuple[int, str]:
+def _rank(cell: Cell) -> int:
     type_ = cell.key.type
     if cell.key.name == "live":
-        return 0, str(cell.index)
+        return 0
     if _is_tag(type_):
-        return 1, str(cell.index)
-    return (2 if isinstance(type_, OptionalReference) else 3), str(cell.index)
+        return 1
+    return 2 if isinstance(type_, OptionalReference) else 3
 
 
 def _is_tag(type_: Any) -> bool:

@@ -64,6 +64,14 @@ class Universe:
         for found in self.active.values():
             yield from found.values()
 
+    def places(self) -> list[int]:
+        """The addresses of all objects that have contents, and those behind them."""
+        found: dict[int, None] = {}
+        for thing in self.everything():
+            found[thing.address] = None
+            found[thing.address + int(thing.struct.__struct__.layout().size)] = None
+        return list(found)
+
     def cells(self, key: Key) -> list[tuple[int, ...]]:
         """The indexes at which a map has contents."""
         if key.arity == 0:
@@ -165,4 +173,39 @@ def _background(universe: Universe, struct: Any, start: int, count: int, owner: 
                 _background(universe, inner.struct, start + number * int(layout.size) + one.offset, length, owner)
 
 
-__all__ = ["Span", "Thing", "Universe", "chosen_elements", "make_universe", "static_name"]
+def inner_structs(struct: Any) -> Iterator[Any]:
+    """The structs that lie in a struct, at any depth."""
+    for one in struct.__struct__.layout().fields.values():
+        inner = one.type.element if isinstance(one.type, ArrayType) else one.type
+        if isinstance(inner, Inline):
+            yield inner.struct
+            yield from inner_structs(inner.struct)
+
+
+def parts_of(owner: Any, struct: Any) -> Iterator[Any]:
+    """An object and what lies in it, as far as it is of a struct; of long arrays some elements."""
+    if type(owner) is struct:
+        yield owner
+    for name, one in type(owner).__struct__.layout().fields.items():
+        if isinstance(one.type, Inline):
+            yield from parts_of(getattr(owner, name), struct)
+        elif isinstance(one.type, ArrayType) and isinstance(one.type.element, Inline):
+            for index in chosen_elements(one.type.length):
+                yield from parts_of(getattr(owner, name)[index], struct)
+
+
+def contains(outer: Any, start: int, struct: Any, address: int) -> bool:
+    """Whether an object has a struct of this class at this address: itself, or in place."""
+    layout = outer.__struct__.layout()
+    if outer is struct and start == address:
+        return True
+    for one in layout.fields.values():
+        count = one.type.length if isinstance(one.type, ArrayType) else 1
+        inner = one.type.element if isinstance(one.type, ArrayType) else one.type
+        if isinstance(inner, Inline):
+            size = size_of_stored(inner)
+            offset = address - start - one.offset
+            if 0 <= offset < count * size:
+                first = start + one.offset + offset // size * size
+                return contains(inner.struct, first, struct, address)
+    return False

@@ -10,7 +10,7 @@ from typing import Any
 import z3
 
 from tessera.ir.values import width_of
-from tessera.lang.types import INTEGER, RATIONAL, OptionalReference, is_enum, is_struct
+from tessera.lang.types import INTEGER, NAMED, RATIONAL, OptionalReference, is_enum, is_struct
 from tessera.proof.choices import Choice, Scalar, unknown_choice
 from tessera.proof.small_state import Universe
 from tessera.smt import terms, values
@@ -20,6 +20,8 @@ from tessera.smt.values import Component
 
 # Sums and differences of words are exact in the narrow width, products and shifted words in the wide one.
 NARROW, WIDE = 72, 136
+# Bits of a word where only words near zero and near the largest one are considered.
+SMALL = 9
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,12 @@ class Cell:
 class Unknowns:
     """Keeps the cells and constants that occur, and what their types say of them."""
 
-    def __init__(self, universe: Universe, wide: bool) -> None:
+    def __init__(self, universe: Universe, wide: bool, small: bool) -> None:
         self.universe = universe
+        # Only words near zero and near the largest one.
+        self.small = small
+        # The structs that constants refer to.
+        self.refers: dict[str, set[str]] = {}
         self.width = WIDE if wide else NARROW
         self.cells: dict[Cell, Scalar] = {}
         self.constants: dict[str, Scalar] = {}
@@ -72,7 +78,10 @@ class Unknowns:
     def constant(self, name: str, sort: Any) -> Scalar:
         """An unknown of the query."""
         if name not in self.constants:
-            self.constants[name] = self._free(name, sort, 64 if name in self.known_words else 0)
+            if name in self.refers:
+                self.constants[name] = self._reference(name, [NAMED[one] for one in self.refers[name]])
+            else:
+                self.constants[name] = self._free(name, sort, 64 if name in self.known_words else 0)
         return self.constants[name]
 
     def typed(self, name: str, type_: Any, sort: Any) -> Scalar:
@@ -86,17 +95,24 @@ class Unknowns:
             return z3.Bool(name)
         if sort == terms.REAL:
             # Whole numbers and halves, quarters of which are exact.
-            return z3.SignExt(self.width - 24, z3.Concat(z3.BitVec(name, 17), z3.BitVecVal(0, 7)))
+            free = 11 if self.small else 17
+            return z3.SignExt(self.width - 7 - free, z3.Concat(z3.BitVec(name, free), z3.BitVecVal(0, 7)))
         if width:
-            return z3.ZeroExt(self.width - width, z3.BitVec(name, width))
-        return z3.SignExt(self.width - 67, z3.BitVec(name, 67))
+            return z3.ZeroExt(self.width - width, self._stored(name, width))
+        return z3.SignExt(self.width - 67, self._stored(name, 67))
+
+    def _stored(self, name: str, width: int) -> Any:
+        """Unknown bits."""
+        if self.small and width > SMALL:
+            return z3.SignExt(width - SMALL, z3.BitVec(name, SMALL))
+        return z3.BitVec(name, width)
 
     def unknown(self, name: str, type_: Any, sort: Any) -> Scalar:
         """An unknown of a type; its bounds become constraints."""
         if isinstance(type_, tuple):
             return self._component(name, *type_)
         if type_ is INTEGER:
-            return z3.SignExt(self.width - 16, z3.BitVec(name, 16))
+            return z3.SignExt(self.width - 16, self._stored(name, 16))
         if type_ is bool or type_ is RATIONAL or type_ is None:
             return self._free(name, sort, 0)
         if isinstance(type_, OptionalReference) or is_struct(type_):
@@ -121,7 +137,7 @@ class Unknowns:
             return self._reference(name, [target_of(one.type) for one in fields])
         if is_enum(fields[0].type):
             return self._one_of(name, (int(member) for member in fields[0].type))
-        return self.number_of(component, z3.BitVec(name, component.width))
+        return self.number_of(component, self._stored(name, component.width))
 
     def _reference(self, name: str, structs: list[Any]) -> Scalar:
         options = {0}
@@ -144,3 +160,35 @@ class Unknowns:
         if component.shift:
             wide = wide << component.shift
         return wide & self.vector((1 << 64) - 1) if component.shift and component.signed else wide
+
+    def bits(self, name: str, arguments: tuple[Scalar, ...]) -> Scalar:
+        """A function of the bridge."""
+        x = self.vector(arguments[0])
+        y = self.vector(arguments[1]) if len(arguments) > 1 else None
+        one = self.vector(1)
+        if name == "pow2":
+            return z3.simplify(one << x)
+        if name == "scale":
+            return x << y
+        if name == "shr":
+            return z3.LShR(x, y)
+        if name == "low":
+            return x & ((one << y) - 1)
+        if name in ("band", "bor", "bxor"):
+            return x & y if name == "band" else x | y if name == "bor" else x ^ y
+        if name == "bnot":
+            return self.vector((1 << 64) - 1) - x
+        if name == "bit":
+            return z3.LShR(x, y) & 1 == one
+        found = self.vector(0)
+        for number in range(1, 64):
+            found = z3.If(z3.Extract(number, number, x) == 1, self.vector(number), found)
+        return found
+
+    def part(self, component: Component, word: Scalar) -> Scalar:
+        """A component of the packed value that a word is."""
+        if isinstance(word, int):
+            known = component.read(word)
+            return z3.is_true(known) if component.is_bool else int(known.as_long())
+        whole = self.vector(word)
+        return self.number_of(component, z3.Extract(component.low + component.width - 1, component.low, whole))

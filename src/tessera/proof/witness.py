@@ -148,14 +148,21 @@ def assignments(model: Model, words: Words) -> Iterator[tuple[Thing, str, str]]:
         if not lives(model, thing):
             continue
         for name, (type_, value) in fields.items():
-            if is_default(value):
+            if is_default(type_, value):
                 continue
             yield thing, name, words.value(type_, value)
 
 
-def is_default(value: Any) -> bool:
+def is_default(type_: Any, value: Any) -> bool:
     """Whether a value is what zeroed memory holds."""
-    return not any(value.values()) if isinstance(value, dict) else not value
+    if not isinstance(value, dict):
+        return not value
+    info = type_.__packed__.base.__packed__
+    cls = info.base
+    if info.tag is not None:
+        tag = value.get(values.tag_component(info.base), 0)
+        cls = info.variants[tag]
+    return not any(value.get(values.component_of(one, info.base), 0) for one in cls.__packed__.fields().values())
 
 
 def lives(model: Model, thing: Thing) -> bool:
