@@ -16,15 +16,15 @@ from tessera.smt.session import Obligation, Session
 from tessera.smt.solve import Kind, Query
 from tessera.smt.text import maps_in, text_of
 
-Width = Literal["goal", "path", "touching"]
+Width = Literal["goal", "path", "all"]
 
 
 @dataclass(frozen=True)
 class Round:
     """One way to ask an obligation.
 
-    ``width``: the invariants that speak of no other fields than the goal does, or than the goal and the path do, or
-    all that speak of some of these. ``kind``: how long solvers try.
+    ``width``: with the invariants that speak of no other fields than the goal does, or than the goal and the path do,
+    or with all. ``kind``: how long solvers try.
     """
 
     width: Width
@@ -34,9 +34,9 @@ class Round:
 ROUNDS = (
     Round("goal", "quick"),
     Round("path", "quick"),
-    Round("touching", "quick"),
+    Round("all", "quick"),
     Round("path", "long"),
-    Round("touching", "long"),
+    Round("all", "long"),
 )
 
 
@@ -44,15 +44,12 @@ def query_in(session: Session, obligation: Obligation, asked: Round) -> Query:
     """The question of one round: unsatisfiable when the obligation holds."""
     plain = [fact.term for fact in obligation.facts if not fact.invariant]
     negated = terms.negation(obligation.goal)
-    about = _fields(negated)
-    if asked.width != "goal":
-        about = about.union(*(_fields(term) for term in plain if not z3.is_quantifier(term)))
-    chosen = []
-    for fact in obligation.facts:
-        if fact.invariant:
-            fields = _fields(fact.term)
-            if fields & about if asked.width == "touching" else fields <= about:
-                chosen.append(fact.term)
+    chosen = [fact.term for fact in obligation.facts if fact.invariant]
+    if asked.width != "all":
+        about = _fields(negated)
+        if asked.width == "path":
+            about = about.union(*(_fields(term) for term in plain if not z3.is_quantifier(term)))
+        chosen = [term for term in chosen if _fields(term) <= about]
     return replace(text_of(session, obligation.name, [*plain, *chosen, negated]), kind=asked.kind)
 
 

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A module of its own that is proved in tests: as a file, so that it can be edited between two runs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.cli.conftest import environment
+
+SOURCE = """
+from __future__ import annotations
+
+from tessera.lang import (
+    compiled, ensures, intrinsic, invariant, live, modifies, requires, specification, static, struct, trigger, u64
+)
+
+
+@struct
+class Node:
+    value: u64
+    next: Node | None
+
+
+@struct
+class Counter:
+    number: u64
+
+
+counter = static(Counter)
+
+
+@invariant
+def values_are_small(x: Node) -> bool:
+    trigger(x.value)
+    return x.value < 1000
+
+
+@invariant
+def next_is_live(x: Node) -> bool:
+    trigger(x.next)
+    return x.next is None or live(x.next)
+
+
+@specification
+def limit() -> u64:
+    return u64(1000)
+
+
+@compiled
+def twice(value: u64) -> u64:
+    return value + value
+
+
+@compiled
+def bounded(x: Node, bound: u64) -> u64:
+    ensures(lambda result: result < bound or result == 0)
+    return x.value if x.value < bound else u64(0)
+
+
+@compiled
+def double(x: Node) -> u64:
+    ensures(lambda result: result < 2 * limit())
+    return twice(x.value)
+
+
+@compiled
+def store(x: Node, value: u64) -> None:
+    requires(value < 1000)
+    modifies(x.value)
+    x.value = value
+
+
+@compiled
+def halve(x: Node) -> None:
+    store(x, x.value // 2)
+    counter.number = bounded(x, u64(7))
+
+
+@compiled
+def wrong(x: Node, value: u64) -> u64:
+    ensures(lambda result: result > value)
+    x.value = value
+    return value + 1
+"""
+
+SCRIPT = """
+import importlib.util, json, sys
+from pathlib import Path
+spec = importlib.util.spec_from_file_location("example_of_proofs", sys.argv[1])
+module = importlib.util.module_from_spec(spec)
+sys.modules["example_of_proofs"] = module
+spec.loader.exec_module(module)
+from tests.smt.proving import world_of_module
+from tessera.proof.fingerprints import Fingerprints
+from tessera.proof.run import prove
+world = world_of_module(module)
+names = [f"example_of_proofs.{name}" for name in sys.argv[4:]]
+cache = Path(sys.argv[2]) if sys.argv[2] else None
+report = prove(names, world=world, cache=cache, workers=int(sys.argv[3]), with_laws=False)
+prints = Fingerprints(world)
+print(json.dumps({**report.as_json(), "digests": {name: prints.of(name) for name in world.program.functions}}))
+"""
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(file: Path, *functions: str, cache: Path | None = None, workers: int = 2) -> dict[str, Any]:
+    """Prove functions of a copy of the module in a fresh process: the report as JSON, and the digests of functions."""
+    arguments = [str(file), str(cache or ""), str(workers), *functions]
+    command = [sys.executable, "-c", SCRIPT, *arguments]
+    env = environment()
+    env["PYTHONPATH"] += f":{ROOT}"
+    done = subprocess.run(command, env=env, cwd=file.parent, capture_output=True, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
