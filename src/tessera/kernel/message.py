@@ -8,13 +8,38 @@ through its own window: a thread without a buffer has registers only.
 from __future__ import annotations
 
 from tessera.abi.messages import MAX_MESSAGE_LENGTH, MessageInfo
-from tessera.abi.objects import IPC_BUFFER_BITS
 from tessera.arch import paging, registers
 from tessera.kernel.capability import FrameCap
 from tessera.kernel.layout import MESSAGE_REGISTERS, IpcBuffer, Tcb
-from tessera.kernel.request import request
+from tessera.kernel.region import frame_bits
+from tessera.kernel.request import request, request_is_good
 from tessera.kernel.state import kernel
-from tessera.lang import at, compiled, from_word, max, min, range, u64
+from tessera.lang import (
+    address_of,
+    at,
+    compiled,
+    ensures,
+    forall,
+    from_word,
+    loop_invariant,
+    max,
+    min,
+    modifies,
+    range,
+    requires,
+    specification,
+    u64,
+)
+
+
+@specification
+def may_use(tcb: Tcb, buffer: IpcBuffer, for_write: bool) -> bool:
+    """Whether a buffer lies in a thread's frame, which is no device's and allows it."""
+    cap = tcb.ipc_buffer_frame.capability
+    if not isinstance(cap, FrameCap) or cap.is_device or not cap.can_read or (for_write and not cap.can_write):
+        return False
+    start = paging.kernel_address(cap.base)
+    return start <= address_of(buffer) and address_of(buffer) - start < u64(1) << frame_bits(cap.size)
 
 
 @compiled
@@ -23,12 +48,13 @@ def buffer_of(tcb: Tcb, for_write: bool) -> IpcBuffer | None:
 
     A buffer that is written must be readable and writable for the thread itself. Device memory is never touched.
     """
+    ensures(lambda result: result is None or may_use(tcb, result, for_write))
     cap = tcb.ipc_buffer_frame.capability
     if not isinstance(cap, FrameCap):
         return None
     if cap.is_device or not cap.can_read or (for_write and not cap.can_write):
         return None
-    inside = (u64(1) << paging.level_bits(u64(cap.size))) - (1 << IPC_BUFFER_BITS)
+    inside = (u64(1) << paging.level_bits(u64(cap.size))) - 1
     return at(IpcBuffer, paging.kernel_address(cap.base + (tcb.ipc_buffer & inside)))
 
 
@@ -43,6 +69,7 @@ def available_length(length: u64) -> u64:
 @compiled
 def argument(index: u64) -> u64:
     """A message word of the request being handled; 0 where it has none."""
+    requires(index < MAX_MESSAGE_LENGTH and request_is_good())
     if index < MESSAGE_REGISTERS:
         return kernel.current.registers[registers.FIRST_MESSAGE + index]
     buffer = request.buffer
@@ -58,6 +85,9 @@ def set_reply_word(index: u64, value: u64) -> None:
     The answer overwrites the request's words, so arguments are read before. A word that does not fit into registers is
     dropped for a caller whose buffer cannot be written.
     """
+    requires(index < MAX_MESSAGE_LENGTH)
+    modifies(kernel.current.registers, IpcBuffer.message, request.reply_length)
+    ensures(lambda: index >= MESSAGE_REGISTERS or kernel.current.registers[registers.FIRST_MESSAGE + index] == value)
     if index < MESSAGE_REGISTERS:
         kernel.current.registers[registers.FIRST_MESSAGE + index] = value
     else:
@@ -71,6 +101,7 @@ def set_reply_word(index: u64, value: u64) -> None:
 @compiled
 def message_word(tcb: Tcb, buffer: IpcBuffer | None, index: u64) -> u64:
     """A word of the message that a thread sends; 0 where it has none."""
+    requires(index < MAX_MESSAGE_LENGTH)
     if index < MESSAGE_REGISTERS:
         return tcb.registers[registers.FIRST_MESSAGE + index]
     if buffer is None:
@@ -81,6 +112,7 @@ def message_word(tcb: Tcb, buffer: IpcBuffer | None, index: u64) -> u64:
 @compiled
 def set_message_word(tcb: Tcb, buffer: IpcBuffer | None, index: u64, value: u64) -> None:
     """Set a word of the message that a thread receives; dropped where there is no room."""
+    requires(index < MAX_MESSAGE_LENGTH)
     if index < MESSAGE_REGISTERS:
         tcb.registers[registers.FIRST_MESSAGE + index] = value
     elif buffer is not None:
@@ -99,15 +131,36 @@ def sent_info(tcb: Tcb) -> MessageInfo:
     return from_word(MessageInfo, tcb.registers[registers.MESSAGE_INFO])
 
 
+@specification
+def have_same_registers(one: Tcb, other: Tcb, length: u64) -> bool:
+    """Whether two threads have the same first words of a message in their registers."""
+    first = u64(registers.FIRST_MESSAGE)
+    return forall(u64, lambda n: n < first or n - first >= length or one.registers[n] == other.registers[n])
+
+
+@specification
+def have_same_words(one: IpcBuffer, other: IpcBuffer, length: u64) -> bool:
+    """Whether two buffers have the same words of a message behind those in registers."""
+    return forall(u64, lambda n: n < MESSAGE_REGISTERS or n >= length or one.message[n] == other.message[n])
+
+
 @compiled
 def copy_registers(sender: Tcb, receiver: Tcb, length: u64) -> None:
     """Copy the message words that travel in registers."""
+    modifies(receiver.registers[registers.FIRST_MESSAGE], receiver.registers[registers.FIRST_MESSAGE + 1])
+    modifies(receiver.registers[registers.FIRST_MESSAGE + 2], receiver.registers[registers.FIRST_MESSAGE + 3])
+    ensures(lambda: have_same_registers(sender, receiver, min(length, MESSAGE_REGISTERS)))
     for index in range(min(length, MESSAGE_REGISTERS)):
+        loop_invariant(have_same_registers(sender, receiver, index))
         receiver.registers[registers.FIRST_MESSAGE + index] = sender.registers[registers.FIRST_MESSAGE + index]
 
 
 @compiled
 def copy_buffer(source: IpcBuffer, destination: IpcBuffer, length: u64) -> None:
     """Copy the message words behind those in registers."""
+    requires(length <= MAX_MESSAGE_LENGTH)
+    modifies(destination.message)
+    ensures(lambda: have_same_words(source, destination, length))
     for index in range(MESSAGE_REGISTERS, length):
+        loop_invariant(have_same_words(source, destination, index))
         destination.message[index] = source.message[index]

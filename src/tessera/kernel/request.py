@@ -11,7 +11,7 @@ from enum import IntEnum
 
 from tessera.abi.errors import Error, LookupFailure
 from tessera.kernel.layout import IpcBuffer, Slot
-from tessera.lang import Array, array, compiled, static, struct, u64, word
+from tessera.lang import Array, array, compiled, live, specification, static, struct, u64, word
 
 
 @word(u64)
@@ -48,6 +48,17 @@ class Request:
 
 
 request: Request = static(Request)
+
+
+@specification
+def request_is_good() -> bool:
+    """Whether what the request refers to is there. Deleting capabilities can end it, so that this is no invariant."""
+    return (
+        (request.buffer is None or live(request.buffer))
+        and (request.extra[0] is None or live(request.extra[0]))
+        and (request.extra[1] is None or live(request.extra[1]))
+        and (request.extra[2] is None or live(request.extra[2]))
+    )
 
 
 @compiled
