@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from tessera.proof.claims import Report, Result
     from tessera.proof.ledger import Ledger
     from tessera.proof.run import OnProgress, Progress
+    from tessera.smt.session import World
 
 _MORE = """\b
 TARGET is a function, as in kernel/cspace.py:lookup or kernel.cspace.lookup, a
@@ -42,10 +44,15 @@ The object that --json prints:
   laws          likewise for the laws that proofs rest on
   ledger        with --ledger: one object for each function of the kernel
   regressions   with --check: what was proved before and is not any more
+With --mutants: ok, mutants, refuted, equivalent (with reasons), unreadable,
+survived (each with file, line, change, outcome), share, seconds.
 
 """
 
-EPILOG = _MORE + exit_codes((0, "everything is proved"), (1, "something is not proved, or no longer (--check)"))
+EPILOG = _MORE + exit_codes(
+    (0, "everything is proved; with --mutants, every fault was noticed"),
+    (1, "something is not proved, or no longer (--check); a fault was not noticed"),
+)
 
 # Failing obligations that are explained without being asked to.
 EXPLAINED = 3
@@ -75,6 +82,12 @@ def prove(
     check: Annotated[
         bool, typer.Option("--check", help="Compare with the committed ledger: a proof that is lost is an error.")
     ] = False,
+    mutants: Annotated[
+        bool, typer.Option("--mutants", help="Plant faults, and see that proofs notice each of them.")
+    ] = False,
+    count: Annotated[
+        int, typer.Option("--count", metavar="N", min=1, help="With --mutants: how many faults are planted.")
+    ] = 120,
     verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
@@ -89,7 +102,10 @@ def prove(
         _list(as_json)
         return
     chosen = known.resolve(world, targets) if targets else known.all_targets(quick)
-    with _progress(verbose, as_json) as (on_progress, on_result):
+    if mutants:
+        _try_mutants(world, chosen, count, workers or os.cpu_count() or 1, verbose, as_json)
+        return
+    with _progress(verbose) as (on_progress, on_result):
         report = run.prove(
             chosen,
             world=world,
@@ -148,7 +164,7 @@ def _list(as_json: bool) -> None:
 
 
 @contextlib.contextmanager
-def _progress(verbose: bool, as_json: bool) -> Iterator[tuple[OnProgress | None, Callable[[Result], None] | None]]:
+def _progress(verbose: bool) -> Iterator[tuple[OnProgress | None, Callable[[Result], None] | None]]:
     """A bar on a terminal; with ``verbose`` a line for each obligation; else nothing."""
 
     def line(result: Result) -> None:
@@ -218,6 +234,30 @@ def _explanation(result: Result) -> str | None:
     directory.mkdir(parents=True, exist_ok=True)
     text: str = explain(the_kernel, result.function, result.name, directory).text()
     return text
+
+
+def _try_mutants(world: World, chosen: list[str], count: int, workers: int, verbose: bool, as_json: bool) -> None:
+    """Plant faults; those that no obligation notices, and that are not known to mean the same, make the exit code 1."""
+    from tessera.proof.mutant_runs import Tried, run_mutants
+
+    def tell(one: Tried) -> None:
+        if verbose:
+            by = f", by {one.by}" if one.by else ""
+            output.say(f"  {one.outcome:<11}{one.mutant.key}{by}")
+
+    report = run_mutants(chosen, count, workers, tell, world=world)
+    told = report.data()
+    for one in told["survived"]:
+        output.say(f"{one['file']}:{one['line']}: not noticed ({one['outcome']}): {one['change']}")
+    output.say(
+        f"{told['refuted']} of {report.counted} mutants refuted ({report.share:.1%}), {len(told['equivalent'])} more "
+        f"are equivalent, {told['unreadable']} are no code; {told['seconds']} s"
+    )
+    ok = not told["survived"]
+    if as_json:
+        output.emit_json({"ok": ok, **told})
+    if not ok:
+        raise typer.Exit(1)
 
 
 def _compare(current: Ledger, tried: list[str] | None) -> list[str]:
