@@ -11,8 +11,24 @@ from __future__ import annotations
 
 from tessera.abi.configuration import configuration
 from tessera.kernel.layout import Refill, SchedContext
+from tessera.kernel.refill_ring import LATEST_REFILL, has_place, is_next, is_place
 from tessera.kernel.state import kernel
-from tessera.lang import address_of, at, compiled, decreases, ensures, max, min, requires, size_of, u64
+from tessera.lang import (
+    address_of,
+    at,
+    compiled,
+    decreases,
+    ensures,
+    ghost,
+    loop_invariant,
+    max,
+    min,
+    modifies,
+    requires,
+    size_of,
+    u64,
+    without_invariants,
+)
 
 # No overrun delays a refill further than this at once, so that times never leave the word.
 LONGEST_DELAY = 1 << 62
@@ -21,6 +37,9 @@ LONGEST_DELAY = 1 << 62
 @compiled
 def refill_at(context: SchedContext, index: u64) -> Refill:
     """A place in the ring, which goes on behind the struct."""
+    without_invariants()
+    requires(has_place(context, index))
+    ensures(lambda result: is_place(result, context, index))
     return at(Refill, address_of(context.refills[0]) + index * size_of(Refill))
 
 
@@ -39,6 +58,10 @@ def tail(context: SchedContext) -> Refill:
 @compiled
 def next_index(context: SchedContext, index: u64) -> u64:
     """The place behind another one in the ring."""
+    without_invariants()
+    requires(index < context.refill_limit)
+    ensures(lambda result: result < context.refill_limit)
+    ensures(lambda result: result == index + 1 or (result == 0 and index + 1 == context.refill_limit))
     following = index + 1
     return u64(0) if following == context.refill_limit else following
 
@@ -78,6 +101,14 @@ def is_sufficient(context: SchedContext, usage: u64) -> bool:
     """Whether the first refill lasts for a kernel entry and exit after ``usage`` ticks are taken off it."""
     amount = head(context).amount
     return usage <= amount and amount - usage >= configuration.min_budget_ticks
+
+
+@compiled
+def head_time(context: SchedContext) -> u64:
+    """When the first refill is available."""
+    requires(is_active(context))
+    ensures(lambda result: result <= LATEST_REFILL)
+    return head(context).time
 
 
 @compiled
@@ -154,6 +185,8 @@ def drop_head(context: SchedContext) -> None:
     """Take the first refill out of the ring."""
     requires(not is_single(context))
     context.refill_head = next_index(context, context.refill_head)
+    with ghost:
+        context.first = head(context)
 
 
 @compiled
@@ -227,26 +260,34 @@ def unblock(context: SchedContext) -> None:
 
     Refills that are available one right after the other become one. (seL4: refill_unblock_check.)
     """
+    requires(is_active(context))
     if is_round_robin(context) or not is_ready(context):
         return
     kernel.reprogram = True
     first = head(context)
     # A refill that may be used a little too early keeps its time.
-    first.time = max(first.time, kernel.now)
+    available = max(first.time, kernel.now)
     while not is_single(context):
+        loop_invariant(first is head(context) and first.time <= available)
         # Each turn drops a refill.
         decreases(context.budget - first.amount)
         following = refill_at(context, next_index(context, context.refill_head))
-        if following.time > first.time + first.amount:
-            return
-        following.time = first.time
+        with ghost:
+            assert is_next(first, following)
+        if following.time > available + first.amount:
+            break
+        following.time -= first.amount
         following.amount += first.amount
+        with ghost:
+            following.offset = first.offset
         drop_head(context)
         first = following
+    first.time = available
 
 
 @compiled
 def unblock_sporadic(context: SchedContext | None) -> None:
     """A thread with this context wakes up: a sporadic server's time counts from now. The context in use goes on."""
+    modifies(SchedContext.refill_head, SchedContext.first, Refill.time, Refill.amount, Refill.offset, kernel.reprogram)
     if context is not None and context.sporadic and is_active(context) and context is not kernel.current_context:
         unblock(context)

@@ -225,6 +225,11 @@ class Refill:
     time: u64
     amount: u64
 
+    # Whose ring it is a place of, and which one; what all refills before it amount to, while it is in use.
+    owner: SchedContext | None = ghost_field()
+    index: u64 = ghost_field()
+    offset: integer = ghost_field()
+
 
 # The refills of the smallest scheduling context; a larger one has more behind them.
 MIN_REFILLS = 2
@@ -253,6 +258,11 @@ class SchedContext:
     refill_head: u64
     refill_tail: u64
     refills: Array[Refill] = array(MIN_REFILLS)
+
+    # The refills that the object has room for; the first and the last one in use.
+    capacity: u64 = ghost_field()
+    first: Refill | None = ghost_field()
+    last: Refill | None = ghost_field()
 
 
 @struct(size=4096)

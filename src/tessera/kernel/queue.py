@@ -213,16 +213,17 @@ def release_time(tcb: Tcb) -> u64:
     """When the first refill of a thread's scheduling context is available."""
     context = tcb.scheduling_context
     assert context is not None
-    return budget.head(context).time
+    return budget.head_time(context)
 
 
 @compiled
 def insert_release(tcb: Tcb, context: SchedContext) -> None:
     """Let a thread wait for the first refill of its ``context``, behind those whose time comes no later."""
     requires(not is_queued(tcb) and can_be_queued(tcb) and tcb is not kernel.candidate)
+    requires(tcb.scheduling_context is context)
     modifies(tcb.in_release_queue, tcb.position, Tcb.queue_next, Tcb.queue_previous, kernel.release_head)
     ensures(lambda: tcb.in_release_queue)
-    time = budget.head(context).time
+    time = budget.head_time(context)
     before: Tcb | None = None
     after = kernel.release_head
     # Bounded by the threads that wait for a refill.

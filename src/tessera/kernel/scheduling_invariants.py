@@ -238,15 +238,17 @@ def context_is_aligned(context: SchedContext) -> bool:
     return address_of(context) & 15 == 0
 
 
-# Proofs use kernel.scheduling_queues instead of the first five; the others have loops.
+# Proofs use kernel.scheduling_queues and kernel.refill_ring instead, without walks.
 EXECUTED_ONLY = (
     neighbours_agree,
     ready_queue_knows_its_ends,
     bitmap_is_exact,
     ready_queue_begins_with_a_ready_thread,
     release_queue_is_sorted,
+    ring_is_inside,
     refills_are_the_budget,
     refills_do_not_overlap,
+    refills_lie_within_a_period,
 )
 AT_EXIT = (
     ready_thread_can_run,

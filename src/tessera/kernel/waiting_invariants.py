@@ -17,8 +17,8 @@ from tessera.kernel.layout import (
     Tcb,
     ThreadState,
 )
-from tessera.kernel.waiting import wait_together
 from tessera.kernel.state import kernel
+from tessera.kernel.waiting import wait_together
 from tessera.lang import compiled, invariant, live, trigger
 
 
