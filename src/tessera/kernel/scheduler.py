@@ -222,6 +222,7 @@ def next_domain() -> None:
 @compiled
 def start_domain_schedule(index: u64) -> None:
     """Let the domain schedule begin at this entry, at once."""
+    requires(index < configuration.profile.domain_schedule_entries)
     kernel.domain_start = index
     # Behind the last entry, so that the next one is the start.
     kernel.domain_index = configuration.profile.domain_schedule_entries - 1
@@ -239,6 +240,10 @@ def switch_to(tcb: Tcb) -> None:
 @compiled
 def choose_thread() -> None:
     """The first thread of the highest priority in the current domain runs; the idle thread if there is none."""
+    requires(kernel.candidate is None)
+    modifies(kernel.current, kernel.current_domain, kernel.domain_index, kernel.domain_time, kernel.work_units)
+    modifies(kernel.reprogram, Tcb.in_ready_queue, Tcb.queue_next, Tcb.queue_previous, DomainQueues, ReadyQueue)
+    ensures(lambda: kernel.current is kernel.idle or can_be_queued(kernel.current))
     if kernel.domain_time == 0:
         next_domain()
     domain = kernel.current_domain
@@ -256,6 +261,12 @@ def consider_candidate(candidate: Tcb, was_running: bool) -> None:
 
     A candidate that is above the current thread is above all others, for the current one was chosen before them.
     """
+    requires(kernel.candidate is None and can_be_queued(candidate) and not candidate.in_release_queue)
+    modifies(kernel.current, kernel.current_domain, kernel.domain_index, kernel.domain_time, kernel.work_units)
+    modifies(
+        kernel.reprogram, Tcb.in_ready_queue, Tcb.position, Tcb.queue_next, Tcb.queue_previous, DomainQueues, ReadyQueue
+    )
+    ensures(lambda: kernel.current is kernel.idle or can_be_queued(kernel.current))
     current = kernel.current
     if (current is kernel.idle or candidate.priority < current.priority) and queue.has_ready_above(
         kernel.current_domain, candidate.priority
@@ -272,17 +283,19 @@ def consider_candidate(candidate: Tcb, was_running: bool) -> None:
 @compiled
 def change_thread() -> None:
     """Do what the handlers decided; the current thread goes to the others if it could go on."""
+    ensures(lambda: kernel.action == SchedulerAction.RESUME_CURRENT and kernel.candidate is None)
+    ensures(lambda: kernel.current is kernel.idle or can_be_queued(kernel.current))
     current = kernel.current
     was_running = is_schedulable(current)
     if was_running:
         enqueue(current)
     candidate = kernel.candidate
-    if kernel.action == SchedulerAction.SWITCH_TO_CANDIDATE and candidate is not None:
+    kernel.action = SchedulerAction.RESUME_CURRENT
+    kernel.candidate = None
+    if candidate is not None:
         consider_candidate(candidate, was_running)
     else:
         choose_thread()
-    kernel.action = SchedulerAction.RESUME_CURRENT
-    kernel.candidate = None
 
 
 @compiled

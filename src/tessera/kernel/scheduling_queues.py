@@ -120,6 +120,22 @@ def scheduler_state_is_live() -> bool:
 
 
 @invariant
+def domain_schedule_is_inside() -> bool:
+    """The present and the first entry of the domain schedule are among those that there are."""
+    entries = u64(configuration.profile.domain_schedule_entries)
+    return kernel.domain_index < entries and kernel.domain_start < entries
+
+
+@invariant
+def schedule_has_domains(entry: u64) -> bool:
+    """Each entry of the domain schedule names a domain."""
+    trigger(kernel.domain_schedule[entry].domain)
+    if entry >= configuration.profile.domain_schedule_entries:
+        return True
+    return kernel.domain_schedule[entry].domain < configuration.profile.domains
+
+
+@invariant
 def next_is_behind(tcb: Tcb) -> bool:
     """The next thread is in the same queue, behind this one, and knows it."""
     trigger(tcb.queue_next)
