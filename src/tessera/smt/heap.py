@@ -253,6 +253,10 @@ def merge_states(states: list[tuple[State, Value]], common: int) -> tuple[State,
     states = [one for one in states if not one[0].dead] or states[:1]
     if len(states) == 1:
         return states[0]
+    # What was learnt before they really part is known on all of them.
+    shortest = min(len(state.facts) for state, _ in states)
+    while common < shortest and all(state.facts[common] is states[0][0].facts[common] for state, _ in states):
+        common += 1
     guards = [terms.conjunction([f.term for f in state.facts[common:] if f.branch]) for state, _ in states]
     result, value = states[-1][0].copy(), states[-1][1]
     for (state, one), guard in reversed(list(zip(states[:-1], guards[:-1], strict=True))):
@@ -268,12 +272,13 @@ def merge_states(states: list[tuple[State, Value]], common: int) -> tuple[State,
     facts = list(states[0][0].facts[:common])
     # Some path was taken; branches before `common` are facts of the whole.
     facts.append(Fact(terms.disjunction(guards), branch=True))
-    seen: set[int] = set()
+    known: dict[int, tuple[Fact, list[Term]]] = {}
     for (state, _), guard in zip(states, guards, strict=True):
         for fact in state.facts[common:]:
-            if not fact.branch and fact.term.get_id() not in seen:
-                seen.add(fact.term.get_id())
-                facts.append(Fact(terms.implication(guard, fact.term), False, fact.invariant))
+            if not fact.branch:
+                known.setdefault(fact.term.get_id(), (fact, []))[1].append(guard)
+    for fact, where in known.values():
+        facts.append(Fact(terms.implication(terms.disjunction(where), fact.term), False, fact.invariant))
     result.facts = facts
     return result, value
 
