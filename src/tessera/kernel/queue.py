@@ -17,6 +17,7 @@ from tessera.kernel.scheduling_queues import (
     is_ready_above,
     is_ready_in,
     is_ready_queue,
+    is_unmarked_above,
     ready_queue_at,
 )
 from tessera.kernel.state import PRIORITIES, DomainQueues, ReadyQueue, kernel
@@ -186,7 +187,10 @@ def highest_priority(domain: u64) -> u64:
     ensures(lambda result: forall(Tcb, lambda tcb: not is_ready_above(tcb, domain, result)))
     queues = kernel.domains[domain]
     word = highest_of_four(queues.summary)
-    return (word << 6) + highest_bit(queues.occupied[word])
+    found = (word << 6) + highest_bit(queues.occupied[word])
+    with ghost:
+        assert queues.summary == 0 or forall(u64, lambda other: is_unmarked_above(domain, found, other))
+    return found
 
 
 @compiled
@@ -196,7 +200,10 @@ def has_ready_above(domain: u64, priority: u64) -> bool:
     ensures(lambda result: implies(not result, forall(Tcb, lambda tcb: not is_ready_above(tcb, domain, priority))))
     queues = kernel.domains[domain]
     word = priority >> 6
-    return (queues.summary >> word) >> 1 != 0 or (queues.occupied[word] >> (priority & 63)) >> 1 != 0
+    above = (queues.summary >> word) >> 1 != 0 or (queues.occupied[word] >> (priority & 63)) >> 1 != 0
+    with ghost:
+        assert above or forall(u64, lambda other: is_unmarked_above(domain, priority, other))
+    return above
 
 
 @compiled

@@ -221,6 +221,13 @@ def marked_queue_has_threads(domain: u64, priority: u64) -> bool:
     return queue.marked == (queue.head is not None)
 
 
+@specification
+def is_unmarked_above(domain: u64, limit: u64, priority: u64) -> bool:
+    """Whether a priority is no higher than a limit, or has no ready thread by its mark."""
+    trigger(ready_queue_at(domain, priority).marked)
+    return priority <= limit or not is_ready_queue(domain, priority) or not ready_queue_at(domain, priority).marked
+
+
 @invariant
 def bitmap_marks_queues(domain: u64, priority: u64) -> bool:
     """A bit is set for each marked ready queue."""
