@@ -20,27 +20,27 @@ from tessera.lang import (
 
 
 @struct
-class Node:
+class ExampleNode:
     value: u64
-    next: Node | None
+    next: ExampleNode | None
 
 
 @struct
-class Counter:
+class ExampleCounter:
     number: u64
 
 
-counter = static(Counter)
+counter = static(ExampleCounter)
 
 
 @invariant
-def values_are_small(x: Node) -> bool:
+def values_are_small(x: ExampleNode) -> bool:
     trigger(x.value)
     return x.value < 1000
 
 
 @invariant
-def next_is_live(x: Node) -> bool:
+def next_is_live(x: ExampleNode) -> bool:
     trigger(x.next)
     return x.next is None or live(x.next)
 
@@ -56,32 +56,32 @@ def twice(value: u64) -> u64:
 
 
 @compiled
-def bounded(x: Node, bound: u64) -> u64:
+def bounded(x: ExampleNode, bound: u64) -> u64:
     ensures(lambda result: result < bound or result == 0)
     return x.value if x.value < bound else u64(0)
 
 
 @compiled
-def double(x: Node) -> u64:
+def double(x: ExampleNode) -> u64:
     ensures(lambda result: result < 2 * limit())
     return twice(x.value)
 
 
 @compiled
-def store(x: Node, value: u64) -> None:
+def store(x: ExampleNode, value: u64) -> None:
     requires(value < 1000)
     modifies(x.value)
     x.value = value
 
 
 @compiled
-def halve(x: Node) -> None:
+def halve(x: ExampleNode) -> None:
     store(x, x.value // 2)
     counter.number = bounded(x, u64(7))
 
 
 @compiled
-def wrong(x: Node, value: u64) -> u64:
+def wrong(x: ExampleNode, value: u64) -> u64:
     ensures(lambda result: result > value)
     x.value = value
     return value + 1
