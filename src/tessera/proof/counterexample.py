@@ -23,6 +23,7 @@ from tessera.abi.configuration import configuration
 from tessera.lang.contracts import ContractError
 from tessera.lang.diagnostics import Diagnostic, Location
 from tessera.lang.words import RULES, Violation
+from tessera.proof.claims import relative
 from tessera.proof.replay import Broken, SmallState
 from tessera.proof.script import Script
 from tessera.proof.search import Model, search
@@ -83,7 +84,7 @@ class Explanation:
 
     def text(self) -> str:
         """The explanation, as lines."""
-        lines = [f"{self.file}:{self.line}: {self.rule}: {self.meaning}", f"    {self.source}"]
+        lines = [f"{relative(self.file)}:{self.line}: {self.rule}: {self.meaning}", f"    {self.source}"]
         if self.objects or self.arguments:
             lines.append("  counterexample:" if self.validated else "  a state that the solver proposes:")
             lines += [f"    {line}" for line in (*self.objects, *self.arguments)]
@@ -134,7 +135,8 @@ def explain_obligation(
     found = Explanation(obligation.name, obligation.file, obligation.line, source, obligation.rule, meaning)
     end = time.monotonic() + seconds
     best: tuple[Model, Run, str] | None = None
-    extra: set[str] = set()
+    # Invariants that are a part of the question; others join when a state breaks them.
+    extra = {obligation.text.partition(" ")[0]} if obligation.rule == "invariant" else set()
     for model in search(reading, obligation, extra, end):
         text = Script(reading, obligation, model).text()
         run = run_test(text, reading)
@@ -156,18 +158,23 @@ def run_test(text: str, reading: Reading) -> Run:
     name = "<counterexample>"
     scope: dict[str, Any] = {"__name__": "counterexample"}
     lines: list[int] = []
-    steps = 0
+    steps, inside = 0, 0
     code = reading.function.info.function.__code__
 
     def on_line(frame: Any, event: str, argument: Any) -> Any:
+        nonlocal inside
         if event == "line":
             lines.append(frame.f_lineno)
+        elif event == "return":
+            inside -= 1
         return on_line
 
     def on_call(frame: Any, event: str, argument: Any) -> Any:
-        nonlocal steps
-        steps += 1
+        nonlocal steps, inside
+        inside += frame.f_code is code
+        steps += inside > 0
         if steps > STEP_LIMIT:
+            steps = 0
             raise TooManySteps(f"more than {STEP_LIMIT} calls")
         return on_line if frame.f_code is code else None
 

@@ -20,14 +20,12 @@ import z3
 from tessera.lang.types import NAMED
 from tessera.proof.choices import Choice, Scalar, chosen, is_symbolic, joined, key_of, negated
 from tessera.proof.forms import NUMBER, PARTS_OF_ONE, QUANTIFIER, VARIABLE, Form, form_of
-from tessera.proof.small_state import Universe, chosen_elements
+from tessera.proof.small_state import WORDS, Universe, chosen_elements
 from tessera.proof.unknowns import Unknowns
 from tessera.smt import terms, values
 from tessera.smt.algebra import PREFIX
 from tessera.smt.heap import SYMBOLS, Key
 
-# Values that words are tried for where a formula speaks of all words.
-SMALL_WORDS = (0, 1, 2)
 # More instances than this of one formula are not written out.
 MAX_INSTANCES = 20_000
 
@@ -354,7 +352,7 @@ class Table(Unknowns):
         chosen: dict[Any, Scalar] = {address: address for address in addresses}
         chosen.update(indexes)
         if not addresses:
-            words: list[Scalar] = [*SMALL_WORDS, *([] if used else self.words)]
+            words: list[Scalar] = [*WORDS, *([] if used else self.words)]
             chosen.update((key_of(word), word) for word in words)
         return list(chosen.values())
 

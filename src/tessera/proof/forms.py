@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,7 +37,7 @@ class Form:
         """Of a quantifier: the functions that a variable is an argument of, with its position."""
         if variable not in self._uses:
             found: dict[tuple[str, int], None] = {}
-            for one in _below(self.children[0]):
+            for one in below([self.children[0]]):
                 if one.kind == z3.Z3_OP_UNINTERPRETED:
                     for position, child in enumerate(one.children):
                         if child.kind == VARIABLE and child.number == variable:
@@ -46,9 +46,10 @@ class Form:
         return self._uses[variable]
 
 
-def _below(form: Form) -> Iterator[Form]:
+def below(roots: Iterable[Form]) -> Iterator[Form]:
+    """Every form at or below some, once."""
+    todo = list(roots)
     seen: set[Form] = set()
-    todo = [form]
     while todo:
         one = todo.pop()
         if one not in seen:

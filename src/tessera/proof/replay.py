@@ -25,11 +25,9 @@ from tessera.lang.memory import MEMORY_BASE, STATICS, Memory, static_size
 from tessera.lang.structs import at, reference
 from tessera.lang.types import OptionalReference, is_enum, is_packed, is_struct, is_word
 from tessera.lang.words import Violation
-from tessera.proof.small_state import contains, inner_structs, parts_of
+from tessera.proof.small_state import WORDS, contains, inner_structs, parts_of
 
 T = TypeVar("T")
-# What formulas about all words are tried for.
-WORDS = (0, 1, 2, 3, 63, 64, 255)
 ROOM = 1 << 16
 
 
@@ -177,7 +175,7 @@ class SmallState:
 
     def for_all(self, type_: Any, predicate: Callable[[Any], bool]) -> bool:
         """Whether a predicate holds for the objects of the state, or for some values of a word."""
-        return all(predicate(value) for value in self.values(type_))
+        return all(_true(predicate, value, unknown=True) for value in self.values(type_))
 
     # What holds
 

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -16,14 +17,13 @@ from tessera.ir.values import component_types
 from tessera.lang.types import NAMED, RATIONAL, OptionalReference, is_struct
 from tessera.proof.choices import Scalar, is_symbolic
 from tessera.proof.finite import Table, TooLarge
-from tessera.proof.forms import PARTS_OF_ONE
+from tessera.proof.forms import NUMBER, PARTS_OF_ONE, Form, below, form_of
 from tessera.proof.small_state import Universe, make_universe
 from tessera.proof.unknowns import Cell
 from tessera.smt import terms, values
 from tessera.smt.algebra import PREFIX
 from tessera.smt.heap import SYMBOLS
-from tessera.smt.session import Obligation, Session, subterms
-from tessera.smt.text import maps_in
+from tessera.smt.session import Obligation
 from tessera.smt.values import PackedValue
 from tessera.smt.verify import Reading
 
@@ -33,8 +33,8 @@ SIZES = (
     (1, False, True),
     (2, False, True),
     (3, False, True),
-    (2, False, False),
     (4, False, True),
+    (2, False, False),
     (1, True, True),
     (3, False, False),
     (2, True, True),
@@ -43,7 +43,7 @@ SIZES = (
 # Contents of the state are made plain in the order of their ranks, the query's own constants last.
 SOLVER_LIMIT = 10_000
 LAST_RANK = 4
-PLAIN_LIMIT, PLAIN_STEP = 8.0, 1500
+PLAIN_LIMIT, PLAIN_STEP = 4.0, 800
 
 
 @dataclass
@@ -56,86 +56,76 @@ class Model:
     arguments: dict[str, Any]
 
 
-@dataclass
-class Formulas:
-    """An obligation's parts: the path, the negated goal, and the invariants chosen."""
-
-    plain: list[Any]
-    negated: Any
-    invariants: list[Any]
-    about_constants: list[Any] = field(default_factory=list)
-
-    def all(self) -> list[Any]:
-        """Everything in the order in which it should be read: what is certain first."""
-        return [*self.plain, self.negated, *self.about_constants, *self.invariants]
-
-
-def formulas_of(session: Session, obligation: Obligation, extra: set[str]) -> Formulas:
-    """What must hold together in a state where the obligation fails.
-
-    Of the invariants those that speak of fields in question, and those named in ``extra``.
-    """
-    plain = [fact.term for fact in obligation.facts if not fact.invariant]
-    negated = terms.negation(obligation.goal)
-    about = maps_in(negated).union(*(maps_in(one) for one in plain if not z3.is_quantifier(one)))
-    chosen = [
-        fact.term
-        for fact in obligation.facts
-        if fact.invariant and (fact.invariant in extra or maps_in(fact.term) & about)
-    ]
-    found = Formulas(plain, negated, chosen)
-    done: set[int] = set()
-    todo = list(subterms(found.all()))
-    while todo:
-        new = []
-        for term in todo:
-            known = session.of_constants.get(term.get_id())
-            if known is not None and term.get_id() not in done:
-                done.add(term.get_id())
-                new += known[1]
-        found.about_constants += new
-        todo = list(subterms(new))
-    return found
-
-
 class Search:
-    """One universe, one set of formulas; :meth:`models` gives states until there are no more."""
+    """One universe; :meth:`models` gives states until there are no more.
 
-    def __init__(self, reading: Reading, formulas: Formulas, size: tuple[int, bool, bool], end: float) -> None:
+    A state need not satisfy the entry's invariants, but those that were asked for: most never matter, and a state is
+    run in any case, which shows the ones that it breaks.
+    """
+
+    def __init__(self, reading: Reading, obligation: Obligation, size: tuple[int, bool, bool], end: float) -> None:
         count, deep, small = size
-        self.reading = reading
-        self.end = end
-        every = list(subterms(formulas.all()))
-        near = _structs(subterms([*formulas.plain, formulas.negated]))
+        self.reading, self.end = reading, end
+        plain = [fact.term for fact in obligation.facts if not fact.invariant]
+        self.invariants = [fact for fact in obligation.facts if fact.invariant]
+        self.known: set[str] = set()
+        self.said: set[int] = set()
+        negated = terms.negation(obligation.goal)
+        near_forms = [form_of(one) for one in (*plain, negated)]
+        about = _labels(near_forms)
+        later = [fact for fact in self.invariants if _is_later(form_of(fact.term))]
+        self.always = [fact.term for fact in later if _labels([form_of(fact.term)]) & about]
+        every = list(below([*near_forms, *(form_of(fact.term) for fact in self.invariants)]))
+        near = {label.partition(".")[0] for label in about}
         near |= {target for _, type_ in reading.function.parameters for target in _targets(type_)}
-        counts = {name: count if name in near else 1 for name in near | _structs(every)}
-        wanted = {
-            one.decl().name()
-            for one in subterms([*formulas.plain, formulas.negated])
-            if z3.is_const(one) and one.decl().name().startswith("static.")
-        }
+        near |= {target for name in near for target in _referred(NAMED[name])}
+        far = {SYMBOLS[one.name].struct for one in every if one.name in SYMBOLS}
+        counts = {name: count if name in near else 1 for name in near | far}
+        wanted = {one.name for one in below(near_forms) if one.name.startswith("static.")}
         self.universe = make_universe(reading.session.objects, counts, deep, wanted)
         self.table = Table(self.universe, any(_is_wide(one) for one in every), small, end)
-        known = reading.session.of_constants
-        self.table.known_words = {
-            one.decl().name() for one in every if z3.is_const(one) and one.sort() == terms.INT and one.get_id() in known
-        }
+        self.table.known_words = {term.decl().name() for term, _ in reading.session.of_constants.values()}
         self._find_references(every)
         self._name_arguments()
-        assertions = [self.table.truth(one) for one in formulas.all() if not self.table.define(one)]
         self.solver = z3.SolverFor("QF_BV")
-        self.solver.add(*assertions, *self.table.constraints)
+        self._say([*plain, negated, *self.always])
 
-    def _find_references(self, every: list[Any]) -> None:
+    def _say(self, formulas: list[Any]) -> None:
+        """Assert formulas, with what types say of the constants in them."""
+        known = {term.decl().name(): (term, facts) for term, facts in self.reading.session.of_constants.values()}
+        assertions = []
+        todo = list(formulas)
+        while todo:
+            formula = todo.pop(0)
+            if formula.get_id() in self.said:
+                continue
+            self.said.add(formula.get_id())
+            form = form_of(formula)
+            for one in below([form]):
+                if one.name in known and not one.children:
+                    todo += known[one.name][1]
+            if not self.table.define(formula):
+                assertions.append(self.table.truth(formula))
+        self.solver.add(*assertions, *self.table.constraints)
+        self.table.constraints.clear()
+
+    def ask(self, names: set[str]) -> bool:
+        """Ask for invariants by name; false if they were asked for already."""
+        new = names - self.known
+        self.known |= new
+        self._say([fact.term for fact in self.invariants if fact.invariant in new])
+        return bool(new)
+
+    def _find_references(self, every: list[Form]) -> None:
         """The constants that memory is read at are references."""
         for one in every:
-            key = SYMBOLS.get(one.decl().name()) if z3.is_app(one) else None
+            key = SYMBOLS.get(one.name)
             if key is None:
                 continue
             count = key.arity if self.universe.elements(key) is None else key.arity - 1
-            for child in one.children()[:count]:
-                if z3.is_const(child) and child.decl().kind() == z3.Z3_OP_UNINTERPRETED:
-                    self.table.refers.setdefault(child.decl().name(), set()).add(key.struct)
+            for child in one.children[:count]:
+                if child.kind == z3.Z3_OP_UNINTERPRETED and not child.children:
+                    self.table.refers.setdefault(child.name, set()).add(key.struct)
 
     def _name_arguments(self) -> None:
         words = []
@@ -147,14 +137,22 @@ class Search:
                         words.append(value)
         self.table.words = words
 
-    def models(self, attempts: int) -> Iterator[Model]:
-        """At most so many states that differ in their objects, references or arguments."""
-        for _ in range(attempts):
+    def models(self, extra: set[str], attempts: int) -> Iterator[Model]:
+        """States until there are no more, or so many did not help.
+
+        The caller adds the invariants that a state breaks to ``extra``; otherwise the next state differs from it in
+        its objects, references or arguments.
+        """
+        self.ask(extra)
+        while attempts:
             self.solver.set("timeout", max(1, min(SOLVER_LIMIT, int(1000 * (self.end - time.monotonic())))))
             if self.solver.check() != z3.sat:
                 return
             model = self._plain(self.solver.model())
             yield self._read(model)
+            if self.ask(extra):
+                continue
+            attempts -= 1
             places = [self.table.expression(one) for one in self._skeleton()]
             if not places:
                 return
@@ -240,17 +238,11 @@ def search(reading: Reading, obligation: Obligation, extra: set[str], end: float
     The caller adds to ``extra`` the invariants that a state breaks; they are then a part of the question.
     """
     for size in SIZES:
-        known = -1
-        while known != len(extra) and time.monotonic() < end:
-            known = len(extra)
-            try:
-                one = Search(reading, formulas_of(reading.session, obligation, extra), size, end)
-            except TooLarge:
-                break
-            for model in one.models(4):
-                yield model
-                if len(extra) != known:
-                    break
+        if time.monotonic() > end:
+            return
+        # A universe that is too large, or what has no finite form: another one may do.
+        with contextlib.suppress(TooLarge, NotImplementedError):
+            yield from Search(reading, obligation, size, end).models(extra, 4)
 
 
 def _rank(cell: Cell) -> int:
@@ -310,19 +302,24 @@ def _targets(type_: Any) -> set[str]:
     return {type_.__name__} if is_struct(type_) else set()
 
 
-def _structs(every: Any) -> set[str]:
-    return {
-        SYMBOLS[one.decl().name()].struct
-        for one in every
-        if z3.is_app(one) and one.decl().name() in SYMBOLS and SYMBOLS[one.decl().name()].struct in NAMED
-    }
+def _referred(struct: Any) -> set[str]:
+    """The structs that fields of a struct refer to: there may be one for each object."""
+    return set().union(*(_targets(one.type) for one in struct.__struct__.layout().fields.values()))
 
 
-def _is_wide(term: Any) -> bool:
-    if z3.is_int_value(term):
-        return abs(int(term.as_long())) >= 1 << 66
-    if not z3.is_app(term):
-        return False
-    if z3.is_mul(term):
-        return sum(not z3.is_int_value(child) for child in term.children()) > 1
-    return term.decl().name() in (f"{PREFIX}scale", f"{PREFIX}pow2", f"{PREFIX}low")
+def _labels(forms: list[Form]) -> set[str]:
+    """The fields that formulas speak of."""
+    return {SYMBOLS[one.name].label for one in below(forms) if one.name in SYMBOLS}
+
+
+def _is_later(form: Form) -> bool:
+    """Whether a formula speaks of another state than the one at entry."""
+    return any(one.name in SYMBOLS and one.name != SYMBOLS[one.name].label for one in below([form]))
+
+
+def _is_wide(form: Form) -> bool:
+    if form.kind == NUMBER:
+        return abs(form.number) >= 1 << 66
+    if form.kind == z3.Z3_OP_MUL:
+        return sum(child.kind != NUMBER for child in form.children) > 1
+    return form.name in (f"{PREFIX}scale", f"{PREFIX}pow2", f"{PREFIX}low")

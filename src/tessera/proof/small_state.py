@@ -18,6 +18,8 @@ from tessera.lang.types import NAMED, ArrayType
 from tessera.smt.heap import Key
 from tessera.smt.objects import Objects
 
+# What formulas about all words are tried for.
+WORDS = (0, 1, 2, 3, 63, 64, 255)
 # Arrays up to this length are considered whole.
 WHOLE_ARRAY = 4
 # Where objects begin that are not static: behind the statics of whatever else is imported when the test is run.
