@@ -104,7 +104,7 @@ ALL = {"values_are_small", "next_is_live", "limit", "twice", "bounded", "double"
         ("    modifies(x.value)\n", "", {"store", "halve"}),
         ("return u64(1000)", "return u64(1001)", {"limit", "double"}),
         ("x.value // 2)", "x.value // 2)  # a comment", {"halve"}),
-        ("counter = static(Counter)\n", "# a comment\ncounter = static(Counter)\n", set()),
+        ("counter = static(", "# a comment\ncounter = static(", set()),
         ("x.value < 1000", "x.value < 1001", ALL),
         ("    number: u64\n", "    number: u64\n    more: u64\n", ALL),
     ],
