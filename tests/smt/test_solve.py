@@ -131,7 +131,7 @@ def test_answers_are_kept_by_content(tmp_path: Path) -> None:
 
 def test_the_same_text_is_asked_once(portfolio: Portfolio) -> None:
     first, second = portfolio.run([Query("one", TRUE["bits"], "bits"), Query("two", TRUE["bits"], "bits")])
-    assert (first.name, second.name) == ("one", "two") and first.seconds == second.seconds > 0
+    assert (first.name, second.name) == ("one", "two") and first.seconds > second.seconds == 0
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"status": "proved", "key": "another"}', '{"status": "proved"}'])

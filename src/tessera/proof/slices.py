@@ -12,6 +12,7 @@ from typing import Literal
 import z3
 
 from tessera.smt import terms
+from tessera.smt.opaque import is_opaque
 from tessera.smt.session import Obligation, Session
 from tessera.smt.solve import Kind, Query
 from tessera.smt.text import maps_in, text_of
@@ -31,7 +32,11 @@ class Round:
     kind: Kind
 
 
+# Most proofs are found at once; what takes longer with few invariants is often found at once with more.
 ROUNDS = (
+    Round("goal", "brief"),
+    Round("path", "brief"),
+    Round("all", "brief"),
     Round("goal", "quick"),
     Round("path", "quick"),
     Round("all", "quick"),
@@ -50,7 +55,9 @@ def query_in(session: Session, obligation: Obligation, asked: Round) -> Query:
         if asked.width == "path":
             about = about.union(*(_fields(term) for term in plain if not z3.is_quantifier(term)))
         chosen = [term for term in chosen if _fields(term) <= about]
-    return replace(text_of(session, obligation.name, [*plain, *chosen, negated]), kind=asked.kind)
+    # What opaque functions are matters where the goal speaks of them; otherwise it is tried last.
+    defined = asked.width == "all" or is_opaque(negated)
+    return replace(text_of(session, obligation.name, [*plain, *chosen, negated], defined), kind=asked.kind)
 
 
 def _fields(term: terms.Term) -> frozenset[str]:

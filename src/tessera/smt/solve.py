@@ -26,7 +26,7 @@ from typing import IO, Literal
 from tessera.smt.cache import Cache, Entry, key_of
 from tessera.smt.worker import STRATEGIES, STRATEGIES_VERSION, Reply, Strategy, versions
 
-Kind = Literal["quantified", "quick", "long", "bits", "ground"]
+Kind = Literal["quantified", "brief", "quick", "long", "bits", "ground"]
 Status = Literal["proved", "refuted", "unknown"]
 
 COMMAND = (sys.executable, "-m", "tessera.smt.worker")
@@ -41,7 +41,7 @@ _ENDS = ("wall limit", "memory limit", "crash")
 class Query:
     """SMT-LIB 2.6 declarations and assertions, without ``set-logic`` and ``check-sat``. Unsatisfiable means proved.
 
-    ``quantified``: with quantifiers and triggers; ``quick`` and ``long``: the same, only short or only longer searches;
+    ``quantified``: with quantifiers and triggers; ``brief``, ``quick``, ``long``: the same, searches of that length;
     ``bits``: QF_BV; ``ground``: integers and arrays, no quantifiers.
     """
 
