@@ -22,12 +22,14 @@ from typing import Any
 from tessera.abi.configuration import configuration
 from tessera.lang.contracts import ContractError
 from tessera.lang.diagnostics import Diagnostic, Location
+from tessera.lang.types import is_packed
 from tessera.lang.words import RULES, Violation
 from tessera.proof.claims import relative
 from tessera.proof.replay import Broken, SmallState
-from tessera.proof.script import Script
+from tessera.proof.script import Script, hardware_results
 from tessera.proof.search import Model, search
 from tessera.proof.witness import Words, contents, is_default, lives, owner, short
+from tessera.smt.reading import has_loop
 from tessera.smt.session import Obligation, World
 from tessera.smt.text import maps_in
 from tessera.smt.verify import Reading, read_function
@@ -252,10 +254,14 @@ def _told(
     validated: bool,
 ) -> Explanation:
     found.validated = validated
-    found.objects = _objects(obligation, model)
     words = Words(model)
     for name, type_ in reading.function.parameters:
         found.arguments.append(f"{name} = {short(words.value(type_, model.arguments[name]))}")
+    for called, results in hardware_results(reading, model, words):
+        found.arguments.append(f"{called.function.__name__}() gives {', then '.join(results)}")
+    if not validated and has_loop(reading.function):
+        found.arguments += _loop_values(reading, model, words)
+    found.objects = _objects(obligation, model, words)
     found.path = _path(reading, run.lines)
     found.outcome = run.message.splitlines()[0] if run.message else "nothing breaks"
     if validated:
@@ -266,12 +272,26 @@ def _told(
     return found
 
 
-def _objects(obligation: Obligation, model: Model) -> list[str]:
-    """The live objects, with the fields that the obligation and its path speak of and that are not zero."""
+def _loop_values(reading: Reading, model: Model, words: Words) -> list[str]:
+    """What the names of the function hold where the proof enters a loop."""
+    found: dict[str, str] = {}
+    parameters = {name for name, _ in reading.function.parameters}
+    for constant, value in model.constants.items():
+        name = constant.partition("!")[0]
+        type_ = reading.function.locals.get(name)
+        if type_ is not None and name not in parameters and not is_packed(type_):
+            found[name] = f"{name} = {short(words.value(type_, value))} (in a loop)"
+    return list(found.values())
+
+
+def _objects(obligation: Obligation, model: Model, words: Words) -> list[str]:
+    """The live objects, with the fields that the obligation and its path speak of and that are not zero.
+
+    Objects without such a field are left out unless something refers to them.
+    """
     labels = maps_in(obligation.goal).union(*(maps_in(fact.term) for fact in obligation.facts if not fact.invariant))
     about = maps_in(obligation.goal)
     shown: dict[str, list[str]] = {}
-    words = Words(model)
     for thing in model.universe.everything():
         if not thing.inner and not thing.static and lives(model, thing):
             shown[f"{thing.text}: {thing.struct.__name__}"] = []
@@ -287,6 +307,8 @@ def _objects(obligation: Obligation, model: Model) -> list[str]:
             if read and not is_default(type_, value):
                 shown.setdefault(head, []).append(f"{name}={short(words.value(type_, value))}")
     dead = [thing for thing in words.referred if not thing.static and not lives(model, thing)]
+    named = {f"{thing.text}: {thing.struct.__name__}" for thing in words.referred}
+    shown = {head: values for head, values in shown.items() if values or head in named}
     lines = [f"{head.replace(': ', ' = ')}({', '.join(values)})" for head, values in shown.items()]
     return [*lines, *(f"{thing.text}: no live {thing.struct.__name__}" for thing in sorted(dead, key=lambda x: x.text))]
 
@@ -326,7 +348,7 @@ def _say_why(found: Explanation, reading: Reading, obligation: Obligation, best:
             for name in reading.session.relies_on
             if name in reading.session.program.functions
         )
-        if obligation.rule.startswith("loop invariant") or obligation.rule == "decreases":
+        if has_loop(reading.function):
             found.notes.append(
                 "the proof of a loop begins in any state that its invariants allow: they may be too weak"
             )

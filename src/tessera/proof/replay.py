@@ -334,10 +334,15 @@ def _info(function: Any) -> FunctionInfo:
 
 
 def _true(function: Callable[..., Any], *arguments: Any, unknown: bool = False) -> bool:
-    """Whether a predicate is true; ``unknown`` is the answer where it cannot be computed."""
+    """Whether a predicate is true; ``unknown`` is the answer where it cannot be computed.
+
+    A reference in a packed value that must not be null but is, is not live either.
+    """
     try:
         return bool(function(*arguments))
-    except (Violation, AttributeError, contracts.ContractError):
+    except Violation as error:
+        return unknown and error.rule != "null"
+    except (AttributeError, contracts.ContractError):
         return unknown
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from tessera.lang.functions import FUNCTIONS, FunctionInfo
 from tessera.lang.types import NAMED, is_packed
 from tessera.proof.search import Model
 from tessera.proof.witness import Words, assignments, lives
-from tessera.smt import values
 from tessera.smt.objects import keys_of
 from tessera.smt.session import Obligation
 from tessera.smt.verify import Reading
@@ -129,22 +129,10 @@ class Script:
 
     def _hardware(self) -> list[str]:
         """What functions outside of the program gave on this path."""
-        found = []
-        for name in sorted(self.reading.session.relies_on):
-            if name in self.reading.session.program.functions or name not in FUNCTIONS:
-                continue
-            info = FUNCTIONS[name]
-            short = name.rpartition(".")[2]
-            given = sorted(
-                (int(match[1]), value)
-                for constant, value in self.model.constants.items()
-                if (match := re.fullmatch(rf"{re.escape(short)}!(\d+)", constant))
-            )
-            if given:
-                result = info.signature()[1]
-                texts = [self.words.value(result, value) for _, value in given]
-                found.append(f"state.hardware({self._named(info)}, {', '.join(texts)})")
-        return found
+        return [
+            f"state.hardware({self._named(info)}, {', '.join(texts)})"
+            for info, texts in hardware_results(self.reading, self.model, self.words)
+        ]
 
     def _before(self) -> list[str]:
         """What is watched while the function runs."""
@@ -226,6 +214,22 @@ class Script:
         return name.partition(".")[0]
 
 
+def hardware_results(reading: Reading, model: Model, words: Words) -> Iterator[tuple[FunctionInfo, list[str]]]:
+    """The functions outside of the program that a path calls, with what they gave in the model, in order."""
+    for name in sorted(reading.session.relies_on):
+        if name in reading.session.program.functions or name not in FUNCTIONS:
+            continue
+        short = re.escape(name.rpartition(".")[2])
+        given = sorted(
+            (int(match[1]), value)
+            for constant, value in model.constants.items()
+            if (match := re.fullmatch(rf"{short}!(\d+)", constant))
+        )
+        if given:
+            result = FUNCTIONS[name].signature()[1]
+            yield FUNCTIONS[name], [words.value(result, value) for _, value in given]
+
+
 class _Earlier(ast.NodeTransformer):
     """``old(e)`` as a read of the state before the call."""
 
@@ -239,6 +243,3 @@ class _Earlier(ast.NodeTransformer):
 
 def _order(name: str) -> int:
     return int(name.rpartition("!")[2])
-
-
-__all__ = ["Script", "values"]
