@@ -121,6 +121,7 @@ def receive(tcb: Tcb, cap: EndpointCap, is_blocking: bool, offered: Reply | None
 
     Without any it waits, or gets badge 0. A caller that still waits with the offered reply object gives up.
     """
+    requires(tcb is kernel.current and waits_for_nothing(tcb) and scheduler.is_runnable(tcb))
     if offered is not None:
         caller = offered.caller
         if caller is not None:

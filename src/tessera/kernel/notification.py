@@ -8,12 +8,15 @@ from tessera.kernel import blocking, budget, schedcontext, scheduler, waiting
 from tessera.kernel.capability import NotificationCap
 from tessera.kernel.layout import Notification, NotificationState, Tcb, ThreadState
 from tessera.kernel.request import Status
-from tessera.lang import compiled, requires, u64
+from tessera.kernel.state import kernel
+from tessera.kernel.waiting import waits_for_nothing
+from tessera.lang import compiled, loop_invariant, requires, u64
 
 
 @compiled
 def wake(tcb: Tcb, notification: Notification, badge: u64) -> None:
     """A running thread, out of its queue, receives a signal; it runs on the notification's context if it has none."""
+    requires(waits_for_nothing(tcb) and tcb is not kernel.current)
     tcb.registers[registers.BADGE] = badge
     schedcontext.lend_for_signal(tcb, notification)
     if scheduler.is_schedulable(tcb):
@@ -24,6 +27,7 @@ def wake(tcb: Tcb, notification: Notification, badge: u64) -> None:
 @compiled
 def signal(notification: Notification, badge: u64) -> None:
     """Deliver the badge to a waiting thread, or to the bound one if it receives from an endpoint; else keep it."""
+    requires(waits_for_nothing(kernel.current))
     match notification.state:
         case NotificationState.WAITING:
             first = notification.head
@@ -46,7 +50,7 @@ def signal(notification: Notification, badge: u64) -> None:
 @compiled
 def take_signals(notification: Notification, tcb: Tcb) -> None:
     """A thread receives the signals that wait."""
-    requires(notification.state == NotificationState.ACTIVE)
+    requires(notification.state == NotificationState.ACTIVE and tcb is not kernel.candidate)
     tcb.registers[registers.BADGE] = notification.signals
     notification.signals = 0
     notification.state = NotificationState.IDLE
@@ -57,6 +61,7 @@ def take_signals(notification: Notification, tcb: Tcb) -> None:
 @compiled
 def receive(tcb: Tcb, cap: NotificationCap, is_blocking: bool) -> None:
     """The current thread takes the signals that wait; without any it waits, or gets badge 0."""
+    requires(tcb is kernel.current and waits_for_nothing(tcb))
     notification = cap.notification
     if notification.state == NotificationState.ACTIVE:
         take_signals(notification, tcb)
@@ -70,14 +75,17 @@ def receive(tcb: Tcb, cap: NotificationCap, is_blocking: bool) -> None:
 @compiled
 def cancel_all(notification: Notification) -> Status:
     """Let all waiting threads start their system calls again. PREEMPTED when it has to go on later."""
+    requires(waits_for_nothing(kernel.current))
     if notification.state != NotificationState.WAITING:
         return Status.OK
     tcb = notification.head
     # Each turn takes a thread out of the queue; preemption points bound the time between two looks for interrupts.
     while tcb is not None:
+        loop_invariant(tcb is notification.head and waits_for_nothing(kernel.current))
         blocking.leave_notification_queue(tcb, ThreadState.RESTART)
         budget.unblock_sporadic(tcb.scheduling_context)
-        scheduler.possible_switch_to(tcb)
+        if scheduler.is_schedulable(tcb):
+            scheduler.possible_switch_to(tcb)
         tcb = notification.head
         if tcb is not None and scheduler.preemption_point():
             scheduler.reschedule_required()

@@ -9,12 +9,14 @@ from tessera.arch import registers
 from tessera.kernel import budget, scheduler
 from tessera.kernel.layout import Notification, SchedContext, Tcb
 from tessera.kernel.state import kernel
-from tessera.lang import compiled, ensures, requires, to_word, u64
+from tessera.kernel.waiting import waits_for_nothing
+from tessera.lang import compiled, ensures, old, requires, to_word, u64
 
 
 @compiled
 def resume(context: SchedContext) -> None:
     """The context's thread can run: if its budget is not available yet, it waits for the refill."""
+    requires(context.tcb is None or context.tcb is not kernel.candidate)
     tcb = context.tcb
     if tcb is None or not scheduler.is_schedulable(tcb):
         return
@@ -53,6 +55,7 @@ def donate(context: SchedContext, to: Tcb) -> None:
     """Hand the context from its thread, if any, to one that has none."""
     requires(to.scheduling_context is None)
     ensures(lambda: to.scheduling_context is context and context.tcb is to)
+    ensures(lambda: kernel.candidate is None or kernel.candidate is old(kernel.candidate))
     giver = context.tcb
     if giver is not None:
         if giver is kernel.candidate:
@@ -99,6 +102,7 @@ def unbind_all(context: SchedContext) -> None:
 @compiled
 def lend_for_signal(tcb: Tcb, notification: Notification) -> None:
     """A thread woken by a signal gets the notification's context, if it has none and that one is free."""
+    requires(tcb is not kernel.candidate)
     if tcb.scheduling_context is not None:
         return
     context = notification.scheduling_context
@@ -110,6 +114,7 @@ def lend_for_signal(tcb: Tcb, notification: Notification) -> None:
 @compiled
 def return_to_notification(tcb: Tcb, notification: Notification) -> None:
     """A thread that waits again gives the notification's context back, so that it is passive."""
+    requires(waits_for_nothing(tcb))
     context = notification.scheduling_context
     if context is not None and tcb.scheduling_context is context:
         tcb.scheduling_context = None
