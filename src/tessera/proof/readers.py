@@ -195,27 +195,27 @@ def _in_copy(world: World, task: Task, connection: Connection) -> None:
 
 def read(world: World, task: Task, what_more: Callable[[], More]) -> Iterator[Message]:
     """What a task gives, round by round; ``what_more`` is asked after each."""
-    start = time.monotonic()
+    start = time.process_time()
     try:
         if task.make is not None:
             for number, (claim, query) in enumerate(task.make(world)):
                 yield Found(task.name, number, claim, query)
-            yield Ended(task.name, time.monotonic() - start)
+            yield Ended(task.name, time.process_time() - start)
             what_more()
             return
         reading = read_function(world, world.program.functions[task.name])
         known = tuple(sorted(reading.relies_on)), tuple(sorted(reading.inlined))
         wanted = More(frozenset(range(len(reading.obligations))))
         yield from _round(world, task, reading, wanted)
-        yield Ended(task.name, time.monotonic() - start, *known)
+        yield Ended(task.name, time.process_time() - start, *known)
         while (wanted := what_more()).numbers:
-            start = time.monotonic()
+            start = time.process_time()
             yield from _round(world, task, reading, wanted)
-            yield Ended(task.name, time.monotonic() - start, *known)
+            yield Ended(task.name, time.process_time() - start, *known)
     except NotImplementedError as error:
-        yield Ended(task.name, time.monotonic() - start, error=f"the prover cannot read it yet: {error}")
+        yield Ended(task.name, time.process_time() - start, error=f"the prover cannot read it yet: {error}")
     except RecursionError:
-        yield Ended(task.name, time.monotonic() - start, error="its terms are nested too deeply to be read")
+        yield Ended(task.name, time.process_time() - start, error="its terms are nested too deeply to be read")
 
 
 def _round(world: World, task: Task, reading: Reading, wanted: More) -> Iterator[Found]:
