@@ -10,7 +10,7 @@ import pytest
 from tessera.abi.labels import InvocationLabel as Label
 from tessera.abi.objects import ObjectType
 from tessera.kernel import deletion, schedcontext
-from tessera.kernel.capability import EndpointCap, ReplyCap
+from tessera.kernel.capability import EndpointCap, ReplyCap, SchedContextCap
 from tessera.kernel.layout import EndpointState, Reply, SchedContext, Slot, ThreadState
 from tessera.kernel.state import kernel
 from tests.kernel.world_time import TimeWorld
@@ -72,6 +72,17 @@ def test_a_send_does_not_lend_time(world: TimeWorld) -> None:
     assert world.tcb(server).state == ThreadState.RUNNING and world.context_of(server) is None
     assert world.words(world.tcb(server)) == [5]
     assert reply_of(reply).caller is None
+
+
+def test_a_receiver_whose_context_was_never_configured_does_not_run(world: TimeWorld) -> None:
+    endpoint, reply = world.new_endpoint(), world.new_reply()
+    server = world.passive_server(endpoint, reply)
+    client = world.active(100)
+    schedcontext.bind_tcb(world.of(world.new_context(), SchedContextCap).context, world.tcb(server))
+    world.run(client)
+    world.send(endpoint, 5)
+    assert world.tcb(server).state == ThreadState.RUNNING and world.words(world.tcb(server)) == [5]
+    assert world.is_current(client) and not world.ready(server)
 
 
 def test_senders_are_served_by_priority_and_then_in_order(world: TimeWorld) -> None:
