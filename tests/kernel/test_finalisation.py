@@ -36,7 +36,7 @@ from tessera.kernel.capability import (
 from tessera.kernel.layout import AsidPool, EndpointState, Slot, ThreadState
 from tessera.kernel.request import Status
 from tessera.kernel.state import IrqState, irq_slots, kernel
-from tessera.lang import at, to_word
+from tessera.lang import at, to_word, u64
 from tests.kernel.world import World
 
 
@@ -170,6 +170,8 @@ def test_mappings_end_with_their_capabilities(world: World) -> None:
     derivation.insert(AsidPoolCap(pool=pool, asid_base=0), pool_page, pool_slot)
     vspace.new_pool(pool, 0)
     pool.spaces[1] = root.table
+    # What proofs know of the root of a space.
+    root.table.rank, root.table.space, root.table.place = u64(1), root.table, u64(1)
     table.capability = root.replace(is_mapped=True, asid=1)
     device = world.original(UntypedCap(base=1 << 38, size_bits=30, is_device=True))
     frame = world.make(ObjectType.GIGA_PAGE, memory=device)

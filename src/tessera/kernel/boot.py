@@ -59,7 +59,7 @@ from tessera.kernel.layout import (
     ThreadState,
 )
 from tessera.kernel.vspace import map_kernel, new_pool, walk, write_entry
-from tessera.lang import at, compiled, max, range, static, struct, u8, u64, wrapping_sub
+from tessera.lang import at, compiled, ghost, max, range, static, struct, u8, u64, wrapping_sub
 
 # The root task's address space identifier; 0 means none.
 ROOT_ASID = 1
@@ -212,6 +212,10 @@ def make_page_tables() -> None:
     pool = at(AsidPool, paging.kernel_address(plan.asid_pool))
     new_pool(pool, 0)
     pool.spaces[ROOT_ASID] = root
+    with ghost:
+        root.rank = 1
+        root.space = root
+        root.place = ROOT_ASID
     put(InitialSlot.ASID_POOL, AsidPoolCap(pool=pool, asid_base=0))
 
     root_task.info.user_image_paging.start = root_task.next
@@ -222,6 +226,9 @@ def make_page_tables() -> None:
         address = (plan.virtual_start >> size) << size
         for _piece in range((round_up(plan.virtual_end, size) >> size) - (plan.virtual_start >> size)):
             write_entry(walk(root, address), paging.table_entry(table))
+            with ghost:
+                at(PageTable, paging.kernel_address(table)).rank = step + 1
+                at(PageTable, paging.kernel_address(table)).space = root
             put(
                 next_slot(),
                 PageTableCap(

@@ -12,7 +12,7 @@ from tessera.arch import machine, paging
 from tessera.kernel import boot, console, fault, interrupt, scheduler, syscall, thread, timeslice, vspace
 from tessera.kernel.layout import Tcb
 from tessera.kernel.state import device_page_table, kernel, kernel_page_table
-from tessera.lang import address_of, compiled, extern, offset_of, range, to_word, u64
+from tessera.lang import address_of, compiled, extern, ghost, offset_of, range, to_word, u64
 
 FPU_OFFSET = offset_of(Tcb, "fpu")
 
@@ -115,6 +115,8 @@ def kernel_end() -> u64:
 def make_kernel_space() -> None:
     """The kernel's own entries: physical memory, its image, and the interrupt controller."""
     root = kernel_page_table
+    with ghost:
+        root.rank = 1
     for index in range(paging.WINDOW_ENTRIES):
         root.entries[paging.FIRST_KERNEL_ENTRY + index] = to_word(paging.kernel_leaf(index << 30, False))
     root.entries[paging.IMAGE_ENTRY] = to_word(paging.kernel_leaf(paging.IMAGE_PHYSICAL_GIGABYTE, True))

@@ -267,16 +267,32 @@ class SchedContext:
 
 @struct(size=4096)
 class PageTable:
-    """512 entries, as the hardware reads them (arch.paging)."""
+    """512 entries, as the hardware reads them (arch.paging).
+
+    For proofs: ``rank`` is 0 while a table is in no address space, 1 of a root, one more below; ``space`` is the root,
+    which knows the pool and the place in it that its identifier stands for.
+    """
 
     entries: Array[u64] = array(512)
+
+    rank: u64 = ghost_field()
+    space: PageTable | None = ghost_field()
+    pool_number: u64 = ghost_field()
+    place: u64 = ghost_field()
+
+
+ASID_POOL_INDEX_BITS = 9
+ASIDS_PER_POOL = 1 << ASID_POOL_INDEX_BITS
 
 
 @struct(size=4096)
 class AsidPool:
     """The address spaces of 512 identifiers."""
 
-    spaces: Array[PageTable | None] = array(512)
+    spaces: Array[PageTable | None] = array(ASIDS_PER_POOL)
+
+    # Where it stands in the table of pools.
+    number: u64 = ghost_field()
 
 
 # Memory is handed out and cleared in units of 16 bytes.

@@ -34,7 +34,7 @@ from tessera.kernel.capability import (
     UntypedCap,
     ZombieCap,
 )
-from tessera.kernel.layout import IpcBuffer, Slot, Tcb
+from tessera.kernel.layout import ASIDS_PER_POOL, IpcBuffer, Slot, Tcb
 from tessera.kernel.region import THREAD_SLOTS_OFFSET, frame_bits
 from tessera.kernel.state import (
     IRQ_SLOTS,
@@ -80,8 +80,8 @@ def is_memory(cap: UntypedCap) -> bool:
 
 @specification
 def is_frame(cap: FrameCap) -> bool:
-    """Whether a frame has one of three sizes, and lies at a multiple of it."""
-    return (
+    """Whether a frame has one of three sizes, lies at a multiple of it, and is mapped where user level can."""
+    return (cap.asid == 0 or cap.mapped_address < paging.USER_TOP) and (
         (cap.size == FrameSize.PAGE and cap.base & ((1 << PAGE_BITS) - 1) == 0)
         or (cap.size == FrameSize.MEGA_PAGE and cap.base & ((1 << MEGA_PAGE_BITS) - 1) == 0)
         or (cap.size == FrameSize.GIGA_PAGE and cap.base & ((1 << GIGA_PAGE_BITS) - 1) == 0)
@@ -123,9 +123,11 @@ def capability_is_valid(cap: Capability) -> bool:
                 and cap.size_bits <= MAX_UNTYPED_BITS
             )
         case PageTableCap():
+            if cap.mapped_address >= paging.USER_TOP or (not cap.is_mapped and cap.table.rank != 0):
+                return False
             return live(cap.table) and is_in_window(address_of(cap.table))
         case AsidPoolCap():
-            return live(cap.pool) and is_in_window(address_of(cap.pool))
+            return live(cap.pool) and is_in_window(address_of(cap.pool)) and cap.asid_base & (ASIDS_PER_POOL - 1) == 0
         case IrqHandlerCap():
             return cap.irq < IRQ_SLOTS
         case FrameCap():

@@ -10,22 +10,33 @@ from __future__ import annotations
 
 from tessera.arch import machine, paging
 from tessera.kernel.capability import AsidPoolCap, FrameCap, FrameSize, PageTableCap
-from tessera.kernel.layout import AsidPool, PageTable, Tcb
-from tessera.kernel.state import kernel, kernel_page_table
+from tessera.kernel.layout import ASID_POOL_INDEX_BITS, ASIDS_PER_POOL, AsidPool, PageTable, Tcb
+from tessera.kernel.state import ASID_POOLS, kernel, kernel_page_table
+from tessera.kernel.vspace_invariants import (
+    is_mapped,
+    is_of_users,
+    is_space,
+    table_at,
+)
 from tessera.lang import (
     address_of,
     at,
     compiled,
     decreases,
+    ensures,
+    forall,
     from_word,
+    ghost,
+    loop_invariant,
+    modifies,
+    old,
     range,
     record,
+    requires,
+    specification,
     to_word,
     u64,
 )
-
-ASID_POOL_INDEX_BITS = 9
-ASIDS_PER_POOL = 1 << ASID_POOL_INDEX_BITS
 
 
 @record
@@ -61,14 +72,31 @@ def table_of(entry: paging.Entry) -> PageTable:
     return at(PageTable, paging.kernel_address(entry.address))
 
 
+@specification
+def is_place(place: Place, root: PageTable, address: u64) -> bool:
+    """Whether a place is an entry that translates a user's address in a space in use."""
+    if place.level > paging.ROOT_LEVEL or table_at(root, address, place.level) is not place.table:
+        return False
+    return (
+        place.index == paging.index_at(address, place.level)
+        and place.table.rank + place.level == paging.LEVELS
+        and place.table.space is root
+        and is_of_users(place.table, place.index)
+    )
+
+
 @compiled
 def walk(root: PageTable, address: u64) -> Place:
     """Follow the tables for an address as far as they go. (seL4: lookupPTSlot.)"""
+    requires(is_space(root) and address < paging.USER_TOP)
+    ensures(lambda result: is_place(result, root, address) and not read_entry(result).is_table())
     table = root
     level = u64(paging.ROOT_LEVEL)
     index = paging.index_at(address, level)
     entry = from_word(paging.Entry, table.entries[index])
     while level > 0 and entry.is_table():
+        loop_invariant(is_place(Place(table, index, level), root, address))
+        loop_invariant(entry == from_word(paging.Entry, table.entries[index]))
         decreases(level)
         table = table_of(entry)
         level -= 1
@@ -80,6 +108,7 @@ def walk(root: PageTable, address: u64) -> Place:
 @compiled
 def space_of(asid: u64) -> PageTable | None:
     """The root table of an address space identifier; ``None`` if it has none. (seL4: findVSpaceForASID.)"""
+    requires(asid < ASID_POOLS * ASIDS_PER_POOL)
     if asid == 0:
         return None
     pool = kernel.asid_table[asid >> ASID_POOL_INDEX_BITS]
@@ -114,9 +143,26 @@ def activate(tcb: Tcb) -> None:
         machine.write_address_space(word)
 
 
+@specification
+def has_mapping(cap: FrameCap) -> bool:
+    """Whether the tables have the mapping that a capability to a frame tells of."""
+    root = space_of(cap.asid)
+    return root is not None and is_mapped(cap, root)
+
+
+@specification
+def is_left(before: u64, after: u64, cap: FrameCap) -> bool:
+    """Whether an entry is as it was, or led to the frame and does so no longer."""
+    entry = from_word(paging.Entry, before)
+    return after == before or (after == 0 and entry.valid and entry.address == cap.base)
+
+
 @compiled
 def unmap_frame(cap: FrameCap) -> None:
     """Undo the mapping of a frame, if the tables still have it."""
+    modifies(PageTable.entries)
+    ensures(lambda: not has_mapping(cap))
+    ensures(lambda: forall(PageTable, lambda t: forall(u64, lambda i: is_left(old(t.entries[i]), t.entries[i], cap))))
     root = space_of(cap.asid)
     if root is None:
         return
@@ -199,4 +245,6 @@ def finalise_page_table(cap: PageTableCap) -> None:
 @compiled
 def new_pool(pool: AsidPool, asid_base: u64) -> None:
     """Bring a pool into use."""
+    with ghost:
+        pool.number = asid_base >> ASID_POOL_INDEX_BITS
     kernel.asid_table[asid_base >> ASID_POOL_INDEX_BITS] = pool

@@ -225,9 +225,15 @@ class Expressions(Words):
         return term
 
     def store(self, place: FieldPlace, value: Value, state: State) -> None:
-        """Write a field."""
+        """Write a field. A component that is written as it is known to be is not written."""
+        known = state.equalities() if is_packed(place.type) else set()
         for key, component in self.session.objects.keys(place):
-            state.write(key, value if component is None else value.get(component), *place.index)
+            term = value if component is None else value.get(component)
+            if component is not None:
+                present = state.read(key, *place.index)
+                if term.eq(present) or (term.get_id(), present.get_id()) in known:
+                    continue
+            state.write(key, term, *place.index)
 
     def _lazy_reference_to(self, node: Expression, state: State) -> Value:
         return self.place(node.operands[0], state)

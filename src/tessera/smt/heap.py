@@ -211,6 +211,19 @@ class State:
         """All that is known."""
         return [fact.term for fact in self.facts]
 
+    def equalities(self) -> set[tuple[int, int]]:
+        """Pairs of terms, by identity, that are said to be equal in so many words."""
+        found: set[tuple[int, int]] = set()
+        todo = [fact.term for fact in self.facts]
+        while todo:
+            term = todo.pop()
+            if z3.is_and(term):
+                todo += term.children()
+            elif z3.is_eq(term):
+                one, other = (child.get_id() for child in term.children())
+                found |= {(one, other), (other, one)}
+        return found
+
     def name_maps(self, keys: set[Key]) -> None:
         """Give the present contents of maps names of their own, so that formulas about them have short triggers."""
         for key in sorted(keys, key=lambda one: one.label):

@@ -186,6 +186,13 @@ def packed_from_word(type_: Any, word: Term) -> PackedValue:
     if known is not None:
         return packed_constant(type_, known)
     base = type_.__packed__.base
+    if z3.is_app_of(word, z3.Z3_OP_ITE):
+        # What was written may be a word whose bits are known.
+        then, otherwise = (packed_from_word(type_, word.arg(side)) for side in (1, 2))
+        condition = word.arg(0)
+        return PackedValue(
+            base, lambda component: terms.choice(condition, then.get(component), otherwise.get(component)), word
+        )
     return PackedValue(base, lambda component: part_function(base, component)(word), word)
 
 

@@ -11,7 +11,7 @@ from tessera.abi.objects import ASID_POOL_BITS
 from tessera.arch import machine, paging
 from tessera.kernel import cspace, derivation, message, untyped, vspace
 from tessera.kernel.capability import AsidPoolCap, Capability, FrameCap, NullCap, PageTableCap, UntypedCap
-from tessera.kernel.layout import AsidPool, Slot
+from tessera.kernel.layout import ASID_POOL_INDEX_BITS, ASIDS_PER_POOL, AsidPool, IpcBuffer, PageTable, Slot
 from tessera.kernel.request import (
     Status,
     fail,
@@ -21,9 +21,25 @@ from tessera.kernel.request import (
     lookup_invalid_root,
     lookup_missing_capability,
     request,
+    request_is_good,
 )
 from tessera.kernel.state import ASID_POOLS, kernel
-from tessera.lang import address_of, at, compiled, from_word, range, record, u64
+from tessera.kernel.vspace_invariants import entry_at, table_at
+from tessera.lang import (
+    address_of,
+    at,
+    compiled,
+    ensures,
+    forall,
+    from_word,
+    modifies,
+    old,
+    range,
+    record,
+    requires,
+    specification,
+    u64,
+)
 
 
 @record
@@ -34,9 +50,21 @@ class Space:
     cap: Capability
 
 
+@specification
+def is_named(cap: Capability) -> bool:
+    """Whether a capability is the first extra one, and to the root of an address space in use."""
+    slot = request.extra[0]
+    if slot is None or slot.capability != cap or not isinstance(cap, PageTableCap):
+        return False
+    return cap.is_mapped and vspace.space_of(cap.asid) is cap.table
+
+
 @compiled
 def named_space() -> Space:
     """The address space that the first extra capability names. Errors say what is wrong with it."""
+    requires(request_is_good())
+    modifies(request.error, request.error_words, request.failure)
+    ensures(lambda result: is_named(result.cap) if result.status == Status.OK else result.status == Status.ERROR)
     slot = request.extra[0]
     if slot is None:
         return Space(fail(Error.TRUNCATED_MESSAGE), NullCap())
@@ -110,9 +138,18 @@ def unmap_page_table(slot: Slot, cap: PageTableCap) -> Status:
     return Status.OK
 
 
+@specification
+def is_unmapped(new: Capability, cap: FrameCap) -> bool:
+    """Whether a capability, and with it its frame, is mapped no longer."""
+    return new == cap.replace(asid=0, mapped_address=0) and not vspace.has_mapping(cap)
+
+
 @compiled
 def decode_frame(label: u64, length: u64, slot: Slot, cap: FrameCap) -> Status:
     """Page Map, Unmap and GetAddress."""
+    requires(request_is_good() and slot.capability == cap)
+    modifies(request, slot.capability, PageTable.entries, kernel.current.registers, IpcBuffer.message)
+    ensures(lambda: label != InvocationLabel.RISCV_PAGE_UNMAP or cap.asid == 0 or is_unmapped(slot.capability, cap))
     match label:
         case InvocationLabel.RISCV_PAGE_MAP:
             return map_frame(length, slot, cap)
@@ -128,9 +165,63 @@ def decode_frame(label: u64, length: u64, slot: Slot, cap: FrameCap) -> Status:
             return fail(Error.ILLEGAL_OPERATION)
 
 
+@specification
+def is_entry_of(table: PageTable, index: u64, new: Capability) -> bool:
+    """Whether an entry is the one that maps a frame where its capability says."""
+    if not isinstance(new, FrameCap):
+        return False
+    root = vspace.space_of(new.asid)
+    if root is None or table is not table_at(root, new.mapped_address, u64(new.size)):
+        return False
+    return index == paging.index_at(new.mapped_address, u64(new.size))
+
+
+@specification
+def is_allowed(entry: paging.Entry, cap: FrameCap) -> bool:
+    """Whether an entry gives a user no more than the frame, with the rights of the capability and of the request."""
+    if not entry.valid:
+        return True
+    rights = from_word(CapRights, message.argument(1))
+    can_read = cap.can_read and rights.read
+    if (entry.read and not can_read) or (entry.write and not (can_read and cap.can_write and rights.write)):
+        return False
+    return entry.user and entry.address == cap.base and not entry.is_table()
+
+
+@specification
+def is_mapping(new: Capability, cap: FrameCap) -> bool:
+    """Whether a frame is mapped into the space that was named, as its new capability says."""
+    if not isinstance(new, FrameCap) or new != cap.replace(asid=new.asid, mapped_address=message.argument(0)):
+        return False
+    root = vspace.space_of(new.asid)
+    slot = request.extra[0]
+    if root is None or slot is None:
+        return False
+    named = slot.capability
+    table = table_at(root, new.mapped_address, u64(new.size))
+    if table is None or not isinstance(named, PageTableCap) or named.table is not root:
+        return False
+    return is_allowed(entry_at(table, paging.index_at(new.mapped_address, u64(new.size))), cap)
+
+
 @compiled
 def map_frame(length: u64, slot: Slot, cap: FrameCap) -> Status:
     """Map a frame, or change the rights of its mapping where it is mapped already."""
+    requires(request_is_good() and slot.capability == cap)
+    modifies(request.error, request.error_words, request.failure, request.failure_words)
+    modifies(slot.capability, PageTable.entries)
+    ensures(lambda result: is_mapping(slot.capability, cap) if result == Status.OK else slot.capability == cap)
+    ensures(
+        lambda result: forall(
+            PageTable,
+            lambda t: forall(
+                u64,
+                lambda i: (
+                    t.entries[i] == old(t.entries[i]) or (result == Status.OK and is_entry_of(t, i, slot.capability))
+                ),
+            ),
+        )
+    )
     if length < 3:
         return fail(Error.TRUNCATED_MESSAGE)
     if request.extra[0] is None:
@@ -206,8 +297,8 @@ def decode_asid_control(label: u64, length: u64) -> Status:
     pool = at(AsidPool, paging.kernel_address(cap.base))
     untyped.clear(address_of(pool), ASID_POOL_BITS)
     memory_slot.capability = cap.replace(free_offset=1 << ASID_POOL_BITS)
-    asid_base = free << vspace.ASID_POOL_INDEX_BITS
-    derivation.insert(AsidPoolCap(pool=pool, asid_base=asid_base), memory_slot, destination)
+    asid_base = free << ASID_POOL_INDEX_BITS
+    derivation.insert_made(AsidPoolCap(pool=pool, asid_base=asid_base), memory_slot, destination)
     vspace.new_pool(pool, asid_base)
     return Status.OK
 
@@ -225,17 +316,17 @@ def decode_asid_pool(label: u64, cap: AsidPoolCap) -> Status:
         return invalid_capability(1)
     if root.is_mapped:
         return invalid_capability(1)
-    if kernel.asid_table[cap.asid_base >> vspace.ASID_POOL_INDEX_BITS] is None:
+    if kernel.asid_table[cap.asid_base >> ASID_POOL_INDEX_BITS] is None:
         lookup_invalid_root()
         return failed_lookup(False)
-    if kernel.asid_table[cap.asid_base >> vspace.ASID_POOL_INDEX_BITS] is not cap.pool:
+    if kernel.asid_table[cap.asid_base >> ASID_POOL_INDEX_BITS] is not cap.pool:
         return invalid_capability(0)
     # Identifier 0 means none, so the first place of the first pool is never given out.
-    free = u64(vspace.ASIDS_PER_POOL)
-    for index in range(vspace.ASIDS_PER_POOL):
-        if free == vspace.ASIDS_PER_POOL and cap.pool.spaces[index] is None and cap.asid_base + index != 0:
+    free = u64(ASIDS_PER_POOL)
+    for index in range(ASIDS_PER_POOL):
+        if free == ASIDS_PER_POOL and cap.pool.spaces[index] is None and cap.asid_base + index != 0:
             free = index
-    if free == vspace.ASIDS_PER_POOL:
+    if free == ASIDS_PER_POOL:
         return fail(Error.DELETE_FIRST)
 
     vspace.map_kernel(root.table)
