@@ -20,8 +20,10 @@ from typing import Any
 
 from tessera.proof.claims import Claim
 from tessera.proof.slices import ROUNDS, query_in
+from tessera.smt.reading import keeps_invariants
 from tessera.smt.session import World
 from tessera.smt.solve import Query
+from tessera.smt.text import piece_of
 from tessera.smt.verify import Reading, read_function
 
 Make = Callable[[World], Iterator[tuple[Claim, Query]]]
@@ -159,6 +161,15 @@ class Readers:
             if message.error:
                 reader.task = None
         return message
+
+
+def warm(world: World) -> None:
+    """Read what functions have in common, so that the copies of this process need not: the invariants."""
+    functions = [one for one in world.program.functions.values() if one.info.kind == "compiled"]
+    smallest = min((one for one in functions if keeps_invariants(one)), key=lambda one: (len(one.body), one.name))
+    with contextlib.suppress(NotImplementedError):
+        for fact in read_function(world, smallest).assumptions:
+            piece_of(fact.term)
 
 
 def _serve(world: World, connection: Connection, other_end: Connection) -> None:

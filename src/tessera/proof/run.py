@@ -18,7 +18,7 @@ from tessera.proof.fingerprints import Fingerprints
 from tessera.proof.invariants import proof_invariants
 from tessera.proof.kernel import kernel_world
 from tessera.proof.laws import GROUPS, MAKERS
-from tessera.proof.readers import Ended, Found, More, Readers, Task
+from tessera.proof.readers import Ended, Found, More, Readers, Task, warm
 from tessera.proof.slices import ROUNDS
 from tessera.smt.cache import Cache
 from tessera.smt.session import World
@@ -85,6 +85,7 @@ def prove(
     program = _Run(world or the_kernel(), cache, limit, cross_check, on_progress, on_result)
     program.begin(list(dict.fromkeys(targets)), GROUPS if with_laws else ())
     if program.tasks:
+        warm(program.world)
         # Readers are copies of this process: they are made before the portfolio starts others.
         # More than are needed to read: some wait for answers about what they have read.
         with Readers(program.world, min(size + 2, len(program.tasks))) as readers:
