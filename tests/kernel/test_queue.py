@@ -12,6 +12,7 @@ from tessera.kernel import budget, queue, waiting
 from tessera.kernel.layout import Endpoint, EndpointState, SchedContext, Tcb, ThreadState
 from tessera.kernel.scheduling_invariants import (
     bitmap_is_exact,
+    links_are_of_a_queue,
     neighbours_agree,
     queues_are_apart,
     ready_queue_knows_its_ends,
@@ -70,7 +71,12 @@ def test_ready_queues_are_lists(steps: list[tuple[int, int, bool]]) -> None:
                 assert ready_order(0, known) == line
                 assert bitmap_is_exact(u64(0), u64(known))
             for tcb in tcbs:
-                assert neighbours_agree(tcb) and ready_queue_knows_its_ends(tcb) and queues_are_apart(tcb)
+                assert (
+                    neighbours_agree(tcb)
+                    and ready_queue_knows_its_ends(tcb)
+                    and queues_are_apart(tcb)
+                    and links_are_of_a_queue(tcb)
+                )
             used = [known for known, line in model.items() if line]
             assert queue.has_ready(0) == bool(used)
             if used:
@@ -105,7 +111,7 @@ def test_the_release_queue_is_sorted_by_time(steps: list[tuple[int, int]]) -> No
                 assert neighbours_agree(place)
                 place = place.queue_next
             assert found == model
-            assert all(queues_are_apart(tcb) for tcb in tcbs)
+            assert all(queues_are_apart(tcb) and links_are_of_a_queue(tcb) for tcb in tcbs)
 
 
 @settings(max_examples=60, deadline=None)

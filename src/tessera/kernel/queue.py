@@ -13,6 +13,7 @@ from tessera.kernel.layout import SchedContext, Tcb
 from tessera.kernel.scheduling_queues import (
     bitmap_is_exact,
     can_be_queued,
+    is_outside,
     is_queued,
     is_ready_above,
     is_ready_in,
@@ -240,6 +241,10 @@ def insert_release(tcb: Tcb, context: SchedContext) -> None:
         loop_invariant(kernel.release_head is after if before is None else before.queue_next is after)
         before = after
         after = after.queue_next
+    with ghost:
+        assert before is None or after is None or before.position < after.position
+        assert tcb.in_release_queue or forall(Tcb, lambda other: other.queue_next is not tcb)
+        assert tcb.in_release_queue or forall(Tcb, lambda other: is_outside(other, before, after))
     tcb.queue_previous = before
     tcb.queue_next = after
     if before is None:

@@ -21,14 +21,18 @@ def is_marked(domain: u64, priority: u64) -> bool:
 
 @invariant
 def queues_are_apart(tcb: Tcb) -> bool:
-    """A thread is ready, or waits for time, or neither; without a queue it has no links."""
-    trigger(tcb.queue_next)
-    trigger(tcb.queue_previous)
+    """A thread is ready, or waits for time, or neither."""
     trigger(tcb.in_ready_queue)
     trigger(tcb.in_release_queue)
-    if tcb.in_ready_queue or tcb.in_release_queue:
-        return not (tcb.in_ready_queue and tcb.in_release_queue)
-    return tcb.queue_next is None and tcb.queue_previous is None
+    return not (tcb.in_ready_queue and tcb.in_release_queue)
+
+
+@invariant
+def links_are_of_a_queue(tcb: Tcb) -> bool:
+    """Without a queue a thread has no links."""
+    trigger(tcb.queue_next)
+    trigger(tcb.queue_previous)
+    return tcb.in_ready_queue or tcb.in_release_queue or (tcb.queue_next is None and tcb.queue_previous is None)
 
 
 @invariant

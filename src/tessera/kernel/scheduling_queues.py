@@ -55,6 +55,17 @@ def is_same(tcb: Tcb, was_queued: bool) -> bool:
 
 
 @specification
+def is_outside(tcb: Tcb, before: Tcb | None, after: Tcb | None) -> bool:
+    """Whether a thread is not between two neighbours of the release queue."""
+    trigger(tcb.position)
+    if not tcb.in_release_queue:
+        return True
+    return (before is not None and tcb.position <= before.position) or (
+        after is not None and after.position <= tcb.position
+    )
+
+
+@specification
 def is_ready_in(tcb: Tcb, domain: u64) -> bool:
     """Whether a thread of the domain is ready."""
     trigger(tcb.in_ready_queue)
