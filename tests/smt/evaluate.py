@@ -37,6 +37,8 @@ class Concrete:
     live: Mapping[str, frozenset[int]] = field(default_factory=dict)
     # Of words made of packed values: the components.
     words: Mapping[str, list[tuple[values.Component, Any]]] = field(default_factory=dict)
+    # Of names that were given to terms: the terms.
+    named: Mapping[str, Any] = field(default_factory=dict)
 
     def constant(self, name: str) -> Any:
         """The value of an unknown constant."""
@@ -196,6 +198,8 @@ class Evaluation:
         kind = term.decl().kind()
         if kind == z3.Z3_OP_UNINTERPRETED:
             name = term.decl().name()
+            if name in self.state.named:
+                return self.value(self.state.named[name])
             if name in self.state.words:
                 return sum(bits_of(one, Evaluation(self.state).value(part)) for one, part in self.state.words[name])
             return self.state.call(name, arguments) if arguments else self.state.constant(name)

@@ -14,13 +14,14 @@ import z3
 
 from tessera.ir.nodes import Function
 from tessera.ir.values import component_types
+from tessera.lang import Memory
 from tessera.lang.types import is_packed
 from tessera.smt import values
 from tessera.smt.heap import State
 from tessera.smt.session import Obligation, Session, World
 from tessera.smt.statements import Execution
 from tessera.smt.values import PackedValue
-from tests.smt.evaluate import Evaluation, meaningful, number_of
+from tests.smt.evaluate import Concrete, Evaluation, meaningful, number_of
 
 
 @dataclass
@@ -49,6 +50,19 @@ class Encoding:
                 if part is not None and part[0].__packed__.tag is None:
                     found.setdefault(word.decl().name(), []).append((part[1], fact.arg(1)))
         return found
+
+    def named(self) -> dict[str, Any]:
+        """The names that were given to terms."""
+        return {
+            one.decl().name(): fact.arg(1)
+            for one, facts in self.session.of_constants.values()
+            for fact in facts
+            if z3.is_eq(fact) and fact.arg(0).eq(one)
+        }
+
+    def state(self, raws: tuple[Any, ...], memory: Memory | None = None, live: Any = None) -> Concrete:
+        """The state in which the function is called with raw arguments."""
+        return Concrete(self.constants(raws), memory, live or {}, self.words(), self.named())
 
     def broken(self, evaluation: Evaluation) -> list[Obligation]:
         """The obligations that are false although what they follow from is true."""

@@ -19,7 +19,7 @@ from tessera.smt.walk import expressions_of
 from tests.ir.test_operators import source
 from tests.ir.test_random import programs
 from tests.readers import edges, functions_of, info, memory_size, module_of
-from tests.smt.evaluate import Concrete, Evaluation
+from tests.smt.evaluate import Evaluation
 from tests.smt.exact import Encoding, encoding_of, result_agrees
 
 _numbers = itertools.count()
@@ -42,7 +42,7 @@ def outcome_of(interpreter: Interpreter, encoding: Encoding, raws: tuple[Any, ..
 
 def compare(encoding: Encoding, interpreter: Interpreter, raws: tuple[Any, ...]) -> str:
     """Run both; how it ended: ``gives``, or the broken rule."""
-    evaluation = Evaluation(Concrete(encoding.constants(raws)))
+    evaluation = Evaluation(encoding.state(raws))
     where = f"{encoding.function.name}{raws}"
     broken = encoding.broken(evaluation)
     taken = encoding.taken(evaluation)

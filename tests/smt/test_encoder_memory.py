@@ -320,7 +320,7 @@ def check(text: str, seeds: list[int]) -> set[str]:
         interpreter.memory.data[:] = before.data
         raws = tuple(objects.number(type_) for _, type_ in encoding.function.parameters[:2])
         raws += (objects.nodes[seed % 2], objects.random.choice([0, *objects.nodes]), objects.cap())
-        evaluation = Evaluation(Concrete(encoding.constants(raws), before, objects.live(), encoding.words()))
+        evaluation = Evaluation(encoding.state(raws, before, objects.live()))
         broken, taken = encoding.broken(evaluation), encoding.taken(evaluation)
         result, violation = outcome_of(interpreter, encoding, raws)
         if violation is not None:
@@ -331,7 +331,7 @@ def check(text: str, seeds: list[int]) -> set[str]:
         assert not broken, (seed, broken[0].rule, broken[0].line)
         ((end, value),) = taken
         assert result_agrees(evaluation, encoding.function.result, value, result), seed
-        after = Concrete({}, interpreter.memory)
+        after = Concrete(memory=interpreter.memory)
         for key in end.maps:
             for index in _indexes(key, objects):
                 if not after.is_meaningful(key, index):
