@@ -25,7 +25,15 @@ class Group:
 
 
 GROUPS: tuple[Group, ...] = (
-    Group("Capability lookup with guards", ("kernel.cspace.lookup",)),
+    Group(
+        "Capability lookup with guards",
+        (
+            "kernel.cspace.lookup",
+            "kernel.cspace.lookup_slot",
+            "kernel.cspace.lookup_capability",
+            "kernel.cspace.lookup_target_slot",
+        ),
+    ),
     Group(
         "Derivation tree",
         (
@@ -33,6 +41,103 @@ GROUPS: tuple[Group, ...] = (
             "kernel.derivation.insert_original",
             "kernel.derivation.move",
             "kernel.derivation.remove",
+            "kernel.derivation.has_children",
+            "kernel.derivation.is_parent_of",
+        ),
+    ),
+    Group(
+        "Ready queues",
+        (
+            "kernel.queue.prepend_ready",
+            "kernel.queue.append_ready",
+            "kernel.queue.remove_ready",
+            "kernel.queue.mark_occupied",
+            "kernel.queue.mark_empty",
+            "kernel.queue.highest_bit",
+            "kernel.queue.highest_of_four",
+            "kernel.queue.highest_priority",
+            "kernel.queue.has_ready",
+            "kernel.queue.has_ready_above",
+        ),
+    ),
+    Group(
+        "Release queue, and who runs next",
+        (
+            "kernel.queue.insert_release",
+            "kernel.queue.remove_release",
+            "kernel.scheduler.leave_queues",
+            "kernel.scheduler.postpone",
+            "kernel.scheduler.reschedule_required",
+            "kernel.scheduler.possible_switch_to",
+            "kernel.scheduler.consider_candidate",
+            "kernel.scheduler.choose_thread",
+            "kernel.scheduler.change_thread",
+        ),
+    ),
+    Group(
+        "Refills of a thread that wakes",
+        (
+            "kernel.budget.next_index",
+            "kernel.budget.refill_at",
+            "kernel.budget.head_time",
+            "kernel.budget.charge",
+            "kernel.budget.unblock_sporadic",
+        ),
+    ),
+    Group(
+        "`Untyped_Retype` and reset",
+        (
+            "kernel.untyped.aligned_offset",
+            "kernel.untyped.clear_bytes",
+            "kernel.untyped.clear_up_to",
+            "kernel.untyped.create_object",
+            "kernel.untyped.make_objects",
+            "kernel.untyped.reset",
+            "kernel.untyped.retype",
+            "kernel.invoke.untyped.check_kind",
+            "kernel.invoke.untyped.check_window",
+            "kernel.invoke.untyped.decode",
+        ),
+    ),
+    Group(
+        "`CNode_Mint`",
+        (
+            "kernel.invoke.cnode.find_source",
+            "kernel.invoke.cnode.transfer",
+        ),
+    ),
+    Group(
+        "Mapping and unmapping a page",
+        (
+            "kernel.vspace.walk",
+            "kernel.vspace.unmap_frame",
+            "kernel.invoke.vspace.named_space",
+            "kernel.invoke.vspace.map_frame",
+            "kernel.invoke.vspace.decode_frame",
+        ),
+    ),
+    Group(
+        "Messages",
+        (
+            "kernel.message.buffer_of",
+            "kernel.message.copy_buffer",
+            "kernel.message.copy_registers",
+            "kernel.message.set_reply_word",
+        ),
+    ),
+    Group(
+        "A `Send` that finds a waiting receiver",
+        (
+            "kernel.ipc.send",
+            "kernel.transfer.transfer",
+            "kernel.transfer.look_up_extra",
+            "kernel.transfer.move_caps",
+            "kernel.transfer.receive_slot",
+            "kernel.reply.push",
+            "kernel.schedcontext.donate",
+            "kernel.waiting.leave_endpoint",
+            "kernel.waiting.place_behind",
+            "kernel.waiting.wait_at_endpoint",
         ),
     ),
 )
