@@ -9,7 +9,7 @@ everything made of it. Invariants: :mod:`tessera.kernel.derivation_invariants`.
 from __future__ import annotations
 
 from tessera.abi.errors import Error
-from tessera.abi.messages import CapRights, CNodeData
+from tessera.abi.messages import CNodeData
 from tessera.abi.objects import WORD_BITS
 from tessera.kernel.capability import (
     AsidControlCap,
@@ -39,13 +39,15 @@ from tessera.kernel.derivation_order import (
     is_new_object,
     is_parent,
     is_replacement,
+    is_same_object,
+    is_used_up,
     size_of_object,
     start_of,
 )
 from tessera.kernel.layout import DerivationLink, Slot
 from tessera.kernel.region import contains
 from tessera.kernel.request import Status, fail
-from tessera.lang import compiled, ensures, from_word, ghost, integer, old, requires, u64
+from tessera.lang import compiled, ensures, from_word, ghost, integer, modifies, old, requires, u64
 
 
 @compiled
@@ -200,34 +202,55 @@ def link_behind(source: Slot, destination: Slot, capability: Capability, marked:
             limit = following.low
         part = (limit - source.low) / 4
         destination.chain = source.chain
-        destination.object_start = start_of(capability)
-        destination.object_size = size_of_object(capability)
-        if is_parent(source, destination):
-            destination.low = source.low + part
-            destination.high = source.low + part * 2
-        else:
+        destination.low = source.low + part * 2
+        destination.high = source.low + part * 3
+        if not is_parent(source, destination):
             source.high = source.low + part
-            destination.low = source.low + part * 2
-            destination.high = source.low + part * 3
+
+
+@compiled
+def take_all(slot: Slot, cap: UntypedCap) -> None:
+    """Leave nothing of an untyped to hand out."""
+    requires(slot.capability == cap)
+    modifies(slot.capability)
+    ensures(lambda: is_same_object(slot.capability, cap) and is_used_up(slot))
+    slot.capability = cap.replace(free_offset=u64(1) << cap.size_bits)
 
 
 @compiled
 def insert(capability: Capability, source: Slot, destination: Slot) -> None:
     """Put a capability that was derived from the source's into an empty slot. (seL4: cteInsert.)"""
-    requires(is_empty(destination))
-    requires(is_copy(capability, source) or is_new_object(capability, source) or is_new_handler(capability, source))
+    requires(is_empty(destination) and is_copy(capability, source))
     original = source.capability
-    if isinstance(original, UntypedCap) and isinstance(capability, UntypedCap):
+    if isinstance(original, UntypedCap):
         # Two capabilities to the same free memory must not both hand it out: the original keeps nothing.
-        if original.base == capability.base and original.size_bits == capability.size_bits:
-            source.capability = original.replace(free_offset=u64(1) << original.size_bits)
+        take_all(source, original)
+    with ghost:
+        destination.object_start = source.object_start
+        destination.object_size = source.object_size
     link_behind(source, destination, capability, is_revocable(capability, original))
+
+
+@compiled
+def insert_made(capability: Capability, source: Slot, destination: Slot) -> None:
+    """Put the first capability to a pool or an interrupt behind what it was made with. (seL4: cteInsert.)"""
+    requires(is_empty(destination))
+    requires(is_new_object(capability, source) or is_new_handler(capability, source))
+    with ghost:
+        destination.object_start = start_of(capability)
+        destination.object_size = size_of_object(capability)
+    link_behind(source, destination, capability, is_revocable(capability, source.capability))
 
 
 @compiled
 def insert_original(capability: Capability, parent: Slot, destination: Slot) -> None:
     """Put the first capability to a new object behind the untyped memory it is made of. (seL4: insertNewCap.)"""
     requires(is_empty(destination) and is_new_object(capability, parent))
+    modifies(destination, parent.link, Slot.previous)
+    ensures(lambda: destination.capability == capability)
+    with ghost:
+        destination.object_start = start_of(capability)
+        destination.object_size = size_of_object(capability)
     link_behind(parent, destination, capability, True)
 
 
@@ -336,33 +359,6 @@ def derive(slot: Slot, cap: Capability) -> tuple[Status, Capability]:
             return Status.OK, NullCap()
         case _:
             return Status.OK, cap
-
-
-@compiled
-def mask_rights(rights: u64, cap: Capability) -> Capability:
-    """The capability with no more than these rights, as user level writes them. (seL4: maskCapRights.)"""
-    allowed = from_word(CapRights, rights)
-    match cap:
-        case EndpointCap():
-            return cap.replace(
-                can_send=cap.can_send and allowed.write,
-                can_receive=cap.can_receive and allowed.read,
-                can_grant=cap.can_grant and allowed.grant,
-                can_grant_reply=cap.can_grant_reply and allowed.grant_reply,
-            )
-        case NotificationCap():
-            return cap.replace(
-                can_send=cap.can_send and allowed.write,
-                can_receive=cap.can_receive and allowed.read,
-            )
-        case ReplyCap():
-            return cap.replace(can_grant=cap.can_grant and allowed.grant)
-        case FrameCap():
-            # Memory that can be written can be read, too.
-            can_read = cap.can_read and allowed.read
-            return cap.replace(can_read=can_read, can_write=can_read and cap.can_write and allowed.write)
-        case _:
-            return cap
 
 
 @compiled

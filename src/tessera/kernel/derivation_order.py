@@ -132,6 +132,13 @@ def is_same_object(new: Capability, old: Capability) -> bool:
 
 
 @specification
+def is_used_up(slot: Slot) -> bool:
+    """Whether an untyped has no free part."""
+    cap = slot.capability
+    return isinstance(cap, UntypedCap) and integer(cap.free_offset) == size_of_object(cap)
+
+
+@specification
 def is_replacement(new: Capability, slot: Slot) -> bool:
     """Whether a capability can take the place of a slot's: it is to the same object, with the same badge."""
     old = slot.capability
@@ -168,8 +175,8 @@ def is_new_object(new: Capability, source: Slot) -> bool:
     return (
         isinstance(old, UntypedCap)
         and size_of_object(new) > 0
-        and integer(old.base) <= start_of(new)
-        and start_of(new) + size_of_object(new) <= integer(old.base) + integer(old.free_offset)
+        and start_of(old) <= start_of(new)
+        and start_of(new) + size_of_object(new) <= start_of(old) + integer(old.free_offset)
         and is_unused(start_of(new), size_of_object(new), source)
     )
 
@@ -185,3 +192,7 @@ def is_new_handler(new: Capability, source: Slot) -> bool:
             lambda other: other.capability.kind != CapKind.IRQ_HANDLER or other.object_start != start_of(new),
         )
     )
+
+
+# Most proofs only need that these are the same before and after, and for a copy as for its source.
+OPAQUE = (start_of, size_of_object)

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import sys
 
 import tessera.kernel
 from tessera.ir.build import build_program
 from tessera.ir.nodes import Function, Program
-from tessera.lang.functions import FUNCTIONS, FunctionInfo
+from tessera.lang.functions import FUNCTIONS, FunctionInfo, info_of
 from tessera.smt.invariants import invariants_of
 from tessera.smt.objects import Objects
 from tessera.smt.session import World
@@ -36,7 +37,14 @@ def kernel_functions() -> list[FunctionInfo]:
 def kernel_world(invariants: list[FunctionInfo], opaque: set[str]) -> World:
     """Everything that proofs of kernel functions have in common."""
     program = build_program([*kernel_functions(), *invariants], specification=True)
-    return world_of(program, [program.functions[info.name] for info in invariants], opaque)
+    return world_of(program, [program.functions[info.name] for info in invariants], opaque | opaque_specifications())
+
+
+def opaque_specifications() -> set[str]:
+    """The functions that modules of the kernel name in a tuple ``OPAQUE`` (:mod:`tessera.smt.opaque`)."""
+    found = [function for name in kernel_modules() for function in getattr(sys.modules[name], "OPAQUE", ())]
+    infos = [info_of(function) for function in found]
+    return {info.name for info in infos if info is not None}
 
 
 def world_of(program: Program, invariants: list[Function], opaque: set[str]) -> World:

@@ -12,7 +12,6 @@ from typing import Literal
 import z3
 
 from tessera.smt import terms
-from tessera.smt.opaque import is_opaque
 from tessera.smt.session import Obligation, Session
 from tessera.smt.solve import Kind, Query
 from tessera.smt.text import maps_in, text_of
@@ -55,8 +54,8 @@ def query_in(session: Session, obligation: Obligation, asked: Round) -> Query:
         if asked.width == "path":
             about = about.union(*(_fields(term) for term in plain if not z3.is_quantifier(term)))
         chosen = [term for term in chosen if _fields(term) <= about]
-    # What opaque functions are matters where the goal speaks of them; otherwise it is tried last.
-    defined = asked.width == "all" or is_opaque(negated)
+    # What opaque functions are is tried last.
+    defined = asked.width == "all"
     return replace(text_of(session, obligation.name, [*plain, *chosen, negated], defined), kind=asked.kind)
 
 

@@ -13,7 +13,7 @@ import z3
 from tessera.ir.nodes import Contract, Expression, Function
 from tessera.ir.values import component_types
 from tessera.lang.types import OptionalReference, is_struct
-from tessera.smt import terms, values
+from tessera.smt import opaque, terms, values
 from tessera.smt.expressions import Expressions
 from tessera.smt.heap import Fact, Key, State, Symbol, Within, merge_states
 from tessera.smt.objects import ArrayPlace, FieldPlace, OnlyObject, keys_of, live_key, parts_of, target_of
@@ -78,6 +78,8 @@ class Calls(Expressions):
         callee = self.session.program.functions.get(info.name)
         if callee is None:
             return self._outside(node, state)
+        if self.contract and callee.name in self.session.world.opaque:
+            return opaque.applied(self, callee, arguments)
         if self.contract or self.session.is_inlined(callee):
             return self._in_place(callee, node, state, arguments)
         return self._by_contract(callee, node, state, arguments)

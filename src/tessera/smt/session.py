@@ -74,6 +74,8 @@ class Session:
         # Facts of unknown constants, by the constant; they hold wherever it occurs.
         self.of_constants: dict[int, tuple[Term, list[Term]]] = {}
         self.quantifying = 0
+        # Of opaque specification functions, by name.
+        self.definitions: dict[str, Any] = {}
 
     def oblige(self, function: Function, state: State, rule: str, goal: Term, line: int, text: str = "") -> None:
         """One more obligation, unless it is known already."""

@@ -17,6 +17,7 @@ from tessera.lang.types import NAMED
 from tessera.smt import bridge, terms, values
 from tessera.smt.algebra import PREFIX
 from tessera.smt.heap import SYMBOLS
+from tessera.smt.opaque import definitions_for
 from tessera.smt.session import Obligation, Session, component_facts, subterms
 from tessera.smt.solve import Query
 from tessera.smt.terms import Term
@@ -94,9 +95,12 @@ def query_of(session: Session, obligation: Obligation, everything: bool) -> Quer
     return text_of(session, obligation.name, [*plain, *chosen, negated])
 
 
-def text_of(session: Session, name: str, formulas: list[Term]) -> Query:
-    """Formulas as a query."""
+def text_of(session: Session, name: str, formulas: list[Term], definitions: bool = True) -> Query:
+    """Formulas as a query, with the definitions of opaque functions or without."""
     pieces = [piece_of(formula) for formula in formulas if not z3.is_true(formula)]
+    if definitions:
+        names = {name for piece in pieces for name in piece.declarations}
+        pieces += [piece_of(formula) for formula in definitions_for(session, names)]
     about: list[Piece] = []
     done: set[int] = set()
     todo = pieces

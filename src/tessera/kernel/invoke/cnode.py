@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from tessera.abi.errors import Error
 from tessera.abi.labels import InvocationLabel
-from tessera.kernel import cspace, deletion, derivation, ipc, message
+from tessera.kernel import cspace, deletion, derivation, ipc, message, rights
 from tessera.kernel.capability import Capability, CNodeCap, EndpointCap, NullCap
 from tessera.kernel.layout import Slot
 from tessera.kernel.request import Status, fail, failed_lookup, lookup_missing_capability, request
@@ -101,9 +101,9 @@ def transfer(label: u64, length: u64, destination: Slot) -> Status:
     new = source.capability
     match label:
         case InvocationLabel.CNODE_COPY:
-            status, new = derivation.derive(source_slot, derivation.mask_rights(message.argument(4), new))
+            status, new = derivation.derive(source_slot, rights.mask_rights(message.argument(4), new))
         case InvocationLabel.CNODE_MINT:
-            masked = derivation.mask_rights(message.argument(4), new)
+            masked = rights.mask_rights(message.argument(4), new)
             status, new = derivation.derive(source_slot, derivation.update_data(False, message.argument(5), masked))
         case InvocationLabel.CNODE_MUTATE:
             new = derivation.update_data(True, message.argument(4), new)
