@@ -23,6 +23,7 @@ from tessera.proof.unknowns import Cell
 from tessera.smt import terms, values
 from tessera.smt.algebra import PREFIX
 from tessera.smt.heap import SYMBOLS
+from tessera.smt.opaque import in_full
 from tessera.smt.session import Obligation
 from tessera.smt.values import PackedValue
 from tessera.smt.verify import Reading
@@ -66,6 +67,7 @@ class Search:
     def __init__(self, reading: Reading, obligation: Obligation, size: tuple[int, bool, bool], end: float) -> None:
         count, deep, small = size
         self.reading, self.end = reading, end
+        obligation = in_full(reading.session, obligation)
         plain = [fact.term for fact in obligation.facts if not fact.invariant]
         self.invariants = [fact for fact in obligation.facts if fact.invariant]
         self.known: set[str] = set()

@@ -7,7 +7,7 @@ packed values that the function looks at.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import z3
@@ -15,7 +15,7 @@ import z3
 from tessera.ir.nodes import Function
 from tessera.smt import terms, values
 from tessera.smt.heap import SYMBOLS, State, merge_states
-from tessera.smt.session import Session, subterms
+from tessera.smt.session import Obligation, Session, subterms
 from tessera.smt.terms import Term
 
 if TYPE_CHECKING:
@@ -84,8 +84,15 @@ def definitions_for(session: Session, names: set[str]) -> list[Term]:
     return [one.formula() for one in session.definitions.values() if one.symbol.name() in names]
 
 
-def expanded(session: Session, term: Term) -> Term:
-    """A formula with definitions in place of the symbols."""
+def in_full(session: Session, obligation: Obligation) -> Obligation:
+    """An obligation with definitions in place of the symbols."""
+    if not session.definitions:
+        return obligation
+    facts = [replace(fact, term=_expanded(session, fact.term)) for fact in obligation.facts]
+    return replace(obligation, facts=facts, goal=_expanded(session, obligation.goal))
+
+
+def _expanded(session: Session, term: Term) -> Term:
     for one in session.definitions.values():
         body = z3.substitute(one.body, *((v, z3.Var(i, v.sort())) for i, v in enumerate(one.variables)))
         term = z3.substitute_funs(term, (one.symbol, body))
