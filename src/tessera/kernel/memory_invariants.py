@@ -21,7 +21,19 @@ from tessera.kernel.layout import (
     Slot,
     Tcb,
 )
-from tessera.lang import address_of, at_or_none, forall, implies, invariant, live, min, specification, trigger, u64
+from tessera.lang import (
+    address_of,
+    at_or_none,
+    forall,
+    implies,
+    integer,
+    invariant,
+    live,
+    min,
+    specification,
+    trigger,
+    u64,
+)
 
 GRANULE_SIZE = 1 << GRANULE_BITS
 
@@ -51,15 +63,25 @@ def is_zero(start: u64, size: u64) -> bool:
 @specification
 def is_taken(base: u64, size: u64) -> bool:
     """Whether no untyped has a range of physical addresses, or a part of it, to give."""
-    return forall(Slot, lambda slot: not has_free(slot.capability, base, size))
+    return forall(Slot, lambda slot: not has_free(slot, base, size))
 
 
 @specification
-def has_free(cap: Capability, base: u64, size: u64) -> bool:
+def has_free(slot: Slot, base: u64, size: u64) -> bool:
     """Whether the free part of an untyped has a byte of a range."""
-    if not isinstance(cap, UntypedCap):
+    cap = slot.capability
+    if not isinstance(cap, UntypedCap) or slot.object_start != integer(cap.base):
         return False
     return cap.base + cap.free_offset < base + size and base < cap.base + (u64(1) << cap.size_bits)
+
+
+@specification
+def is_new_memory(cap: Capability) -> bool:
+    """Whether an untyped is all free, and not cleared; true of what is no untyped, or a device's."""
+    if not isinstance(cap, UntypedCap) or cap.is_device:
+        return True
+    start = paging.kernel_address(cap.base)
+    return cap.free_offset == 0 and cap.clear_offset == 0 and is_granular(start, u64(1) << cap.size_bits)
 
 
 @invariant

@@ -8,20 +8,8 @@ remembers how far: so neither boot nor the return of memory takes time. A device
 from __future__ import annotations
 
 from tessera.abi.objects import (
-    ENDPOINT_BITS,
-    GIGA_PAGE_BITS,
     MAX_UNTYPED_BITS,
-    MEGA_PAGE_BITS,
-    MIN_SCHED_CONTEXT_BITS,
-    MIN_UNTYPED_BITS,
-    NOTIFICATION_BITS,
-    OBJECT_TYPE_COUNT,
-    PAGE_BITS,
-    PAGE_TABLE_BITS,
-    REPLY_BITS,
     SLOT_BITS,
-    TCB_BITS,
-    WORD_BITS,
     ObjectType,
 )
 from tessera.arch import paging
@@ -41,8 +29,7 @@ from tessera.kernel.capability import (
     UntypedCap,
 )
 from tessera.kernel.cspace import slot_at
-from tessera.kernel.derivation import is_empty
-from tessera.kernel.derivation_order import size_of_object, start_of
+from tessera.kernel.derivation_order import is_unused, size_of_object, start_of
 from tessera.kernel.layout import (
     GRANULE_BITS,
     Endpoint,
@@ -57,14 +44,33 @@ from tessera.kernel.layout import (
     Tcb,
 )
 from tessera.kernel.memory_invariants import GRANULE_SIZE, is_granular, is_taken, is_zero
-from tessera.kernel.object_invariants import LAST_ADDRESS, PHYSICAL_SIZE, SLOT_SIZE, WINDOW_SIZE
+from tessera.kernel.object_invariants import LAST_ADDRESS, PHYSICAL_SIZE
+from tessera.kernel.object_kinds import (
+    are_empty,
+    are_slots,
+    bits_of,
+    can_become,
+    has_room,
+    holds_no_slot,
+    is_cleared,
+    is_memory_of,
+    is_place,
+    object_memory,
+)
+from tessera.kernel.object_kinds import (
+    is_device_kind as is_device_kind,
+)
+from tessera.kernel.object_kinds import (
+    is_kind as is_kind,
+)
+from tessera.kernel.object_kinds import (
+    object_bits as object_bits,
+)
 from tessera.kernel.region import frame_bits
 from tessera.kernel.request import Status
 from tessera.kernel.state import kernel
 from tessera.lang import (
-    address_of,
     at,
-    at_or_none,
     begin_lives,
     compiled,
     decreases,
@@ -73,7 +79,6 @@ from tessera.lang import (
     forall,
     ghost,
     integer,
-    live,
     loop_invariant,
     max,
     min,
@@ -112,98 +117,6 @@ def clear(address: u64, size_bits: u64) -> None:
 
 
 @compiled
-def object_bits(kind: u64, user_size: u64) -> u64:
-    """The memory that an object takes, as a power of two in bytes.
-
-    ``kind`` is one of abi.objects.ObjectType; ``user_size``, below 64, counts for those whose size the user chooses.
-    """
-    match kind:
-        case ObjectType.TCB:
-            return u64(TCB_BITS)
-        case ObjectType.ENDPOINT:
-            return u64(ENDPOINT_BITS)
-        case ObjectType.NOTIFICATION:
-            return u64(NOTIFICATION_BITS)
-        case ObjectType.REPLY:
-            return u64(REPLY_BITS)
-        case ObjectType.CAP_TABLE:
-            return user_size + SLOT_BITS
-        case ObjectType.PAGE:
-            return u64(PAGE_BITS)
-        case ObjectType.MEGA_PAGE:
-            return u64(MEGA_PAGE_BITS)
-        case ObjectType.GIGA_PAGE:
-            return u64(GIGA_PAGE_BITS)
-        case ObjectType.PAGE_TABLE:
-            return u64(PAGE_TABLE_BITS)
-        case _:
-            return user_size
-
-
-@specification
-def is_kind(kind: u64, user_size: u64) -> bool:
-    """Whether objects of this kind exist, in this size."""
-    if kind >= OBJECT_TYPE_COUNT or user_size >= WORD_BITS or object_bits(kind, user_size) > MAX_UNTYPED_BITS:
-        return False
-    match kind:
-        case ObjectType.CAP_TABLE:
-            return user_size != 0
-        case ObjectType.UNTYPED:
-            return user_size >= MIN_UNTYPED_BITS
-        case ObjectType.SCHED_CONTEXT:
-            return user_size >= MIN_SCHED_CONTEXT_BITS
-        case _:
-            return True
-
-
-@compiled
-def is_device_kind(kind: u64) -> bool:
-    """Whether a device's memory can be handed out as this: it is not the kernel's to use."""
-    return kind in (ObjectType.UNTYPED, ObjectType.PAGE, ObjectType.MEGA_PAGE, ObjectType.GIGA_PAGE)
-
-
-@specification
-def is_place(base: u64, size_bits: u64, is_device: bool) -> bool:
-    """Whether an object can lie at a physical address: a multiple of its size, and where the kernel sees it."""
-    size = u64(1) << size_bits
-    return base & (size - 1) == 0 and base + size <= (PHYSICAL_SIZE if is_device else WINDOW_SIZE)
-
-
-@specification
-def is_cleared(kind: u64, base: u64, size: u64) -> bool:
-    """Whether physical memory can become such objects: nothing is made of it, and it is zero if need be."""
-    start = paging.kernel_address(base)
-    return kind == ObjectType.UNTYPED or (is_granular(start, size) and is_zero(start, size))
-
-
-@specification
-def has_room(cap: Capability, kind: u64, user_size: u64, count: u64) -> bool:
-    """Whether so many objects can be made of untyped memory."""
-    if not isinstance(cap, UntypedCap) or not is_kind(kind, user_size) or (cap.is_device and not is_device_kind(kind)):
-        return False
-    return 0 < count and count <= ((u64(1) << cap.size_bits) - cap.free_offset) >> object_bits(kind, user_size)
-
-
-@specification
-def are_empty(first: Slot, start: u64, end: u64) -> bool:
-    """Whether the slots from place ``start`` behind a first one to ``end``, which is not included, are empty."""
-    begin = address_of(first) + (start << SLOT_BITS)
-    size = (end - start) << SLOT_BITS
-    return forall(Slot, lambda slot: address_of(slot) < begin or address_of(slot) - begin >= size or is_empty(slot))
-
-
-@specification
-def are_slots(first: Slot, count: u64) -> bool:
-    """Whether so many slots lie side by side."""
-    begin = address_of(first)
-    size = count << SLOT_BITS
-    return size <= LAST_ADDRESS - begin and forall(
-        u64,
-        lambda a: a < begin or a - begin >= size or a & (SLOT_SIZE - 1) != 0 or live(at_or_none(Slot, a)),
-    )
-
-
-@compiled
 def new_frame(base: u64, size: FrameSize, is_device: bool) -> Capability:
     """The capability to a new frame, with all rights and mapped nowhere."""
     with ghost:
@@ -212,24 +125,18 @@ def new_frame(base: u64, size: FrameSize, is_device: bool) -> Capability:
     return FrameCap(base=base, size=size, is_device=is_device, can_read=True, can_write=True)
 
 
-@specification
-def object_memory(kind: u64, user_size: u64, is_device: bool) -> u64:
-    """How many bytes become something else when an object is made; of untyped and device memory nothing does."""
-    return u64(0) if kind == ObjectType.UNTYPED or is_device else u64(1) << object_bits(kind, user_size)
-
-
 @compiled
 def create_object(kind: u64, base: u64, user_size: u64, is_device: bool) -> Capability:
     """Make an object of memory that is zero and in nobody's use, and give its first capability. (seL4: createObject.)
 
     ``base`` is physical and aligned to the object's size.
     """
-    requires(is_kind(kind, user_size) and is_place(base, object_bits(kind, user_size), is_device))
-    requires(is_device_kind(kind) if is_device else is_cleared(kind, base, u64(1) << object_bits(kind, user_size)))
-    requires(is_taken(base, u64(1) << object_bits(kind, user_size)))
+    requires(is_kind(kind, user_size) and is_place(base, bits_of(kind, user_size), is_device))
+    requires(is_device_kind(kind) if is_device else is_cleared(kind, base, u64(1) << bits_of(kind, user_size)))
+    requires(is_taken(base, u64(1) << bits_of(kind, user_size)))
     modifies(everything_in(paging.kernel_address(base), object_memory(kind, user_size, is_device)))
     ensures(lambda result: start_of(result) == integer(base))
-    ensures(lambda result: size_of_object(result) == integer(u64(1) << object_bits(kind, user_size)))
+    ensures(lambda result: size_of_object(result) == integer(u64(1) << bits_of(kind, user_size)))
     address = paging.kernel_address(base)
     match kind:
         case ObjectType.UNTYPED:
@@ -293,7 +200,7 @@ def reset(slot: Slot, cap: UntypedCap) -> None:
 @compiled
 def aligned_offset(offset: u64, size_bits: u64) -> u64:
     """The first offset from this one on where an object can begin."""
-    requires(size_bits <= MAX_UNTYPED_BITS and offset <= u64(1) << MAX_UNTYPED_BITS)
+    requires(size_bits <= MAX_UNTYPED_BITS and offset <= PHYSICAL_SIZE)
     ensures(lambda result: result & ((u64(1) << size_bits) - 1) == 0)
     ensures(lambda result: offset <= result and result - offset < u64(1) << size_bits)
     return ((offset + (u64(1) << size_bits) - 1) >> size_bits) << size_bits
@@ -351,18 +258,56 @@ def retype(slot: Slot, kind: u64, user_size: u64, first: Slot, count: u64) -> St
     size_bits = object_bits(kind, user_size)
     start = aligned_offset(cap.free_offset, size_bits)
     end = start + (count << size_bits)
-    clear_offset = cap.clear_offset
+    with ghost:
+        assert size_bits == bits_of(kind, user_size)
+        part = (u64(1) << size_bits) - 1
+        limit = u64(1) << cap.size_bits
+        assert 4 <= size_bits and size_bits <= cap.size_bits
+        assert limit & part == 0
+        assert end & part == 0
+        assert end <= limit
+        assert cap.base & part == 0
+        assert (cap.base + start) & part == 0
     # Untyped memory needs not be zero before something else is made of it in turn.
     if kind != ObjectType.UNTYPED and not cap.is_device:
         status = clear_up_to(slot, cap, end)
         if status != Status.OK:
             return status
-        clear_offset = max(clear_offset, aligned_offset(end, CLEAR_CHUNK_BITS))
-    taken = cap.replace(free_offset=end, clear_offset=clear_offset)
-    slot.capability = taken
-    for i in range(count):
-        loop_invariant(slot.capability == taken and are_empty(first, i, count) and are_slots(first, count))
-        place = cap.base + start + (i << size_bits)
-        new = create_object(kind, place, user_size, cap.is_device)
-        derivation.insert_original(new, slot, slot_at(first, i))
+    cleared = slot.capability
+    assert isinstance(cleared, UntypedCap)
+    slot.capability = cleared.replace(free_offset=end)
+    with ghost:
+        # Says nothing new, but names what invariants of two slots are triggered by.
+        assert slot.object_start <= slot.object_start + slot.object_size
+        assert is_unused(integer(cap.base) + integer(cap.free_offset), integer(limit) - integer(cap.free_offset), slot)
+    make_objects(slot, kind, user_size, cap.base + start, cap.is_device, first, count)
     return Status.OK
+
+
+@compiled
+def make_objects(slot: Slot, kind: u64, user_size: u64, base: u64, is_device: bool, first: Slot, count: u64) -> None:
+    """Make objects of memory that was taken from an untyped, from a physical address on."""
+    requires(count <= PHYSICAL_SIZE >> bits_of(kind, user_size))
+    requires(can_become(slot, kind, user_size, base, base + (count << bits_of(kind, user_size))))
+    requires(is_memory_of(slot.capability, is_device) and base & ((u64(1) << bits_of(kind, user_size)) - 1) == 0)
+    requires(is_device or is_cleared(kind, base, count << bits_of(kind, user_size)))
+    requires(are_slots(first, count) and are_empty(first, 0, count))
+    size_bits = object_bits(kind, user_size)
+    with ghost:
+        assert size_bits == bits_of(kind, user_size)
+    size = u64(1) << size_bits
+    end = base + (count << size_bits)
+    place = base
+    for i in range(count):
+        loop_invariant(place == base + (i << size_bits) and place <= end)
+        loop_invariant(place & (size - 1) == 0)
+        loop_invariant(can_become(slot, kind, user_size, place, end))
+        loop_invariant(is_memory_of(slot.capability, is_device))
+        loop_invariant(are_slots(first, count) and are_empty(first, i, count))
+        loop_invariant(is_device or is_cleared(kind, place, end - place))
+        with ghost:
+            assert place + size <= end
+            assert is_device or kind == ObjectType.UNTYPED or holds_no_slot(paging.kernel_address(place), size)
+        new = create_object(kind, place, user_size, is_device)
+        derivation.insert_original(new, slot, slot_at(first, i))
+        place += size

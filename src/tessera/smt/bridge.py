@@ -109,8 +109,8 @@ def ground_facts(expressions: Iterable[z3.ExprRef]) -> list[z3.BoolRef]:
         literals = [child.as_long() for child in part.children() if z3.is_int_value(child)]
         if name in ("band", "bor", "bxor", "bnot"):
             exponents |= {number for literal in literals for number in _powers_near(literal)}
-        elif name != "top":
-            exponents |= set(_literals(part.children()[-1]))
+        elif z3.is_int_value(part.children()[-1]) and name != "top":
+            exponents.add(part.children()[-1].as_long())
     algebra = Integers()
     wanted = {0, 1} | exponents if found else set()
     powers = [algebra.pow2(z3.IntVal(k)) == 1 << k for k in sorted(wanted) if 0 <= k < WORD_BITS]
@@ -139,15 +139,6 @@ def _bounds_in(comparison: z3.ExprRef) -> Iterator[int]:
         for child in children:
             if z3.is_int_value(child):
                 yield from _powers_near(child.as_long())
-
-
-def _literals(term: z3.ExprRef) -> Iterator[int]:
-    """The literals that a term may be: a literal, or a choice between some."""
-    if z3.is_int_value(term):
-        yield term.as_long()
-    elif z3.is_app_of(term, z3.Z3_OP_ITE):
-        for child in term.children()[1:]:
-            yield from _literals(child)
 
 
 def _powers_near(literal: int) -> Iterator[int]:

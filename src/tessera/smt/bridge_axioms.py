@@ -57,6 +57,14 @@ def power_is_in_a_word(a: Algebra, n: Term) -> Formula:
     return a.every(1 <= a.pow2(n), a.pow2(n) <= WORDS // 2, n < a.pow2(n))
 
 
+@_axiom("n", lambda a, n: [(a.pow2(n),)])
+def powers_of_object_sizes(a: Algebra, n: Term) -> Formula:
+    # Where a size is one of several, none of them is a literal of the query.
+    # Untyped memory has 2**38 bytes at most.
+    sizes = [a.implies(n == bits, a.pow2(n) == 1 << bits) for bits in (4, 5, 6, 11, 12, 21, 30)]
+    return a.every(a.implies(n <= 38, a.pow2(n) <= 1 << 38), *sizes)
+
+
 @_axiom("n m", lambda a, n, m: [(a.pow2(n), a.pow2(m))])
 def powers_grow(a: Algebra, n: Term, m: Term) -> Formula:
     return a.every(

@@ -74,7 +74,13 @@ class Execution(Calls):
         return [one for one in result if not one.dead]
 
     def _run_assign(self, node: nodes.Assign, state: State, frame: Frame) -> None:
-        state.locals[node.name] = self.value(node.value, state)
+        value = self.value(node.value, state)
+        if not self.contract and z3.is_expr(value) and z3.is_app_of(value, z3.Z3_OP_ITE) and value.sort() == terms.INT:
+            # A name for what has cases, so that formulas stay short.
+            named = z3.Int(values.fresh_name(node.name))
+            self.session.define(named, named == value)
+            value = named
+        state.locals[node.name] = value
 
     def _run_store(self, node: nodes.Store, state: State, frame: Frame) -> None:
         value = self.value(node.value, state)
