@@ -109,7 +109,9 @@ def test_the_last_notification_capability_unbinds_and_wakes(world: World) -> Non
     cap = signal.capability
     assert isinstance(cap, NotificationCap)
     notification.bind(cap.notification, bound)
+    kernel.current = waiting
     notification.receive(waiting, cap, True)
+    kernel.current = bound
     assert waiting.state == ThreadState.BLOCKED_ON_NOTIFICATION
     assert deletion.delete_one(signal) == Status.OK
     assert bound.bound_notification is None
