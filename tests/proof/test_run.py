@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -287,3 +288,33 @@ def test_functions_under_proof_exist_and_have_one_group(kernel: World) -> None:
     names = all_targets()
     assert len(names) == len(set(names)) and set(all_targets(quick=True)) <= set(names)
     assert all(group_of(name) for name in names)
+
+
+def wait_for_ever(world: World) -> Iterator[tuple[Claim, Query]]:
+    Path(os.environ["EXAMPLE_PID"]).write_text(str(os.getpid()))
+    time.sleep(600)
+    yield Claim("", 1, "law", "never", file="x"), Query("never", "(assert false)", "bits")
+
+
+def is_there(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_no_process_is_left_when_a_run_is_interrupted(
+    kernel: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "pid"
+    monkeypatch.setenv("EXAMPLE_PID", str(place))
+    with Readers(kernel, 2) as readers:
+        readers.add([Task("wait", wait_for_ever)])
+        for _ in readers.messages():
+            if place.exists() and place.read_text():
+                break
+    end = time.monotonic() + 10
+    while is_there(int(place.read_text())) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not is_there(int(place.read_text()))

@@ -103,7 +103,8 @@ class Readers:
             reader.connection.close()
         for reader in self._readers:
             if reader.task is not None:
-                reader.process.terminate()
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(reader.process.pid, signal.SIGKILL)  # with the copy that reads
             reader.process.join()
 
     def add(self, tasks: Iterable[Task]) -> None:
@@ -176,9 +177,10 @@ def _serve(world: World, connection: Connection, other_end: Connection) -> None:
     """Read tasks until the other side is gone."""
     # Copies of this process see the end of the connection only when nobody holds its other end any more.
     other_end.close()
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # Control-C goes to the process at the terminal, which then ends this one and its copies.
+    os.setsid()
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
     while True:
         try:
             task: Task = connection.recv()
