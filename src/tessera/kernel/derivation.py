@@ -45,6 +45,7 @@ from tessera.kernel.derivation_order import (
     start_of,
 )
 from tessera.kernel.layout import DerivationLink, Slot
+from tessera.kernel.memory_invariants import is_new_memory
 from tessera.kernel.region import contains
 from tessera.kernel.request import Status, fail
 from tessera.lang import compiled, ensures, from_word, ghost, integer, modifies, old, requires, u64
@@ -245,7 +246,7 @@ def insert_made(capability: Capability, source: Slot, destination: Slot) -> None
 @compiled
 def insert_original(capability: Capability, parent: Slot, destination: Slot) -> None:
     """Put the first capability to a new object behind the untyped memory it is made of. (seL4: insertNewCap.)"""
-    requires(is_empty(destination) and is_new_object(capability, parent))
+    requires(is_empty(destination) and is_new_object(capability, parent) and is_new_memory(capability))
     modifies(destination, parent.link, Slot.previous)
     ensures(lambda: destination.capability == capability)
     with ghost:
