@@ -46,8 +46,8 @@ def prove(example: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(run, "the_kernel", lambda: world_of_module(example))
     monkeypatch.setattr(run, "GROUPS", ())
-    group = targets.Group("Example", (GOOD, "proof_example.halve"), frozenset({"proof_example.halve"}))
-    monkeypatch.setattr(targets, "GROUPS", (group,))
+    monkeypatch.setattr(targets, "GROUPS", (targets.Group("Example", (GOOD, "proof_example.halve")),))
+    monkeypatch.setattr(targets, "QUICK", frozenset({GOOD}))
 
     def call(*arguments: str) -> tuple[int, str, str]:
         code = int(app(["prove", *arguments], prog_name="tessera", standalone_mode=False) or 0)
