@@ -56,9 +56,10 @@ def caveats_part(ledger: Ledger) -> str:
     lines += [
         "",
         *_list(
-            f"Of the kernel's {len(ledger.rows)} functions {counts[ITSELF]} are proved by themselves and"
-            f" {counts[IN_PLACE]} in place in these; {counts[ASSUMED]} are assumed to keep their contracts;"
-            f" {counts[NOT_REACHED]} are reached by no proof."
+            f"Of the kernel's {len(ledger.rows)} functions {counts[ITSELF]} are under proof,"
+            f" {_complete(ledger, ITSELF)} of them are proved completely; {counts[IN_PLACE]} are read in place in these,"
+            f" {_complete(ledger, IN_PLACE)} of them in completely proved ones only; {counts[ASSUMED]} are assumed to keep"
+            f" their contracts; {counts[NOT_REACHED]} are reached by no proof."
         ),
         *_list("Under proof, but not proved completely: " + _names(broken)),
         *_list("Assumed by proofs, and not proved: " + _names(ledger.with_how(ASSUMED))),
@@ -74,10 +75,9 @@ def readme_part(ledger: Ledger) -> str:
     for title, rows in _groups(ledger):
         done = sum(row.complete for row in rows)
         lines.append(f"| {title} | {done} of {len(rows)} functions, {sum(row.proved for row in rows)} obligations |")
-    itself = [row for row in ledger.rows.values() if row.how == ITSELF]
     lines.append(
-        f"| of all {len(ledger.rows)} functions | {sum(row.complete for row in itself)} by themselves,"
-        f" {len(ledger.with_how(IN_PLACE))} in place in these |"
+        f"| of all {len(ledger.rows)} functions | {_complete(ledger, ITSELF)} by themselves,"
+        f" {_complete(ledger, IN_PLACE)} in place in proved ones |"
     )
     laws = sum(proved for _, proved in ledger.laws.values())
     lines.append(f"| laws that the proofs rest on | {laws} |")
@@ -114,6 +114,12 @@ def replaced(text: str, part: str, path: Path) -> str:
 def _groups(ledger: Ledger) -> Iterator[tuple[str, list[Row]]]:
     for group in GROUPS:
         yield group.title, [ledger.rows[name] for name in group.functions if name in ledger.rows]
+
+
+def _complete(ledger: Ledger, how: str) -> int:
+    """How many functions are proved completely; of those read in place, how many by all who read them."""
+    rows = [row for row in ledger.rows.values() if row.how == how]
+    return sum(all(ledger.rows[name].complete for name in row.callers) if row.callers else row.complete for row in rows)
 
 
 def _share(rows: list[Row], what: str) -> str:
