@@ -50,16 +50,16 @@ def caveats_part(ledger: Ledger) -> str:
             f" {_share(rows, 'keeps_promises')} | {sum(r.proved for r in rows)} of {sum(r.obligations for r in rows)} |"
         )
     counts = {how: len(ledger.with_how(how)) for how in (ITSELF, IN_PLACE, ASSUMED, NOT_REACHED)}
+    itself, in_place = _complete(ledger, ITSELF), _complete(ledger, IN_PLACE)
     endless = sorted(name for name, row in ledger.rows.items() if row.endless and row.how in (ITSELF, IN_PLACE))
     hardware = sorted({name for row in ledger.rows.values() for name in row.hardware})
     broken = sorted(name for name, row in ledger.rows.items() if row.how == ITSELF and not row.complete)
     lines += [
         "",
         *_list(
-            f"Of the kernel's {len(ledger.rows)} functions {counts[ITSELF]} are under proof,"
-            f" {_complete(ledger, ITSELF)} of them are proved completely; {counts[IN_PLACE]} are read in place in these,"
-            f" {_complete(ledger, IN_PLACE)} of them in completely proved ones only; {counts[ASSUMED]} are assumed to keep"
-            f" their contracts; {counts[NOT_REACHED]} are reached by no proof."
+            f"Of the kernel's {len(ledger.rows)} functions {counts[ITSELF]} are under proof, {itself} of them are proved"
+            f" completely; {counts[IN_PLACE]} are read in place in these, {in_place} of them in completely proved ones"
+            f" only; {counts[ASSUMED]} are assumed to keep their contracts; {counts[NOT_REACHED]} are reached by no proof."
         ),
         *_list("Under proof, but not proved completely: " + _names(broken)),
         *_list("Assumed by proofs, and not proved: " + _names(ledger.with_how(ASSUMED))),
