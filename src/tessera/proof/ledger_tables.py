@@ -57,9 +57,10 @@ def caveats_part(ledger: Ledger) -> str:
     lines += [
         "",
         *_list(
-            f"Of the kernel's {len(ledger.rows)} functions {counts[ITSELF]} are under proof, {itself} of them are proved"
-            f" completely; {counts[IN_PLACE]} are read in place in these, {in_place} of them in completely proved ones"
-            f" only; {counts[ASSUMED]} are assumed to keep their contracts; {counts[NOT_REACHED]} are reached by no proof."
+            f"Of the kernel's {len(ledger.rows)} functions {counts[ITSELF]} are under proof, {itself} of them are"
+            f" proved completely; {counts[IN_PLACE]} are read in place in these, {in_place} of them in completely"
+            f" proved ones only; {counts[ASSUMED]} are assumed to keep their contracts; {counts[NOT_REACHED]} are"
+            " reached by no proof."
         ),
         *_list("Under proof, but not proved completely: " + _names(broken)),
         *_list("Assumed by proofs, and not proved: " + _names(ledger.with_how(ASSUMED))),
