@@ -79,9 +79,16 @@ class Predicates(Interpreter):
     """Computes predicates of proofs. Nothing is a broken rule in them but to read through a reference to nothing."""
 
     def __init__(
-        self, program: Program, memory: Memory, live: LiveObjects, words: Sequence[int], free: frozenset[Any]
+        self,
+        program: Program,
+        memory: Memory,
+        ghosts: Mapping[tuple[Any, str, int], Any],
+        live: LiveObjects,
+        words: Sequence[int],
+        free: frozenset[Any],
     ) -> None:
         super().__init__(program, memory, checked=False)
+        self.ghosts = ghosts
         self.live = live
         self.words = words
         # Structs whose objects never end: every reference to them is good.
@@ -177,7 +184,7 @@ class Predicates(Interpreter):
     def _ghost_load(self, node: Expression, frame: Frame) -> Raw:
         address = self.evaluate(node.operands[0], frame)
         ghost = node.data
-        value = self.memory.ghosts.get((ghost.struct, ghost.name, address))
+        value = self.ghosts.get((ghost.struct, ghost.name, address))
         if value is None:
             value = unwritten(ghost.type)
         if isinstance(ghost.type, OptionalReference):

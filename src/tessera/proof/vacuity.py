@@ -1,63 +1,25 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""States of a running kernel as models of what proofs assume: no set of assumptions is empty.
-
-Ghosts are rebuilt from the state: intervals from the lists of the derivation tree, positions from queues, sizes of
-CNodes from the capabilities to them. An object is live if a capability leads to it, or if it is the kernel's own.
-"""
+"""States of a running kernel fulfil what proofs assume: no set of assumptions is empty."""
 
 from __future__ import annotations
 
 import itertools
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from fractions import Fraction
 from types import FrameType
 from typing import Any
 
-from tessera.abi.objects import IPC_BUFFER_BITS
-from tessera.arch import paging
 from tessera.ir.nodes import Function
 from tessera.ir.values import to_raw
 from tessera.kernel import derivation
-from tessera.kernel.capability import (
-    AsidPoolCap,
-    Capability,
-    CNodeCap,
-    EndpointCap,
-    FrameCap,
-    NotificationCap,
-    PageTableCap,
-    ReplyCap,
-    SchedContextCap,
-    ThreadCap,
-    UntypedCap,
-    ZombieCap,
-)
-from tessera.kernel.cspace import slot_at
-from tessera.kernel.derivation_order import size_of_object, start_of
-from tessera.kernel.layout import (
-    GRANULE_BITS,
-    AsidPool,
-    Endpoint,
-    Granule,
-    IpcBuffer,
-    Notification,
-    PageTable,
-    Refill,
-    Reply,
-    SchedContext,
-    Slot,
-    Tcb,
-)
-from tessera.kernel.region import THREAD_SLOTS, frame_bits
-from tessera.kernel.state import IRQ_SLOTS, irq_slots, kernel
-from tessera.lang import Memory, address_of, at, size_of
-from tessera.lang.memory import MEMORY_BASE, STATICS
+from tessera.kernel.layout import Slot
+from tessera.lang import address_of, at
 from tessera.lang.types import NAMED, is_packed, is_struct
-from tessera.proof.concrete import USUAL_WORDS, LiveObjects, Predicates, Span
+from tessera.proof.concrete import Predicates
+from tessera.proof.models import Model, model_of
 from tessera.smt.reading import keeps_invariants
 from tessera.smt.session import World
 
@@ -71,192 +33,6 @@ class Broken:
 
     what: str
     values: tuple[str, ...]
-
-
-@dataclass
-class Model:
-    """A concrete state: its memory, with ghosts, and what is live in it."""
-
-    memory: Memory
-    slots: list[Slot]
-    live: LiveObjects
-    words: list[int]
-
-    def predicates(self, world: World) -> Predicates:
-        """The state as invariants see it."""
-        objects = world.objects
-        free = frozenset((*objects.single, *objects.placed))
-        return Predicates(world.program, self.memory, self.live, self.words, free)
-
-
-def model_of(root: Slot, root_bits: int, others: Iterable[tuple[Any, int]] = ()) -> Model:
-    """The state that the current memory holds. ``root``: the first slot of the root task's CNode.
-
-    ``others`` are live objects, struct and address, that a test made and no capability leads to.
-    """
-    memory = Memory.current
-    assert memory is not None
-    memory.ghosts.clear()
-    nodes = _nodes(root, root_bits)
-    slots = [slot_at(first, index) for first, count in nodes for index in range(count)]
-    live = LiveObjects()
-    for slot in slots:
-        live.add(Slot, address_of(slot))
-    for entry in STATICS:
-        _add(live, entry.type, MEMORY_BASE + entry.offset)
-    for struct, address in others:
-        _add(live, struct, int(address))
-    for slot in slots:
-        _add_object(live, slot.capability)
-    _rebuild_ghosts(slots)
-    for context in live.of(SchedContext):
-        _number_refills(at(SchedContext, context), live)
-    words = sorted({*USUAL_WORDS, *(address for name in live.single for address in live.of(NAMED[name]))})
-    words = sorted({*words, *live.of(Granule, 12), *live.of(IpcBuffer, 12), *live.of(Refill)})
-    return Model(memory, slots, live, words)
-
-
-def _nodes(root: Slot, root_bits: int) -> list[tuple[Slot, int]]:
-    """The first slots of all CNodes and threads that a capability leads to, with how many there are."""
-    found: dict[int, tuple[Slot, int]] = {}
-    waiting = [(root, 1 << root_bits), (irq_slots.slots[0], IRQ_SLOTS), (kernel.idle.cspace_root, THREAD_SLOTS)]
-    while waiting:
-        first, count = waiting.pop(0)
-        if int(address_of(first)) in found:
-            continue
-        found[int(address_of(first))] = first, count
-        for index in range(count):
-            match slot_at(first, index).capability:
-                case CNodeCap() as cap:
-                    waiting.append((cap.slots, 1 << int(cap.radix)))
-                    cap.slots.node_radix = cap.radix
-                case ThreadCap() as cap:
-                    waiting.append((cap.tcb.cspace_root, THREAD_SLOTS))
-                case ZombieCap() as cap:
-                    waiting.append((cap.slots, THREAD_SLOTS if cap.is_thread else 1 << int(cap.radix)))
-                    if not cap.is_thread:
-                        cap.slots.node_radix = cap.radix
-                case _:
-                    pass
-    return list(found.values())
-
-
-def _add(live: LiveObjects, struct: Any, address: int) -> None:
-    """An object, with the objects in it."""
-    live.add(struct, address)
-    if struct is SchedContext:
-        # A context from a capability has as many refills as its memory holds.
-        live.add_span(Refill, Span(address + _refills_offset(), int(size_of(Refill)), 2))
-    elif struct is Tcb:
-        first = int(address_of(at(Tcb, address).cspace_root))
-        for index in range(THREAD_SLOTS):
-            live.add(Slot, first + index * int(size_of(Slot)))
-
-
-def _refills_offset() -> int:
-    return int(SchedContext.__struct__.layout().fields["refills"].offset)  # type: ignore[attr-defined]
-
-
-def _add_object(live: LiveObjects, cap: Capability) -> None:
-    match cap:
-        case ThreadCap():
-            _add(live, Tcb, address_of(cap.tcb))
-        case EndpointCap():
-            _add(live, Endpoint, address_of(cap.endpoint))
-        case NotificationCap():
-            _add(live, Notification, address_of(cap.notification))
-        case ReplyCap():
-            _add(live, Reply, address_of(cap.reply))
-        case PageTableCap():
-            _add(live, PageTable, address_of(cap.table))
-        case AsidPoolCap():
-            _add(live, AsidPool, address_of(cap.pool))
-        case SchedContextCap():
-            start = int(address_of(cap.context))
-            live.add(SchedContext, start)
-            size = (1 << int(cap.size_bits)) - _refills_offset()
-            live.add_span(Refill, Span(start + _refills_offset(), int(size_of(Refill)), size // int(size_of(Refill))))
-        case FrameCap() if not cap.is_device:
-            size = 1 << int(frame_bits(cap.size)) - IPC_BUFFER_BITS
-            live.add_span(IpcBuffer, Span(int(paging.kernel_address(cap.base)), 1 << IPC_BUFFER_BITS, size))
-        case UntypedCap() if not cap.is_device:
-            size = (1 << int(cap.size_bits)) - int(cap.free_offset)
-            start = int(paging.kernel_address(cap.base)) + int(cap.free_offset)
-            live.add_span(Granule, Span(start, 1 << GRANULE_BITS, size >> GRANULE_BITS))
-        case _:
-            pass
-
-
-def _rebuild_ghosts(slots: list[Slot]) -> None:
-    for slot in slots:
-        slot.object_start = start_of(slot.capability)
-        slot.object_size = size_of_object(slot.capability)
-        if slot.previous is None and not derivation.is_empty(slot):
-            _number_list(slot)
-    for number in range(len(kernel.domains)):
-        domain = kernel.domains[number]
-        for priority in range(len(domain.queues)):
-            queue = domain.queues[priority]
-            queue.marked = queue.head is not None
-            _number_queue(queue.head, "queue_next", "position")
-    _number_queue(kernel.release_head, "queue_next", "position")
-    for slot in slots:
-        match slot.capability:
-            case EndpointCap() as cap:
-                _number_queue(cap.endpoint.head, "wait_next", "wait_position")
-            case NotificationCap() as cap:
-                _number_queue(cap.notification.head, "wait_next", "wait_position")
-            case _:
-                pass
-
-
-def _number_list(first: Slot) -> None:
-    """Intervals of one list of the derivation tree: descendants are the run that the kernel's own test accepts."""
-    run: list[Slot] = []
-    place: Slot | None = first
-    while place is not None:
-        run.append(place)
-        place = place.link.next
-    for index, slot in enumerate(run):
-        end = index + 1
-        while end < len(run) and derivation.is_parent_of(slot, run[end]):
-            end += 1
-        slot.chain = int(address_of(first))
-        slot.low, slot.high = Fraction(2 * index), Fraction(2 * end - 1)
-
-
-def _number_queue(first: Tcb | None, link: str, ghost: str) -> None:
-    number = 0
-    tcb = first
-    while tcb is not None:
-        setattr(tcb, ghost, Fraction(number))
-        number, tcb = number + 1, getattr(tcb, link)
-
-
-def _number_refills(context: SchedContext, live: LiveObjects) -> None:
-    """Each place of a context's ring, and the sums of what comes before in the sequence of those in use."""
-    start, size = int(address_of(context)) + _refills_offset(), int(size_of(Refill))
-    # An object from a capability has a longer span than the two places that every context has.
-    capacity = max(span.count for span in live.spans[Refill.__name__] if span.start == start)
-    context.capacity = capacity
-    for index in range(capacity):
-        refill = at(Refill, start + index * size)
-        refill.owner, refill.index, refill.offset = context, index, 0
-    if context.refill_limit == 0:
-        return
-    context.first = at(Refill, start + int(context.refill_head) * size)
-    context.last = at(Refill, start + int(context.refill_tail) * size)
-    index, total = int(context.refill_head), 0
-    while True:
-        refill = at(Refill, start + index * size)
-        refill.offset = total
-        total += int(refill.amount)
-        if index == context.refill_tail:
-            return
-        index = (index + 1) % int(context.refill_limit)
-
-
-# What is checked
 
 
 @dataclass
