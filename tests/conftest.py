@@ -8,13 +8,16 @@ Random tests are repeatable: the same tree gives the same cases. ``TESSERA_RANDO
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import settings
 
 from tessera.abi.configuration import configuration
+from tessera.lang.types import NAMED
 
 settings.register_profile("repeatable", derandomize=True, database=None)
 settings.load_profile("default" if os.environ.get("TESSERA_RANDOM") else "repeatable")
@@ -24,6 +27,30 @@ settings.load_profile("default" if os.environ.get("TESSERA_RANDOM") else "repeat
 def repository() -> Path:
     """The root of the source tree."""
     return Path(__file__).resolve().parent.parent
+
+
+def _types_of(module: ModuleType) -> dict[str, type]:
+    """The named types of the language that a module holds."""
+    marks = ("__struct__", "__packed__", "__record__")
+    return {
+        name: one
+        for name, one in vars(module).items()
+        if isinstance(one, type) and name == one.__name__ and any(mark in vars(one) for mark in marks)
+    }
+
+
+@pytest.fixture(autouse=True, scope="module")
+def own_names(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Types are known by name in the whole process: each test module has those of the system, and its own."""
+    before = dict(NAMED)
+    module = request.module
+    made = [one for one in vars(module).values() if isinstance(one, ModuleType) and one.__name__.startswith("tests")]
+    system = [one for name, one in sys.modules.items() if name.startswith("tessera.")]
+    for one in (*system, *made, module):
+        NAMED.update(_types_of(one))
+    yield
+    NAMED.clear()
+    NAMED.update(before)
 
 
 @pytest.fixture(autouse=True)

@@ -38,6 +38,7 @@ from tessera.lang import (
     word,
 )
 from tessera.lang.types import INTEGER, RATIONAL, OptionalReference, UnknownType
+from tests.readers import memory_size
 
 
 @word(u8)
@@ -116,7 +117,7 @@ def span(x: Thing, more: integer) -> rational:
 
 
 def test_values_before_they_are_written() -> None:
-    with Memory(1 << 16):
+    with Memory(memory_size()):
         assert (thing.low, thing.share, thing.size, thing.marked) == (0, Fraction(0), u64(0), False)
         assert thing.phase is Phase.IDLE and thing.parent is None
         assert type(thing.low) is int and type(thing.size) is u64 and isinstance(thing.share, Fraction)
@@ -125,7 +126,7 @@ def test_values_before_they_are_written() -> None:
 
 
 def test_values_are_of_the_declared_type() -> None:
-    with Memory(1 << 16):
+    with Memory(memory_size()):
         thing.size = 7
         assert type(thing.size) is u64
         thing.share = 2  # type: ignore[assignment]
@@ -138,9 +139,9 @@ def test_values_are_of_the_declared_type() -> None:
 
 
 def test_values_are_per_object_and_memory() -> None:
-    with Memory(1 << 16) as first:
+    with Memory(memory_size()) as first:
         thing.low, other.low, thing.part.depth = 1, 2, 3
-        with Memory(1 << 16):
+        with Memory(memory_size()):
             assert (thing.low, other.low, thing.part.depth) == (0, 0, 0)
             thing.low = 9
         assert (thing.low, other.low, thing.part.depth, other.part.depth) == (1, 2, 3, 0)
@@ -170,7 +171,7 @@ def test_types_of_ghost_fields() -> None:
 
 
 def test_promises_about_the_state_at_entry_are_left_to_the_prover() -> None:
-    with Memory(1 << 16):
+    with Memory(memory_size()):
         add_one(thing)
         count(thing, 3)
         promise_in_quantifier(thing)
@@ -180,7 +181,7 @@ def test_promises_about_the_state_at_entry_are_left_to_the_prover() -> None:
 
 
 def test_specification_functions_run() -> None:
-    with Memory(1 << 16):
+    with Memory(memory_size()):
         thing.low = 5
         assert span(thing, 2) == Fraction(7, 3)
         with pytest.raises(TypeError, match="integer"):

@@ -24,7 +24,7 @@ EPILOG = exit_codes((0, "nothing that building and running need is missing"), (1
 SETUP = "make distclean setup"
 FIRMWARE = "opensbi-riscv64-generic-fw_dynamic.bin"
 # Import names that are not the package's own name.
-IMPORT_NAMES = {"pyelftools": "elftools", "pytest-xdist": "xdist"}
+IMPORT_NAMES = {"pyelftools": "elftools", "pytest-xdist": "xdist", "z3-solver": "z3"}
 DEVELOPMENT = "development"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import z3
 
 from tessera.ir.nodes import Expression, Function, Program
-from tessera.lang.memory import STATICS, StaticObject
+from tessera.lang.memory import StaticObject
 from tessera.lang.structs import Field, Inline, size_of_stored
 from tessera.lang.types import ArrayType, OptionalReference, is_packed, is_struct
 from tessera.smt import terms
@@ -61,7 +61,7 @@ class Objects:
         for function in program.functions.values():
             referred |= set(_made_from_numbers(function))
         statics: dict[Any, list[StaticObject]] = {}
-        for entry in STATICS:
+        for entry in _statics_of(program):
             statics.setdefault(entry.type, []).append(entry)
         stored = set(_stored_references(program))
         self.single = {
@@ -106,8 +106,7 @@ class Objects:
         """The place of an element."""
         element = array.field.type.element
         if isinstance(element, Inline):
-            reference = array.index[0] if array.index else OnlyObject(STATICS[0])
-            return self._inside(array.struct, reference, array.field, index)
+            return self._inside(array.struct, array.index[0] if array.index else None, array.field, index)
         return FieldPlace(array.struct, array.field.name, element, (*array.index, index))
 
     def _inside(self, struct: Any, reference: Reference, field: Field, index: Term | None) -> Reference:
@@ -235,10 +234,21 @@ def _made_from_numbers(function: Function) -> Iterator[Any]:
             yield from (struct for struct in node.data if struct is not None)
 
 
+def _statics_of(program: Program) -> list[StaticObject]:
+    """The static objects that the program speaks of, in the order of their addresses."""
+    found = {
+        node.data.offset: node.data
+        for function in program.functions.values()
+        for node in expressions_of(function)
+        if node.operation == "static"
+    }
+    return [found[offset] for offset in sorted(found)]
+
+
 def _stored_references(program: Program, seen: set[Any] | None = None) -> Iterator[Any]:
     """Structs that a reference to is kept in memory or in a packed value; ``seen`` gets all that were looked at."""
     seen = set() if seen is None else seen
-    for entry in STATICS:
+    for entry in _statics_of(program):
         yield from _references_in(entry.type, seen)
     for function in program.functions.values():
         for node in expressions_of(function):
