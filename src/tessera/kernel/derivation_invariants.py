@@ -191,5 +191,21 @@ def neighbours_tell_the_last_capability(a: Slot, b: Slot) -> bool:
     return not is_final(a) and not is_final(b)
 
 
-# These walk through lists or memory; proofs state the same with intervals and ranks.
-EXECUTED_ONLY = (cleared_memory_is_zero, free_memory_is_unused, object_is_derived_from_its_memory)
+# Proofs state the same otherwise: with intervals (derivation_tree), and in `capability_is_valid` (object_invariants).
+# Those about a zombie's slots and a chain of cleared memory walk through memory.
+EXECUTED_ONLY = (
+    empty_slot_has_no_links,
+    next_points_back,
+    previous_points_here,
+    change_of_badge_is_marked,
+    source_of_objects_is_revocable,
+    object_is_aligned,
+    free_part_is_inside,
+    cleared_memory_is_zero,
+    zombie_is_cleared_from_the_end,
+    objects_are_apart,
+    untyped_memory_nests,
+    free_memory_is_unused,
+    object_is_derived_from_its_memory,
+    neighbours_tell_the_last_capability,
+)

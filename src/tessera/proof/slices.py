@@ -16,7 +16,7 @@ from tessera.smt.session import Obligation, Session
 from tessera.smt.solve import Kind, Query
 from tessera.smt.text import maps_in, text_of
 
-Width = Literal["goal", "path", "all"]
+Width = Literal["goal", "path", "near", "all"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Round:
     """One way to ask an obligation.
 
     ``width``: with the invariants that speak of no other fields than the goal does, or than the goal and the path do,
-    or with all. ``kind``: how long solvers try.
+    or with those that share a field with them ("near"), or with all. ``kind``: how long solvers try.
     """
 
     width: Width
@@ -35,7 +35,9 @@ class Round:
 ROUNDS = (
     Round("goal", "brief"),
     Round("path", "brief"),
+    Round("near", "brief"),
     Round("all", "brief"),
+    Round("near", "quick"),
     Round("goal", "quick"),
     Round("path", "quick"),
     Round("all", "quick"),
@@ -51,11 +53,13 @@ def query_in(session: Session, obligation: Obligation, asked: Round) -> Query:
     chosen = [fact.term for fact in obligation.facts if fact.invariant]
     if asked.width != "all":
         about = _fields(negated)
-        if asked.width == "path":
+        if asked.width != "goal":
             about = about.union(*(_fields(term) for term in plain if not z3.is_quantifier(term)))
-        chosen = [term for term in chosen if _fields(term) <= about]
+        chosen = [
+            term for term in chosen if _fields(term) <= about or (asked.width == "near" and _fields(term) & about)
+        ]
     # What opaque functions are is tried last.
-    defined = asked.width == "all"
+    defined = asked.width in ("near", "all")
     return replace(text_of(session, obligation.name, [*plain, *chosen, negated], defined), kind=asked.kind)
 
 
