@@ -234,7 +234,7 @@ def test_hypotheses_grow_from_round_to_round_until_none_is_left_out() -> None:
         for each, query in zip(ROUNDS, queries, strict=True)
     }
     # The sum speaks of the first two fields; only all three invariants together bound it.
-    assert used == {"goal": {names[0]}, "path": {names[0]}, "all": set(names)}
+    assert used == {"goal": {names[0]}, "path": {names[0]}, "near": set(names[:2]), "all": set(names)}
     with Portfolio(1) as portfolio:
         assert [answer.status for answer in portfolio.run(queries)] == [
             "proved" if each.width == "all" else "unknown" for each in ROUNDS
