@@ -13,11 +13,14 @@ from tessera.kernel.layout import SchedContext, Tcb
 from tessera.kernel.scheduling_queues import (
     bitmap_is_exact,
     can_be_queued,
+    is_not_before,
+    is_not_behind,
     is_outside,
     is_queued,
     is_ready_above,
     is_ready_in,
     is_ready_queue,
+    is_same_queue,
     is_unmarked_above,
     ready_queue_at,
 )
@@ -86,6 +89,9 @@ def prepend_ready(tcb: Tcb) -> None:
     ensures(lambda: tcb.in_ready_queue and ready_queue(tcb).head is tcb)
     queue = ready_queue(tcb)
     first = queue.head
+    with ghost:
+        assert tcb.in_ready_queue or forall(Tcb, lambda other: other.queue_next is not tcb)
+        assert first is None or forall(Tcb, lambda other: is_not_before(other, first))
     tcb.queue_previous = None
     tcb.queue_next = first
     queue.head = tcb
@@ -109,7 +115,8 @@ def append_ready(tcb: Tcb) -> None:
     queue = ready_queue(tcb)
     last = queue.tail
     with ghost:
-        assert last is None or last.queue_next is None
+        assert tcb.in_ready_queue or forall(Tcb, lambda other: other.queue_next is not tcb)
+        assert last is None or (last.queue_next is None and forall(Tcb, lambda other: is_not_behind(other, last)))
     tcb.queue_previous = last
     tcb.queue_next = None
     queue.tail = tcb
@@ -133,6 +140,9 @@ def remove_ready(tcb: Tcb) -> None:
     queue = ready_queue(tcb)
     before = tcb.queue_previous
     after = tcb.queue_next
+    with ghost:
+        assert before is None or is_same_queue(before, tcb)
+        assert after is None or is_same_queue(tcb, after)
     if before is None:
         queue.head = after
         if after is None:

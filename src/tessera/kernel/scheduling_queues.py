@@ -55,6 +55,20 @@ def is_same(tcb: Tcb, was_queued: bool) -> bool:
 
 
 @specification
+def is_not_before(tcb: Tcb, first: Tcb) -> bool:
+    """Whether a thread is in another queue, or not before the first."""
+    trigger(tcb.position)
+    return not is_same_queue(tcb, first) or first.position <= tcb.position
+
+
+@specification
+def is_not_behind(tcb: Tcb, last: Tcb) -> bool:
+    """Whether a thread is in another queue, or not behind the last."""
+    trigger(tcb.position)
+    return not is_same_queue(tcb, last) or tcb.position <= last.position
+
+
+@specification
 def is_outside(tcb: Tcb, before: Tcb | None, after: Tcb | None) -> bool:
     """Whether a thread is not between two neighbours of the release queue."""
     trigger(tcb.position)
@@ -147,28 +161,27 @@ def schedule_has_domains(entry: u64) -> bool:
 
 
 @invariant
-def next_is_behind(tcb: Tcb) -> bool:
-    """The next thread is in the same queue, behind this one, and knows it."""
+def next_knows_this_one(tcb: Tcb) -> bool:
+    """The next thread is in the same queue, and its previous is this one."""
     trigger(tcb.queue_next)
     following = tcb.queue_next
-    if following is None:
-        return True
-    return (
-        live(following)
-        and following.queue_previous is tcb
-        and is_same_queue(tcb, following)
-        and tcb.position < following.position
-    )
+    return following is None or (live(following) and following.queue_previous is tcb and is_same_queue(tcb, following))
 
 
 @invariant
-def previous_is_before(tcb: Tcb) -> bool:
-    """The previous thread is in the same queue, before this one, and knows it."""
+def previous_knows_this_one(tcb: Tcb) -> bool:
+    """The previous thread is in the same queue, and its next is this one."""
     trigger(tcb.queue_previous)
     before = tcb.queue_previous
-    if before is None:
-        return True
-    return live(before) and before.queue_next is tcb and is_same_queue(before, tcb) and before.position < tcb.position
+    return before is None or (live(before) and before.queue_next is tcb and is_same_queue(before, tcb))
+
+
+@invariant
+def next_is_behind(tcb: Tcb) -> bool:
+    """Positions grow along a queue."""
+    trigger(tcb.queue_next)
+    following = tcb.queue_next
+    return following is None or tcb.position < following.position
 
 
 @invariant
