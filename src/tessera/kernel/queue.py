@@ -91,7 +91,7 @@ def prepend_ready(tcb: Tcb) -> None:
     first = queue.head
     with ghost:
         assert tcb.in_ready_queue or forall(Tcb, lambda other: other.queue_next is not tcb)
-        assert first is None or forall(Tcb, lambda other: is_not_before(other, first))
+        assert tcb.in_ready_queue or forall(Tcb, lambda other: is_not_before(tcb, other, first))
     tcb.queue_previous = None
     tcb.queue_next = first
     queue.head = tcb
@@ -116,7 +116,8 @@ def append_ready(tcb: Tcb) -> None:
     last = queue.tail
     with ghost:
         assert tcb.in_ready_queue or forall(Tcb, lambda other: other.queue_next is not tcb)
-        assert last is None or (last.queue_next is None and forall(Tcb, lambda other: is_not_behind(other, last)))
+        assert last is None or last.queue_next is None
+        assert tcb.in_ready_queue or forall(Tcb, lambda other: is_not_behind(tcb, other, last))
     tcb.queue_previous = last
     tcb.queue_next = None
     queue.tail = tcb
@@ -143,6 +144,7 @@ def remove_ready(tcb: Tcb) -> None:
     with ghost:
         assert before is None or is_same_queue(before, tcb)
         assert after is None or is_same_queue(tcb, after)
+        assert before is not None or forall(Tcb, lambda other: is_not_before(tcb, other, after))
     if before is None:
         queue.head = after
         if after is None:

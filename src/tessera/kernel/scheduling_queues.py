@@ -55,17 +55,21 @@ def is_same(tcb: Tcb, was_queued: bool) -> bool:
 
 
 @specification
-def is_not_before(tcb: Tcb, first: Tcb) -> bool:
-    """Whether a thread is in another queue, or not before the first."""
-    trigger(tcb.position)
-    return not is_same_queue(tcb, first) or first.position <= tcb.position
+def is_not_before(tcb: Tcb, other: Tcb, first: Tcb | None) -> bool:
+    """Whether another thread is ready elsewhere, or not before what is to be the first of this one's queue."""
+    trigger(other.position)
+    if other is tcb or not other.in_ready_queue or other.domain != tcb.domain or other.priority != tcb.priority:
+        return True
+    return first is not None and first.position <= other.position
 
 
 @specification
-def is_not_behind(tcb: Tcb, last: Tcb) -> bool:
-    """Whether a thread is in another queue, or not behind the last."""
-    trigger(tcb.position)
-    return not is_same_queue(tcb, last) or tcb.position <= last.position
+def is_not_behind(tcb: Tcb, other: Tcb, last: Tcb | None) -> bool:
+    """Whether another thread is ready elsewhere, or not behind what is to be the last of this one's queue."""
+    trigger(other.position)
+    if other is tcb or not other.in_ready_queue or other.domain != tcb.domain or other.priority != tcb.priority:
+        return True
+    return last is not None and other.position <= last.position
 
 
 @specification
