@@ -85,26 +85,59 @@ def is_new_memory(cap: Capability) -> bool:
 
 
 @invariant
-def objects_are_no_granules(address: u64) -> bool:
-    """Memory that something is made of is in use for that alone."""
-    trigger(live(at_or_none(Slot, address)))
-    trigger(live(at_or_none(Tcb, address)))
-    trigger(live(at_or_none(Endpoint, address)))
-    trigger(live(at_or_none(Notification, address)))
-    trigger(live(at_or_none(Reply, address)))
-    trigger(live(at_or_none(SchedContext, address)))
-    trigger(live(at_or_none(Refill, address)))
-    trigger(live(at_or_none(PageTable, address)))
-    return not live(at_or_none(Granule, address)) or not (
-        live(at_or_none(Slot, address))
-        or live(at_or_none(Tcb, address))
-        or live(at_or_none(Endpoint, address))
-        or live(at_or_none(Notification, address))
-        or live(at_or_none(Reply, address))
-        or live(at_or_none(SchedContext, address))
-        or live(at_or_none(Refill, address))
-        or live(at_or_none(PageTable, address))
-    )
+def slots_are_no_granules(slot: Slot) -> bool:
+    """Slots are made of memory that is in use for them alone."""
+    trigger(live(slot))
+    return not live(at_or_none(Granule, address_of(slot)))
+
+
+@invariant
+def threads_are_no_granules(tcb: Tcb) -> bool:
+    """Threads are made of memory that is in use for them alone."""
+    trigger(live(tcb))
+    return not live(at_or_none(Granule, address_of(tcb)))
+
+
+@invariant
+def endpoints_are_no_granules(endpoint: Endpoint) -> bool:
+    """Endpoints are made of memory that is in use for them alone."""
+    trigger(live(endpoint))
+    return not live(at_or_none(Granule, address_of(endpoint)))
+
+
+@invariant
+def notifications_are_no_granules(notification: Notification) -> bool:
+    """Notifications are made of memory that is in use for them alone."""
+    trigger(live(notification))
+    return not live(at_or_none(Granule, address_of(notification)))
+
+
+@invariant
+def replies_are_no_granules(reply: Reply) -> bool:
+    """Reply objects are made of memory that is in use for them alone."""
+    trigger(live(reply))
+    return not live(at_or_none(Granule, address_of(reply)))
+
+
+@invariant
+def contexts_are_no_granules(context: SchedContext) -> bool:
+    """Scheduling contexts are made of memory that is in use for them alone."""
+    trigger(live(context))
+    return not live(at_or_none(Granule, address_of(context)))
+
+
+@invariant
+def refills_are_no_granules(refill: Refill) -> bool:
+    """Refills are made of memory that is in use for them alone."""
+    trigger(live(refill))
+    return not live(at_or_none(Granule, address_of(refill)))
+
+
+@invariant
+def tables_are_no_granules(table: PageTable) -> bool:
+    """Page tables are made of memory that is in use for them alone."""
+    trigger(live(table))
+    return not live(at_or_none(Granule, address_of(table)))
 
 
 @invariant
