@@ -272,10 +272,16 @@ def move(capability: Capability, source: Slot, destination: Slot) -> None:
         destination.object_start = source.object_start
         destination.object_size = source.object_size
     make_empty(source)
+    link_between(previous, destination, following)
+
+
+@compiled
+def link_between(previous: Slot | None, slot: Slot, following: Slot | None) -> None:
+    """Tell a slot's neighbours of it."""
     if previous is not None:
-        previous.link = previous.link.replace(next=destination)
+        previous.link = previous.link.replace(next=slot)
     if following is not None:
-        following.previous = destination
+        following.previous = slot
 
 
 @compiled

@@ -202,6 +202,7 @@ EXECUTED_ONLY = (
     object_is_aligned,
     free_part_is_inside,
     cleared_memory_is_zero,
+    zombie_has_slots_left,
     zombie_is_cleared_from_the_end,
     objects_are_apart,
     untyped_memory_nests,

@@ -142,7 +142,12 @@ def is_used_up(slot: Slot) -> bool:
 def is_replacement(new: Capability, slot: Slot) -> bool:
     """Whether a capability can take the place of a slot's: it is to the same object, with the same badge."""
     old = slot.capability
-    return is_same_object(new, old) and badge_in(new) == badge_in(old) and not isinstance(old, NullCap)
+    return (
+        is_same_object(new, old)
+        and badge_in(new) == badge_in(old)
+        and not isinstance(old, NullCap)
+        and (not isinstance(old, UntypedCap) or new == old)
+    )
 
 
 @specification
@@ -153,7 +158,7 @@ def is_copy(new: Capability, source: Slot) -> bool:
         is_same_object(new, old)
         and not isinstance(old, (NullCap, ZombieCap, IrqControlCap))
         and (badge_in(new) == badge_in(old) or badge_in(old) == 0)
-        and (not isinstance(old, UntypedCap) or has_no_children(source))
+        and (not isinstance(old, UntypedCap) or (new == old and has_no_children(source)))
     )
 
 

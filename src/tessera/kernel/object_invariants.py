@@ -35,7 +35,7 @@ from tessera.kernel.capability import (
     ZombieCap,
 )
 from tessera.kernel.layout import ASIDS_PER_POOL, IpcBuffer, Slot, Tcb
-from tessera.kernel.region import THREAD_SLOTS_OFFSET, frame_bits
+from tessera.kernel.region import THREAD_SLOTS, THREAD_SLOTS_OFFSET, frame_bits
 from tessera.kernel.state import (
     IRQ_SLOTS,
     idle_scheduling_context,
@@ -99,6 +99,19 @@ def has_buffers(cap: FrameCap) -> bool:
     )
 
 
+@specification
+def is_zombie(cap: ZombieCap) -> bool:
+    """Whether the object in deletion is there, and at least one of its slots is left to be cleared."""
+    first = address_of(cap.slots)
+    if cap.remaining == 0:
+        return False
+    if not cap.is_thread:
+        return is_node(cap.slots, cap.radix) and cap.remaining <= u64(1) << cap.radix
+    if not live(cap.slots) or cap.remaining > THREAD_SLOTS:
+        return False
+    return THREAD_SLOTS_OFFSET <= first and is_in_window(first - THREAD_SLOTS_OFFSET)
+
+
 @invariant
 def capability_is_valid(cap: Capability) -> bool:
     """A capability refers to a live object of its kind, and its numbers are in range."""
@@ -133,10 +146,7 @@ def capability_is_valid(cap: Capability) -> bool:
         case FrameCap():
             return is_frame(cap) and (cap.is_device or has_buffers(cap))
         case ZombieCap():
-            first = address_of(cap.slots)
-            if cap.is_thread:
-                return live(cap.slots) and THREAD_SLOTS_OFFSET <= first and is_in_window(first - THREAD_SLOTS_OFFSET)
-            return is_node(cap.slots, cap.radix)
+            return is_zombie(cap)
         case _:
             return True
 

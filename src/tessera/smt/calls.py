@@ -271,7 +271,7 @@ class Calls(Expressions):
         """Every invariant that speaks of what was written must hold here."""
         for invariant in self.session.invariants:
             if invariant.fields(self) & touched:
-                goal = invariant.goal(self, state)
+                goal = invariant.goal_where_written(self, state)
                 self.session.oblige(self.function, state, "invariant", goal, line, f"{invariant.name} ({where})")
 
     def assume_invariants(self, state: State, touched: set[str] | None) -> None:

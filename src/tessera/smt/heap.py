@@ -146,6 +146,42 @@ class Merge(Map):
 
 
 @dataclass(frozen=True)
+class History:
+    """What unknown contents were written over with: ``written`` are the objects; ``order`` tells the writes apart."""
+
+    first: Symbol
+    written: dict[int, Term]
+    order: tuple[Any, ...] = ()
+
+
+def history_of(present: Map) -> History | None:
+    """How contents came to be, if by writing single elements of objects alone."""
+    if isinstance(present, Symbol):
+        return History(present, {})
+    if isinstance(present, Update) and len(present.index) == 1:
+        before, index = history_of(present.before), present.index[0]
+        if before is None:
+            return None
+        return History(before.first, {**before.written, index.get_id(): index}, (*before.order, index.get_id()))
+    if isinstance(present, Merge):
+        one, other = history_of(present.then), history_of(present.otherwise)
+        if one is not None and other is not None and same_symbol(one.first, other.first):
+            order = (present.condition.get_id(), one.order, other.order)
+            return History(one.first, {**one.written, **other.written}, order)
+    return None
+
+
+def last_written(present: Map, index: Term) -> Term:
+    """What was last written at an index, as if no other were the same; if nothing was, what was there first."""
+    if isinstance(present, Update):
+        return present.value if present.index[0].eq(index) else last_written(present.before, index)
+    if isinstance(present, Merge):
+        one, other = last_written(present.then, index), last_written(present.otherwise, index)
+        return terms.choice(present.condition, one, other)
+    return present.read((index,))
+
+
+@dataclass(frozen=True)
 class Fact:
     """Something known on a path. A ``branch`` tells paths apart; others hold on the path only because of them.
 

@@ -12,8 +12,8 @@ from tessera.ir.nodes import Function
 from tessera.lang.structs import Inline
 from tessera.lang.types import ArrayType, is_packed, is_struct, type_name
 from tessera.smt import terms, values
-from tessera.smt.heap import State, Symbol
-from tessera.smt.objects import FieldPlace
+from tessera.smt.heap import Fixed, State, Symbol, history_of, last_written
+from tessera.smt.objects import FieldPlace, keys_of
 from tessera.smt.terms import Term
 from tessera.smt.text import maps_in
 
@@ -67,6 +67,40 @@ class Invariant:
         for type_, variable in zip(types, variables, strict=True):
             execution.session.know(type_, variable)
         return self._body(execution, state, variables, types)
+
+    def goal_where_written(self, execution: Any, state: State) -> Term:
+        """It holds again: of a packed class, all that is to be shown may be that the values written are good."""
+        written = self._written(execution, state)
+        if written is None:
+            return self.goal(execution, state)
+        types = self._variables("any.")[1]
+        return terms.conjunction([self._body(execution, after, [one], types) for one, after in written])
+
+    def _written(self, execution: Any, state: State) -> list[tuple[Term, State]] | None:
+        """The objects whose value was written since this was last known to hold, each with a state that has that value.
+
+        None if anything else changed that matters.
+        """
+        if self.of_field is None:
+            return None
+        struct, name, type_ = self.of_field
+        keys = [key for key, _ in keys_of(struct, name, type_, 1)]
+        histories = {key: one for key in keys if (one := history_of(state.map(key))) is not None}
+        before = State({**state.maps, **{key: one.first for key, one in histories.items()}})
+        mine = [key for key in (*keys, *before.maps) if key.label in self.fields(execution)]
+        if len(histories) < len(keys) or not all(isinstance(before.map(key), Symbol) for key in mine):
+            return None
+        known = self.hypothesis(execution, before)
+        if not any(fact.term.eq(known) for fact in state.facts):
+            return None
+        written = {identity: one for history in histories.values() for identity, one in history.written.items()}
+        if len({history.order for history in histories.values()}) > 1:
+            return [(one, state) for one in written.values()]
+        # All of a value was always written at once, so that what an object has now is what was written last to some.
+        return [
+            (one, State({**before.maps, **{key: Fixed(last_written(state.map(key), one)) for key in keys}}))
+            for one in written.values()
+        ]
 
     def hypothesis(self, execution: Any, state: State) -> Term:
         """It holds for all objects. The maps that it speaks of must have names in the state (``State.name_maps``)."""
