@@ -317,16 +317,20 @@ def swap(first_capability: Capability, first: Slot, second_capability: Capabilit
 def remove(slot: Slot) -> None:
     """Empty a slot. Its children become its parent's. (seL4: emptySlot.)"""
     link = slot.link
-    previous = slot.previous
-    following = link.next
+    join(slot.previous, link.next, link.first_badged)
+    make_empty(slot)
+
+
+@compiled
+def join(previous: Slot | None, following: Slot | None, marked: bool) -> None:
+    """Make neighbours of what a slot stood between; ``marked``: its badge differed from its left neighbour's."""
     if previous is not None:
         previous.link = previous.link.replace(next=following)
     if following is not None:
         following.previous = previous
         # The next one's left neighbour is another now, whose badge may differ from it.
-        if link.first_badged:
+        if marked:
             following.link = following.link.replace(first_badged=True)
-    make_empty(slot)
 
 
 @compiled
