@@ -394,3 +394,30 @@ def number_of(raw: u64) -> u64:
     read = world(functions_of(module))
     assert unproved(read, module.kind_of) == {"variant any bits as Cap"}
     assert unproved(read, module.number_of) == set()
+
+
+def test_a_packed_value_that_is_stored_keeps_its_fields() -> None:
+    module = module_of(
+        "tests_encoder_stored",
+        f"""
+from {MODULE.__name__} import *
+
+@struct
+class Words:
+    word: u64
+
+@compiled
+def store(words: Words, entry: Entry) -> None:
+    words.word = to_word(entry)
+    assert from_word(Entry, words.word).number == entry.number
+
+@compiled
+def store_valid(words: Words, entry: Entry) -> None:
+    words.word = to_word(entry.replace(valid=True))
+    assert from_word(Entry, words.word).valid
+    assert from_word(Entry, words.word).valid == entry.valid
+""",
+    )
+    read = world(functions_of(module))
+    assert unproved(read, module.store) == set()
+    assert unproved(read, module.store_valid) == {"assert from_word(Entry, words.word).valid == entry.valid"}

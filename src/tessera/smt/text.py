@@ -68,10 +68,10 @@ def _read(term: Term) -> Piece:
         declarations[name] = one.decl()
         if name in SYMBOLS:
             maps.add(SYMBOLS[name].label)
-        if name.startswith(PREFIX):
-            words.add(name[len(PREFIX) :])
-        elif not one.num_args():
+        if not one.num_args():
             constants.add(one.get_id())
+        elif name.startswith(PREFIX):
+            words.add(name[len(PREFIX) :])
     literals = tuple(fact.sexpr() for fact in bridge.ground_facts([term])) if words else ()
     return Piece(term.sexpr(), declarations, frozenset(maps), frozenset(words), tuple(sorted(constants)), literals)
 
