@@ -34,6 +34,7 @@ from tessera.kernel.capability import (
 from tessera.kernel.derivation_order import (
     has_no_children,
     has_nothing_below,
+    is_below,
     is_copy,
     is_new_handler,
     is_new_object,
@@ -210,22 +211,23 @@ def link_behind(source: Slot, destination: Slot, capability: Capability, marked:
 
 
 @compiled
-def take_all(slot: Slot, cap: UntypedCap) -> None:
-    """Leave nothing of an untyped to hand out."""
-    requires(slot.capability == cap)
-    modifies(slot.capability)
-    ensures(lambda: is_same_object(slot.capability, cap) and is_used_up(slot))
-    slot.capability = cap.replace(free_offset=u64(1) << cap.size_bits)
+def take_all(cap: UntypedCap) -> Capability:
+    """An untyped with nothing left to hand out."""
+    ensures(lambda result: is_same_object(result, cap) and is_used_up(result))
+    return cap.replace(free_offset=u64(1) << cap.size_bits)
 
 
 @compiled
 def insert(capability: Capability, source: Slot, destination: Slot) -> None:
     """Put a capability that was derived from the source's into an empty slot. (seL4: cteInsert.)"""
     requires(is_empty(destination) and is_copy(capability, source))
+    modifies(destination, source, Slot.previous)
+    ensures(lambda: destination.capability == capability and destination.previous is source)
+    ensures(lambda: is_below(source, destination) == is_parent(source, destination))
     original = source.capability
     if isinstance(original, UntypedCap):
         # Two capabilities to the same free memory must not both hand it out: the original keeps nothing.
-        take_all(source, original)
+        source.capability = take_all(original)
     with ghost:
         destination.object_start = source.object_start
         destination.object_size = source.object_size
@@ -237,6 +239,8 @@ def insert_made(capability: Capability, source: Slot, destination: Slot) -> None
     """Put the first capability to a pool or an interrupt behind what it was made with. (seL4: cteInsert.)"""
     requires(is_empty(destination))
     requires(is_new_object(capability, source) or is_new_handler(capability, source))
+    modifies(destination, source.link, Slot.previous)
+    ensures(lambda: destination.capability == capability and is_below(source, destination))
     with ghost:
         destination.object_start = start_of(capability)
         destination.object_size = size_of_object(capability)
@@ -248,7 +252,7 @@ def insert_original(capability: Capability, parent: Slot, destination: Slot) -> 
     """Put the first capability to a new object behind the untyped memory it is made of. (seL4: insertNewCap.)"""
     requires(is_empty(destination) and is_new_object(capability, parent) and is_new_memory(capability))
     modifies(destination, parent.link, Slot.previous)
-    ensures(lambda: destination.capability == capability)
+    ensures(lambda: destination.capability == capability and is_below(parent, destination))
     with ghost:
         destination.object_start = start_of(capability)
         destination.object_size = size_of_object(capability)
@@ -259,6 +263,8 @@ def insert_original(capability: Capability, parent: Slot, destination: Slot) -> 
 def move(capability: Capability, source: Slot, destination: Slot) -> None:
     """Give the source's place in the tree, with this capability, to an empty slot. (seL4: cteMove.)"""
     requires(is_empty(destination) and is_replacement(capability, source))
+    modifies(source, destination, Slot.link, Slot.previous)
+    ensures(lambda: destination.capability == capability and is_empty(source))
     link = source.link
     previous = source.previous
     following = link.next
@@ -316,6 +322,8 @@ def swap(first_capability: Capability, first: Slot, second_capability: Capabilit
 @compiled
 def remove(slot: Slot) -> None:
     """Empty a slot. Its children become its parent's. (seL4: emptySlot.)"""
+    modifies(slot, Slot.link, Slot.previous)
+    ensures(lambda: is_empty(slot))
     link = slot.link
     join(slot.previous, link.next, link.first_badged)
     make_empty(slot)

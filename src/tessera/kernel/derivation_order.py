@@ -132,9 +132,8 @@ def is_same_object(new: Capability, old: Capability) -> bool:
 
 
 @specification
-def is_used_up(slot: Slot) -> bool:
+def is_used_up(cap: Capability) -> bool:
     """Whether an untyped has no free part."""
-    cap = slot.capability
     return isinstance(cap, UntypedCap) and integer(cap.free_offset) == size_of_object(cap)
 
 
@@ -158,7 +157,7 @@ def is_copy(new: Capability, source: Slot) -> bool:
         is_same_object(new, old)
         and not isinstance(old, (NullCap, ZombieCap, IrqControlCap))
         and (badge_in(new) == badge_in(old) or badge_in(old) == 0)
-        and (not isinstance(old, UntypedCap) or (new == old and has_no_children(source)))
+        and (not isinstance(old, UntypedCap) or (new == old and has_nothing_below(source)))
     )
 
 
