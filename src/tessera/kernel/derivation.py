@@ -41,6 +41,7 @@ from tessera.kernel.derivation_order import (
     is_parent,
     is_replacement,
     is_same_object,
+    is_used_by_sources,
     is_used_up,
     size_of_object,
     start_of,
@@ -250,10 +251,13 @@ def insert_made(capability: Capability, source: Slot, destination: Slot) -> None
 @compiled
 def insert_original(capability: Capability, parent: Slot, destination: Slot) -> None:
     """Put the first capability to a new object behind the untyped memory it is made of. (seL4: insertNewCap.)"""
-    requires(is_empty(destination) and is_new_object(capability, parent) and is_new_memory(capability))
+    requires(is_empty(destination) and is_new_object(capability, parent))
+    requires(is_new_memory(capability))
     modifies(destination, parent.link, Slot.previous)
     ensures(lambda: destination.capability == capability and is_below(parent, destination))
     with ghost:
+        assert not isinstance(capability, (NullCap, IrqControlCap, IrqHandlerCap))
+        assert is_used_by_sources(start_of(capability), size_of_object(capability), parent)
         destination.object_start = start_of(capability)
         destination.object_size = size_of_object(capability)
     link_behind(parent, destination, capability, True)

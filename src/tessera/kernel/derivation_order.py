@@ -21,7 +21,7 @@ from tessera.kernel.capability import (
 )
 from tessera.kernel.layout import Slot
 from tessera.kernel.region import base_of, size_bits_of
-from tessera.lang import forall, integer, specification, u64
+from tessera.lang import forall, integer, specification, trigger, u64
 
 
 @specification
@@ -162,14 +162,37 @@ def is_copy(new: Capability, source: Slot) -> bool:
 
 
 @specification
+def leaves_alone(slot: Slot, start: integer, size: integer, memory: Slot) -> bool:
+    """Whether a slot's object has no byte of a range; or it is untyped memory: this one, or what it is a part of."""
+    trigger(slot.object_start)
+    return slot is memory or is_apart(start, size, slot) or (is_untyped(slot) and is_below(slot, memory))
+
+
+@specification
 def is_unused(start: integer, size: integer, memory: Slot) -> bool:
     """Whether only untyped memory has any byte of a range: this one, and what it is a part of."""
-    return forall(
-        Slot,
-        lambda other: (
-            other is memory or is_apart(start, size, other) or (is_untyped(other) and is_below(other, memory))
-        ),
+    return forall(Slot, lambda slot: leaves_alone(slot, start, size, memory))
+
+
+@specification
+def holds_all_or_nothing(slot: Slot, start: integer, size: integer, memory: Slot) -> bool:
+    """Whether a slot's object has no byte of a range; or all of it, as untyped memory of which no byte there is free."""
+    trigger(slot.object_start)
+    if is_apart(start, size, slot):
+        return True
+    cap = slot.capability
+    return (
+        isinstance(cap, UntypedCap)
+        and is_inside(start, size, slot)
+        and start + size <= slot.object_start + integer(cap.free_offset)
+        and (slot is memory or is_below(slot, memory))
     )
+
+
+@specification
+def is_used_by_sources(start: integer, size: integer, memory: Slot) -> bool:
+    """Whether only untyped memory has any byte of a range, and has handed it out."""
+    return forall(Slot, lambda slot: holds_all_or_nothing(slot, start, size, memory))
 
 
 @specification

@@ -135,7 +135,7 @@ def free_part_is_not_used(a: Slot, b: Slot) -> bool:
     if a is b or not isinstance(cap, UntypedCap):
         return True
     taken = integer(cap.free_offset)
-    if is_apart(a.object_start + taken, a.object_size - taken, b):
+    if a.object_size <= taken or is_apart(a.object_start + taken, a.object_size - taken, b):
         return True
     return is_untyped(b) and is_below(b, a)
 
