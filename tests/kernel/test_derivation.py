@@ -11,7 +11,7 @@ import pytest
 from tessera.abi.capabilities import RIGHT_GRANT, RIGHT_GRANT_REPLY, RIGHT_READ, RIGHT_WRITE
 from tessera.abi.errors import Error
 from tessera.abi.objects import ObjectType
-from tessera.kernel import derivation, untyped
+from tessera.kernel import derivation, rights, untyped
 from tessera.kernel.capability import (
     AsidControlCap,
     Capability,
@@ -119,8 +119,8 @@ def random_tree(seed: int, steps: int) -> None:
             elif action in ("copy", "mint"):
                 data = chance.choice([0, 1, 2])
                 if action == "mint":
-                    cap = derivation.update_data(False, data, cap)
-                status, new = derivation.derive(source, cap)
+                    cap = rights.update_data(False, data, cap)
+                status, new = rights.derive(source, cap)
                 if status == Status.OK and not isinstance(new, NullCap):
                     derivation.insert(new, source, target)
                     model.derived(source, target)
@@ -131,7 +131,7 @@ def random_tree(seed: int, steps: int) -> None:
                     untyped.retype(source, kind, 7, target, 1)
                     model.parent[target] = source
             elif action == "irq" and isinstance(cap, IrqControlCap) and irqs:
-                derivation.insert_made(IrqHandlerCap(irq=irqs.pop()), source, target)
+                derivation.insert_handler(IrqHandlerCap(irq=irqs.pop()), source, target)
                 model.parent[target] = source
             model.check()
             world.check()
@@ -166,7 +166,7 @@ def test_neighbours_can_be_swapped_both_ways(world: World) -> None:
 
 def test_copies_of_an_untyped_do_not_share_free_memory(world: World) -> None:
     memory, copy = world.untyped(8), world.slot()
-    status, cap = derivation.derive(memory, memory.capability)
+    status, cap = rights.derive(memory, memory.capability)
     assert status == Status.OK
     derivation.insert(cap, memory, copy)
     left, right = memory.capability, copy.capability
@@ -176,20 +176,20 @@ def test_copies_of_an_untyped_do_not_share_free_memory(world: World) -> None:
     world.make(ObjectType.ENDPOINT, memory=copy)
     world.check()
     for slot in (memory, copy):
-        status, cap = derivation.derive(slot, slot.capability)
+        status, cap = rights.derive(slot, slot.capability)
         assert status == Status.ERROR and isinstance(cap, NullCap)
         assert request.error == Error.REVOKE_FIRST
 
 
 def test_a_badge_is_given_once(world: World) -> None:
     plain = world.make(ObjectType.ENDPOINT)
-    first = derivation.update_data(False, 7, plain.capability)
+    first = rights.update_data(False, 7, plain.capability)
     assert isinstance(first, EndpointCap) and first.badge == 7
-    assert isinstance(derivation.update_data(False, 8, first), NullCap)
-    assert isinstance(derivation.update_data(True, 8, plain.capability), NullCap)
+    assert isinstance(rights.update_data(False, 8, first), NullCap)
+    assert isinstance(rights.update_data(True, 8, plain.capability), NullCap)
     cap = NotificationCap(can_send=True)
-    assert derivation.update_data(False, ~0 & (1 << 64) - 1, cap) == cap.replace(badge=(1 << 64) - 1)
-    assert isinstance(derivation.update_data(True, 0, cap), NullCap)
+    assert rights.update_data(False, ~0 & (1 << 64) - 1, cap) == cap.replace(badge=(1 << 64) - 1)
+    assert isinstance(rights.update_data(True, 0, cap), NullCap)
 
 
 def test_revoking_one_badge_leaves_the_others(world: World) -> None:
@@ -197,7 +197,7 @@ def test_revoking_one_badge_leaves_the_others(world: World) -> None:
     minted = []
     for badge in (5, 5, 6):
         slot = world.slot()
-        derivation.insert(derivation.update_data(False, badge, plain.capability), plain, slot)
+        derivation.insert(rights.update_data(False, badge, plain.capability), plain, slot)
         minted.append(slot)
     copies = []
     for source in minted:
@@ -221,8 +221,8 @@ def test_revoking_one_badge_leaves_the_others(world: World) -> None:
 def test_a_guard_can_be_changed_at_any_time(guard_size: int, guard: int, radix: int, expected: int | None) -> None:
     with World() as world:
         cap = CNodeCap(slots=world.root, radix=radix, guard_size=3, guard=5)
-        new = derivation.update_data(True, guard << 6 | guard_size, cap)
-        assert new == derivation.update_data(False, guard << 6 | guard_size, cap)
+        new = rights.update_data(True, guard << 6 | guard_size, cap)
+        assert new == rights.update_data(False, guard << 6 | guard_size, cap)
         if expected is None:
             assert isinstance(new, NullCap)
         else:
@@ -255,7 +255,7 @@ def test_what_copies_are(world: World) -> None:
     empty = world.slot()
 
     def copy_of(cap: Capability) -> Capability:
-        status, new = derivation.derive(empty, cap)
+        status, new = rights.derive(empty, cap)
         assert status == Status.OK
         return new
 
@@ -267,7 +267,7 @@ def test_what_copies_are(world: World) -> None:
     assert copy_of(frame) == frame.replace(asid=0, mapped_address=0)
     table = PageTableCap(is_mapped=True, asid=1)
     assert copy_of(table) == table
-    status, _ = derivation.derive(empty, PageTableCap())
+    status, _ = rights.derive(empty, PageTableCap())
     assert status == Status.ERROR and request.error == Error.ILLEGAL_OPERATION
 
 

@@ -141,7 +141,7 @@ def test_the_last_handler_frees_its_interrupt(world: World, monkeypatch: pytest.
     monkeypatch.setattr(machine, "mask_interrupt", lambda irq, off: masked.append((int(irq), off)))
     control, signal, handler = world.irq_control(), world.make(ObjectType.NOTIFICATION), world.slot()
     interrupt.set_state(10, IrqState.SIGNAL)
-    derivation.insert_made(IrqHandlerCap(irq=10), control, handler)
+    derivation.insert_handler(IrqHandlerCap(irq=10), control, handler)
     other = copy(world, handler)
     slot = copy(world, signal, to=irq_slots.slots[10])
     world.check()
@@ -170,7 +170,7 @@ def test_mappings_end_with_their_capabilities(world: World) -> None:
     untyped.clear(memory.base, 12)
     pool_slot = world.slot()
     pool_page.capability = memory.replace(free_offset=1 << 12)
-    derivation.insert_made(AsidPoolCap(pool=pool, asid_base=0), pool_page, pool_slot)
+    derivation.insert_original(AsidPoolCap(pool=pool, asid_base=0), pool_page, pool_slot, False)
     vspace.new_pool(pool, 0)
     pool.spaces[1] = root.table
     # What proofs know of the root of a space.

@@ -9,8 +9,6 @@ everything made of it. Invariants: :mod:`tessera.kernel.derivation_invariants`.
 from __future__ import annotations
 
 from tessera.abi.errors import Error
-from tessera.abi.messages import CNodeData
-from tessera.abi.objects import WORD_BITS
 from tessera.kernel.capability import (
     AsidControlCap,
     AsidPoolCap,
@@ -29,12 +27,10 @@ from tessera.kernel.capability import (
     SchedControlCap,
     ThreadCap,
     UntypedCap,
-    ZombieCap,
 )
 from tessera.kernel.derivation_order import (
     has_no_children,
     has_nothing_below,
-    is_below,
     is_copy,
     is_new_handler,
     is_new_object,
@@ -50,7 +46,7 @@ from tessera.kernel.layout import DerivationLink, Slot
 from tessera.kernel.memory_invariants import is_new_memory
 from tessera.kernel.region import contains
 from tessera.kernel.request import Status, fail
-from tessera.lang import compiled, ensures, from_word, ghost, integer, modifies, old, requires, u64
+from tessera.lang import compiled, ensures, ghost, integer, modifies, old, requires, u64
 
 
 @compiled
@@ -223,8 +219,7 @@ def insert(capability: Capability, source: Slot, destination: Slot) -> None:
     """Put a capability that was derived from the source's into an empty slot. (seL4: cteInsert.)"""
     requires(is_empty(destination) and is_copy(capability, source))
     modifies(destination, source, Slot.previous)
-    ensures(lambda: destination.capability == capability and destination.previous is source)
-    ensures(lambda: is_below(source, destination) == is_parent(source, destination))
+    ensures(lambda: destination.capability == capability and source.link.next is destination)
     original = source.capability
     if isinstance(original, UntypedCap):
         # Two capabilities to the same free memory must not both hand it out: the original keeps nothing.
@@ -236,31 +231,39 @@ def insert(capability: Capability, source: Slot, destination: Slot) -> None:
 
 
 @compiled
-def insert_made(capability: Capability, source: Slot, destination: Slot) -> None:
-    """Put the first capability to a pool or an interrupt behind what it was made with. (seL4: cteInsert.)"""
-    requires(is_empty(destination))
-    requires(is_new_object(capability, source) or is_new_handler(capability, source))
+def insert_handler(capability: IrqHandlerCap, source: Slot, destination: Slot) -> None:
+    """Put the first capability to an interrupt behind the right to make it. (seL4: cteInsert.)"""
+    requires(is_empty(destination) and is_new_handler(capability, source))
     modifies(destination, source.link, Slot.previous)
-    ensures(lambda: destination.capability == capability and is_below(source, destination))
-    with ghost:
-        destination.object_start = start_of(capability)
-        destination.object_size = size_of_object(capability)
-    link_behind(source, destination, capability, is_revocable(capability, source.capability))
+    ensures(lambda: destination.capability == capability and source.link.next is destination)
+    describe(destination, capability)
+    link_behind(source, destination, capability, True)
 
 
 @compiled
-def insert_original(capability: Capability, parent: Slot, destination: Slot) -> None:
-    """Put the first capability to a new object behind the untyped memory it is made of. (seL4: insertNewCap.)"""
+def insert_original(capability: Capability, parent: Slot, destination: Slot, marked: bool) -> None:
+    """Put the first capability to a new object behind the untyped memory it is made of. (seL4: insertNewCap.)
+
+    ``marked``: it may have children.
+    """
     requires(is_empty(destination) and is_new_object(capability, parent))
     requires(is_new_memory(capability))
+    requires(marked or not isinstance(capability, UntypedCap))
     modifies(destination, parent.link, Slot.previous)
-    ensures(lambda: destination.capability == capability and is_below(parent, destination))
+    ensures(lambda: destination.capability == capability and parent.link.next is destination)
     with ghost:
         assert not isinstance(capability, (NullCap, IrqControlCap, IrqHandlerCap))
         assert is_used_by_sources(start_of(capability), size_of_object(capability), parent)
-        destination.object_start = start_of(capability)
-        destination.object_size = size_of_object(capability)
-    link_behind(parent, destination, capability, True)
+    describe(destination, capability)
+    link_behind(parent, destination, capability, marked)
+
+
+@compiled
+def describe(slot: Slot, capability: Capability) -> None:
+    """Say in the ghosts what a slot's new capability is to."""
+    with ghost:
+        slot.object_start = start_of(capability)
+        slot.object_size = size_of_object(capability)
 
 
 @compiled
@@ -354,56 +357,3 @@ def make_empty(slot: Slot) -> None:
     with ghost:
         slot.object_start = integer(0)
         slot.object_size = integer(0)
-
-
-@compiled
-def derive(slot: Slot, cap: Capability) -> tuple[Status, Capability]:
-    """The capability that a copy of this one, found in ``slot``, is; null if its kind cannot be copied.
-
-    Errors: REVOKE_FIRST for untyped memory that is in use, ILLEGAL_OPERATION for a page table that is not mapped.
-    (seL4: deriveCap.)
-    """
-    match cap:
-        case UntypedCap():
-            status = ensure_no_children(slot)
-            if status != Status.OK:
-                return status, NullCap()
-            return Status.OK, cap
-        case FrameCap():
-            # A mapping belongs to one capability, so that unmapping it is unmistakable.
-            return Status.OK, cap.replace(asid=0, mapped_address=0)
-        case PageTableCap():
-            if not cap.is_mapped:
-                return fail(Error.ILLEGAL_OPERATION), NullCap()
-            return Status.OK, cap
-        case ZombieCap():
-            return Status.OK, NullCap()
-        case IrqControlCap():
-            return Status.OK, NullCap()
-        case _:
-            return Status.OK, cap
-
-
-@compiled
-def update_data(preserve: bool, data: u64, cap: Capability) -> Capability:
-    """The capability with a badge or guard of its own; null if that is not possible. (seL4: updateCapData.)
-
-    A badge can be given once, and not where the old one is to be preserved; a guard at any time.
-    """
-    match cap:
-        case EndpointCap():
-            if preserve or cap.badge != 0:
-                return NullCap()
-            return cap.replace(badge=data)
-        case NotificationCap():
-            if preserve or cap.badge != 0:
-                return NullCap()
-            return cap.replace(badge=data)
-        case CNodeCap():
-            wanted = from_word(CNodeData, data)
-            if wanted.guard_size + cap.radix > WORD_BITS:
-                return NullCap()
-            guard = wanted.guard & ((u64(1) << wanted.guard_size) - 1)
-            return cap.replace(guard_size=wanted.guard_size, guard=guard)
-        case _:
-            return cap

@@ -176,7 +176,7 @@ def is_unused(start: integer, size: integer, memory: Slot) -> bool:
 
 @specification
 def holds_all_or_nothing(slot: Slot, start: integer, size: integer, memory: Slot) -> bool:
-    """Whether a slot's object has no byte of a range; or all of it, as untyped memory of which no byte there is free."""
+    """Whether a slot's object has no byte of a range; or all of it, as untyped memory that has none of it to give."""
     trigger(slot.object_start)
     if is_apart(start, size, slot):
         return True

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from tessera.abi.messages import MAX_EXTRA_CAPS, MAX_MESSAGE_LENGTH, MessageInfo
 from tessera.arch import registers
-from tessera.kernel import cspace, derivation, faultmessage, message
+from tessera.kernel import cspace, derivation, faultmessage, message, rights
 from tessera.kernel.capability import Capability, EndpointCap, NullCap
 from tessera.kernel.layout import MESSAGE_REGISTERS, Endpoint, FaultKind, IpcBuffer, Slot, Tcb
 from tessera.kernel.request import Status, request
@@ -116,7 +116,7 @@ def move_caps(endpoint: Endpoint | None, receiver: Tcb, buffer: IpcBuffer, count
         else:
             if destination is None:
                 return Moved(index, unwrapped)
-            status, derived = derivation.derive(slot, cap)
+            status, derived = rights.derive(slot, cap)
             if status != Status.OK or isinstance(derived, NullCap):
                 return Moved(index, unwrapped)
             derivation.insert(derived, slot, destination)

@@ -309,5 +309,5 @@ def make_objects(slot: Slot, kind: u64, user_size: u64, base: u64, is_device: bo
             assert place + size <= end
             assert is_device or kind == ObjectType.UNTYPED or holds_no_slot(paging.kernel_address(place), size)
         new = create_object(kind, place, user_size, is_device)
-        derivation.insert_original(new, slot, slot_at(first, i))
+        derivation.insert_original(new, slot, slot_at(first, i), True)
         place += size

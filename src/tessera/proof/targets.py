@@ -60,7 +60,9 @@ GROUPS: tuple[Group, ...] = (
         "Derivation tree",
         (
             "kernel.derivation.insert",
+            "kernel.derivation.insert_handler",
             "kernel.derivation.insert_original",
+            "kernel.derivation.take_all",
             "kernel.derivation.move",
             "kernel.derivation.remove",
             "kernel.derivation.has_children",

@@ -101,12 +101,12 @@ def transfer(label: u64, length: u64, destination: Slot) -> Status:
     new = source.capability
     match label:
         case InvocationLabel.CNODE_COPY:
-            status, new = derivation.derive(source_slot, rights.mask_rights(message.argument(4), new))
+            status, new = rights.derive(source_slot, rights.mask_rights(message.argument(4), new))
         case InvocationLabel.CNODE_MINT:
             masked = rights.mask_rights(message.argument(4), new)
-            status, new = derivation.derive(source_slot, derivation.update_data(False, message.argument(5), masked))
+            status, new = rights.derive(source_slot, rights.update_data(False, message.argument(5), masked))
         case InvocationLabel.CNODE_MUTATE:
-            new = derivation.update_data(True, message.argument(4), new)
+            new = rights.update_data(True, message.argument(4), new)
         case _:
             pass
     if status != Status.OK:
@@ -148,8 +148,8 @@ def rotate(length: u64, destination: Slot) -> Status:
     if derivation.is_empty(pivot):
         lookup_missing_capability(message.argument(4))
         return failed_lookup(False)
-    new_source = derivation.update_data(True, message.argument(5), source.capability)
-    new_pivot = derivation.update_data(True, message.argument(2), pivot.capability)
+    new_source = rights.update_data(True, message.argument(5), source.capability)
+    new_pivot = rights.update_data(True, message.argument(2), pivot.capability)
     if isinstance(new_source, NullCap) or isinstance(new_pivot, NullCap):
         return fail(Error.ILLEGAL_OPERATION)
 

@@ -49,7 +49,7 @@ def issue(length: u64, slot: Slot, words: u64, index_argument: u64) -> Status:
         return status
 
     interrupt.set_state(irq, IrqState.SIGNAL)
-    derivation.insert_made(IrqHandlerCap(irq=irq), slot, destination)
+    derivation.insert_handler(IrqHandlerCap(irq=irq), slot, destination)
     return Status.OK
 
 

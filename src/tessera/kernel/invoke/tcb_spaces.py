@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from tessera.abi.errors import Error
 from tessera.abi.objects import IPC_BUFFER_BITS
-from tessera.kernel import deletion, derivation, message
+from tessera.kernel import deletion, derivation, message, rights
 from tessera.kernel.capability import (
     Capability,
     CNodeCap,
@@ -64,8 +64,8 @@ def check_cspace(slot: Slot, data: u64) -> Checked:
     """The root of a capability space, with the guard that ``data`` tells unless it is 0."""
     wanted = slot.capability
     if data != 0:
-        wanted = derivation.update_data(False, data, wanted)
-    status, cap = derivation.derive(slot, wanted)
+        wanted = rights.update_data(False, data, wanted)
+    status, cap = rights.derive(slot, wanted)
     if status != Status.OK:
         return Checked(status, NullCap())
     if not isinstance(cap, CNodeCap):
@@ -76,7 +76,7 @@ def check_cspace(slot: Slot, data: u64) -> Checked:
 @compiled
 def check_vspace(slot: Slot) -> Checked:
     """The root of an address space."""
-    status, cap = derivation.derive(slot, slot.capability)
+    status, cap = rights.derive(slot, slot.capability)
     if status != Status.OK:
         return Checked(status, NullCap())
     if not isinstance(cap, PageTableCap):
@@ -91,7 +91,7 @@ def check_buffer(slot: Slot, address: u64) -> Buffer:
     """An IPC buffer: a frame of ordinary memory at an aligned address; at address 0 there is none."""
     if address == 0:
         return Buffer(Status.OK, u64(0), NullCap())
-    status, cap = derivation.derive(slot, slot.capability)
+    status, cap = rights.derive(slot, slot.capability)
     if status != Status.OK:
         return Buffer(status, u64(0), NullCap())
     if not isinstance(cap, FrameCap):

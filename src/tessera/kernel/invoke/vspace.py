@@ -298,7 +298,7 @@ def decode_asid_control(label: u64, length: u64) -> Status:
     untyped.clear(address_of(pool), ASID_POOL_BITS)
     memory_slot.capability = cap.replace(free_offset=1 << ASID_POOL_BITS)
     asid_base = free << ASID_POOL_INDEX_BITS
-    derivation.insert_made(AsidPoolCap(pool=pool, asid_base=asid_base), memory_slot, destination)
+    derivation.insert_original(AsidPoolCap(pool=pool, asid_base=asid_base), memory_slot, destination, False)
     vspace.new_pool(pool, asid_base)
     return Status.OK
 
