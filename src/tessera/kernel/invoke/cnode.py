@@ -8,8 +8,8 @@ from tessera.abi.labels import InvocationLabel
 from tessera.kernel import cspace, deletion, derivation, ipc, message, rights
 from tessera.kernel.capability import Capability, CNodeCap, EndpointCap, NullCap
 from tessera.kernel.layout import Slot
-from tessera.kernel.request import Status, fail, failed_lookup, lookup_missing_capability, request
-from tessera.lang import compiled, record, u64
+from tessera.kernel.request import Status, fail, failed_lookup, lookup_missing_capability, request, request_is_good
+from tessera.lang import compiled, record, requires, u64
 
 
 @record
@@ -85,6 +85,7 @@ def words_needed(label: u64) -> u64:
 @compiled
 def transfer(label: u64, length: u64, destination: Slot) -> Status:
     """Copy, Mint, Move and Mutate: a capability comes into an empty slot."""
+    requires(request_is_good())
     root = request.extra[0]
     if length < 4 or root is None:
         return fail(Error.TRUNCATED_MESSAGE)
