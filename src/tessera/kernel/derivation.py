@@ -278,12 +278,7 @@ def move(capability: Capability, source: Slot, destination: Slot) -> None:
     destination.capability = capability
     destination.previous = previous
     destination.link = link
-    with ghost:
-        destination.low = source.low
-        destination.high = source.high
-        destination.chain = source.chain
-        destination.object_start = source.object_start
-        destination.object_size = source.object_size
+    take_place(destination, source)
     make_empty(source)
     link_between(previous, destination, following)
 
@@ -301,29 +296,47 @@ def link_between(previous: Slot | None, slot: Slot, following: Slot | None) -> N
 def swap(first_capability: Capability, first: Slot, second_capability: Capability, second: Slot) -> None:
     """Exchange two slots' places in the tree: each gets the other's capability as given here. (seL4: cteSwap.)"""
     requires(first is not second)
+    requires(is_replacement(first_capability, first) and is_replacement(second_capability, second))
+    modifies(first, second, Slot.link, Slot.previous)
+    ensures(lambda: first.capability == second_capability and second.capability == first_capability)
     first.capability = second_capability
     second.capability = first_capability
 
     first_link = first.link
     first_previous = first.previous
-    first_next = first_link.next
-    if first_previous is not None:
-        first_previous.link = first_previous.link.replace(next=second)
-    if first_next is not None:
-        first_next.previous = second
+    link_between(first_previous, second, first_link.next)
 
     # Read only now: where the two are neighbours, the second's links have just been changed.
     second_link = second.link
     second_previous = second.previous
-    second_next = second_link.next
     first.link = second_link
     first.previous = second_previous
     second.link = first_link
     second.previous = first_previous
-    if second_previous is not None:
-        second_previous.link = second_previous.link.replace(next=first)
-    if second_next is not None:
-        second_next.previous = first
+    link_between(second_previous, first, second_link.next)
+    exchange_places(first, second)
+
+
+@compiled
+def exchange_places(first: Slot, second: Slot) -> None:
+    """Exchange what the ghosts say of two slots."""
+    with ghost:
+        first.low, second.low = second.low, first.low
+        first.high, second.high = second.high, first.high
+        first.chain, second.chain = second.chain, first.chain
+        first.object_start, second.object_start = second.object_start, first.object_start
+        first.object_size, second.object_size = second.object_size, first.object_size
+
+
+@compiled
+def take_place(slot: Slot, other: Slot) -> None:
+    """Let the ghosts say of a slot what they say of another."""
+    with ghost:
+        slot.low = other.low
+        slot.high = other.high
+        slot.chain = other.chain
+        slot.object_start = other.object_start
+        slot.object_size = other.object_size
 
 
 @compiled
