@@ -103,7 +103,7 @@ def test_a_fault_in_a_c_program_is_told_with_its_line(tmp_path: Path) -> None:
     (pc, *_) = [row.pc for row in program.lines if row.line == line and row.pc >= peek.address]
     made = {**images(SYSTEM), "intruder": program}
     with monitor_of(SYSTEM, made) as kernel:
-        told = kernel.deliver(2, Fault.VM_FAULT, pc, 0x400_0000, 0, 13)
+        told = kernel.deliver(2, Fault.VM_FAULT, pc, 0x400_0000, 0, 5)
         assert told.splitlines()[0] == (
             'MONITOR|FAULT: component "intruder" stopped: read of 0x4000000, which is region "secret", '
             f'mapped by "server" only; at intruder.c:{line} in peek (pc {pc:#x})'
@@ -121,7 +121,7 @@ def test_a_fault_in_the_library_is_told_with_the_users_line(tmp_path: Path) -> N
     loads = [call.start for call in program.inlined if call.function == "load"]
     assert {program.line_of(pc).file for pc in loads} == {"include/library.h"}  # type: ignore[union-attr]
     with monitor_of(SYSTEM, {**images(SYSTEM), "intruder": program}) as kernel:
-        told = {kernel.deliver(2, Fault.VM_FAULT, pc, 0, 0, 13).partition("; ")[2].partition(" (")[0] for pc in loads}
+        told = {kernel.deliver(2, Fault.VM_FAULT, pc, 0, 0, 5).partition("; ")[2].partition(" (")[0] for pc in loads}
     assert told == {"at intruder.c:5 in step", "at intruder.c:11 in main"}
 
 
@@ -165,5 +165,5 @@ def test_a_jump_to_what_is_no_code_names_no_line(tmp_path: Path) -> None:
     with monitor_of(SYSTEM, {**images(SYSTEM), "intruder": program}) as kernel:
         kernel.registers = None
         for pc in (0, 4, 0x10):
-            told = kernel.deliver(2, Fault.VM_FAULT, pc, pc, 1, 12)
+            told = kernel.deliver(2, Fault.VM_FAULT, pc, pc, 1, 1)
             assert told.endswith(f"; at pc {pc:#x}, which is not code of its program\n")

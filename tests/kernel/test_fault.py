@@ -134,9 +134,17 @@ def test_a_user_exception_has_a_code(world: TimeWorld) -> None:
 
 
 @pytest.mark.parametrize(
-    "cause, fetch", [(machine.LOAD_PAGE_FAULT, 0), (machine.STORE_PAGE_FAULT, 0), (machine.INSTRUCTION_PAGE_FAULT, 1)]
+    "cause, told_code, fetch",
+    [
+        (machine.LOAD_PAGE_FAULT, machine.LOAD_ACCESS_FAULT, 0),
+        (machine.LOAD_ACCESS_FAULT, machine.LOAD_ACCESS_FAULT, 0),
+        (machine.STORE_PAGE_FAULT, machine.STORE_ACCESS_FAULT, 0),
+        (machine.STORE_ACCESS_FAULT, machine.STORE_ACCESS_FAULT, 0),
+        (machine.INSTRUCTION_PAGE_FAULT, machine.INSTRUCTION_ACCESS_FAULT, 1),
+        (machine.INSTRUCTION_ACCESS_FAULT, machine.INSTRUCTION_ACCESS_FAULT, 1),
+    ],
 )
-def test_a_memory_fault(world: TimeWorld, cause: int, fetch: int) -> None:
+def test_a_memory_fault(world: TimeWorld, cause: int, told_code: int, fetch: int) -> None:
     handled = Handled(world)
     handled.tcb.registers[FAULT_PC] = PC
     world.exception(cause, 0xDEAD000)
@@ -144,7 +152,7 @@ def test_a_memory_fault(world: TimeWorld, cause: int, fetch: int) -> None:
     label, words = told(world, handled)
     assert label == Fault.VM_FAULT and len(words) == 4
     assert words[VmFaultMessage.IP] == PC and words[VmFaultMessage.ADDRESS] == 0xDEAD000
-    assert words[VmFaultMessage.PREFETCH_FAULT] == fetch and words[VmFaultMessage.FSR] == cause
+    assert words[VmFaultMessage.PREFETCH_FAULT] == fetch and words[VmFaultMessage.FSR] == told_code
     # Whatever the label of the answer is, the thread tries again.
     world.reply_receive(handled.endpoint, handled.reply, label=3)
     assert world.is_current(handled.thread) and int(handled.tcb.registers[NEXT_PC]) == PC

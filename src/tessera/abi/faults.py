@@ -40,7 +40,7 @@ CAP_FAULT_GUARD_FOUND = 5
 
 
 class VmFaultMessage(IntEnum):
-    """Registers of a virtual-memory fault; FSR is the exception code of scause."""
+    """Registers of a virtual-memory fault; FSR is the code of an access fault (1, 5, 7), also of a page fault."""
 
     IP = 0
     ADDRESS = 1
@@ -111,7 +111,8 @@ FAULT_MEANING: dict[Fault, str] = {
     Fault.VM_FAULT: "memory was accessed that is not mapped with the right needed",
 }
 
-# Exception codes of scause, as a VM fault (FSR) or a user exception (NUMBER) reports them (privileged spec 1.12).
+# Exception codes of scause, as a user exception (NUMBER) reports them (privileged spec 1.12). A VM fault (FSR) has the
+# code of an access fault where there was a page fault.
 EXCEPTION_MEANING: dict[int, str] = {
     0: "instruction address misaligned",
     1: "instruction access fault",

@@ -65,15 +65,13 @@ def handle_exception(cause: u64, value: u64) -> Tcb | None:
     if timeslice.check_budget_restart():
         current = kernel.current
         match cause:
+            # Handlers are told of page faults as of access faults.
             case machine.INSTRUCTION_ACCESS_FAULT | machine.INSTRUCTION_PAGE_FAULT:
-                fault.vm_fault(current, value, True, cause)
-            case (
-                machine.LOAD_ACCESS_FAULT
-                | machine.LOAD_PAGE_FAULT
-                | machine.STORE_ACCESS_FAULT
-                | machine.STORE_PAGE_FAULT
-            ):
-                fault.vm_fault(current, value, False, cause)
+                fault.vm_fault(current, value, True, machine.INSTRUCTION_ACCESS_FAULT)
+            case machine.LOAD_ACCESS_FAULT | machine.LOAD_PAGE_FAULT:
+                fault.vm_fault(current, value, False, machine.LOAD_ACCESS_FAULT)
+            case machine.STORE_ACCESS_FAULT | machine.STORE_PAGE_FAULT:
+                fault.vm_fault(current, value, False, machine.STORE_ACCESS_FAULT)
             case _:
                 fault.user_exception(current, cause, 0)
     return leave()

@@ -37,11 +37,9 @@ from tessera.runtime.fault_tables import (
 
 PAGE = 1 << PAGE_BITS
 
-# Exception codes of accesses; those of instruction fetches come with a word of their own (privileged specification).
+# Exception codes as the kernel tells them; those of instruction fetches come with a word of their own.
 LOAD_ACCESS_FAULT = 5
 STORE_ACCESS_FAULT = 7
-LOAD_PAGE_FAULT = 13
-STORE_PAGE_FAULT = 15
 
 
 @compiled
@@ -90,9 +88,9 @@ def needed_permission() -> u32:
     if fault.word[VmFaultMessage.PREFETCH_FAULT] != 0:
         return u32(PERM_EXECUTE)
     code = fault.word[VmFaultMessage.FSR]
-    if code in (LOAD_ACCESS_FAULT, LOAD_PAGE_FAULT):
+    if code == LOAD_ACCESS_FAULT:
         return u32(PERM_READ)
-    if code in (STORE_ACCESS_FAULT, STORE_PAGE_FAULT):
+    if code == STORE_ACCESS_FAULT:
         return u32(PERM_WRITE)
     return u32(0)
 

@@ -34,9 +34,9 @@ from tessera.suites.guest.workers import (
 
 NOWHERE = 0x7000_0000
 ECALL = 0x73
-LOAD_PAGE_FAULT = 13
-STORE_PAGE_FAULT = 15
-INSTRUCTION_PAGE_FAULT = 12
+LOAD_ACCESS_FAULT = 5
+STORE_ACCESS_FAULT = 7
+INSTRUCTION_ACCESS_FAULT = 1
 ILLEGAL_INSTRUCTION = 2
 BREAKPOINT = 3
 
@@ -64,7 +64,7 @@ def vm_fault_on_read() -> None:
     equal(b"instruction", probe_address(Probe.LOAD), fault.word0)
     equal(b"address", NOWHERE + 8, fault.word1)
     equal(b"prefetch", 0, fault.word2)
-    equal(b"cause", LOAD_PAGE_FAULT, fault.word3)
+    equal(b"cause", LOAD_ACCESS_FAULT, fault.word3)
     false(b"the thread waits", step.done)
 
 
@@ -80,7 +80,7 @@ def vm_fault_on_write() -> None:
     equal(b"instruction", probe_address(Probe.STORE), fault.word0)
     equal(b"address", NOWHERE, fault.word1)
     equal(b"prefetch", 0, fault.word2)
-    equal(b"cause", STORE_PAGE_FAULT, fault.word3)
+    equal(b"cause", STORE_ACCESS_FAULT, fault.word3)
 
 
 @case
@@ -95,7 +95,7 @@ def vm_fault_on_execution() -> None:
     equal(b"instruction", NOWHERE, fault.word0)
     equal(b"address", NOWHERE, fault.word1)
     equal(b"prefetch", 1, fault.word2)
-    equal(b"cause", INSTRUCTION_PAGE_FAULT, fault.word3)
+    equal(b"cause", INSTRUCTION_ACCESS_FAULT, fault.word3)
 
 
 @case
@@ -108,7 +108,7 @@ def vm_fault_on_kernel_memory() -> None:
     start(worker)
     fault = take_fault(endpoint, make(ObjectType.REPLY), Fault.VM_FAULT, 4)
     equal(b"address", 0xFFFF_FFFF_8020_0000, fault.word1)
-    equal(b"cause", LOAD_PAGE_FAULT, fault.word3)
+    equal(b"cause", LOAD_ACCESS_FAULT, fault.word3)
 
 
 @case
