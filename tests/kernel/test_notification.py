@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from tessera.abi.labels import InvocationLabel as Label
-from tessera.kernel import deletion
+from tessera.kernel import deletion, schedcontext
+from tessera.kernel.capability import SchedContextCap
 from tessera.kernel.layout import NotificationState, ThreadState
 from tessera.kernel.state import kernel
 from tests.kernel.world_time import US, TimeWorld
@@ -165,6 +166,25 @@ def test_deleting_a_notification_lets_its_threads_start_again(world: TimeWorld) 
     assert world.is_current(threads[0])
     assert [world.tcb(thread).state for thread in threads[1:]] == [ThreadState.RESTART] * 2
     assert world.contexts[0].notification is None
+
+
+def test_a_waiting_thread_whose_context_was_never_configured_stays_where_it_is(world: TimeWorld) -> None:
+    slot, never = world.new_notification(), world.new_context()
+    waiting, manager = world.active(120), world.active(100)
+    world.run(waiting)
+    world.receive(slot)
+    own = world.context_of(waiting)
+    assert own is not None
+    world.run(manager)
+    schedcontext.unbind_tcb(own)
+    # No invocation binds such a context to a waiting thread; the invariants allow it.
+    schedcontext.bind_tcb(world.of(never, SchedContextCap).context, world.tcb(waiting))
+    world.notifications.clear()
+    deletion.delete(slot)
+    world.leave()
+    assert world.is_current(manager)
+    assert world.tcb(waiting).state == ThreadState.RESTART
+    assert not world.tcb(waiting).in_ready_queue and not world.tcb(waiting).in_release_queue
 
 
 def test_waiting_for_the_notification_of_another_thread_is_a_fault(world: TimeWorld) -> None:
