@@ -81,7 +81,8 @@ def _defined(run: Calls, callee: Function) -> Definition:
 
 def definitions_for(session: Session, names: set[str]) -> list[Term]:
     """The definitions of the symbols among these names."""
-    return [one.formula() for one in session.definitions.values() if one.symbol.name() in names]
+    found = {one.symbol.name(): one for one in session.definitions.values() if one.symbol.name() in names}
+    return [found[name].formula() for name in sorted(found)]
 
 
 def in_full(session: Session, obligation: Obligation) -> Obligation:

@@ -56,6 +56,8 @@ class World:
     of_packed: dict[Any, list[Function]] = field(default_factory=dict)
     treatment: dict[str, bool] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
+    # Of opaque specification functions, by name. What invariants say is read once, and so is what they call.
+    definitions: dict[str, Any] = field(default_factory=dict)
 
 
 class Session:
@@ -74,8 +76,7 @@ class Session:
         # Facts of unknown constants, by the constant; they hold wherever it occurs.
         self.of_constants: dict[int, tuple[Term, list[Term]]] = {}
         self.quantifying = 0
-        # Of opaque specification functions, by name.
-        self.definitions: dict[str, Any] = {}
+        self.definitions = world.definitions
 
     def oblige(self, function: Function, state: State, rule: str, goal: Term, line: int, text: str = "") -> None:
         """One more obligation, unless it is known already."""
