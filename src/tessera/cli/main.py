@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from tessera import __version__
-from tessera.cli import bench, build, doctor, kernel, output, prove, run
+from tessera.cli import bench, build, doctor, kernel, output, prove, run, swap
 from tessera.cli.options import INTERNAL, INTERRUPTED, MISTAKE, TERMINATED, exit_codes
 from tessera.lang.diagnostics import Diagnostic, Diagnostics, Location
 
@@ -37,6 +37,9 @@ app = typer.Typer(
 app.command("build", short_help="Build the image of a system.", epilog=build.EPILOG)(build.build)
 app.command("kernel", short_help="Build the kernel alone.", epilog=kernel.EPILOG)(kernel.kernel)
 app.command("run", short_help="Boot a system in QEMU; build it if stale.", epilog=run.EPILOG)(run.run)
+app.command("swap-kernel", short_help="Put our kernel into an image of upstream's loader.", epilog=swap.EPILOG)(
+    swap.swap_kernel
+)
 app.command("prove", short_help="Prove functions of the kernel.", epilog=prove.EPILOG)(prove.prove)
 app.command("bench", short_help="Count instructions of kernel operations.", epilog=bench.EPILOG)(bench.bench)
 app.command("doctor", short_help="Tell what is installed and what is missing.", epilog=doctor.EPILOG)(doctor.doctor)

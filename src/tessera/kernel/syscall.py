@@ -6,7 +6,7 @@ from __future__ import annotations
 from tessera.abi.configuration import configuration
 from tessera.abi.syscalls import Syscall
 from tessera.arch import machine, registers
-from tessera.kernel import console, cspace, fault, invocation, ipc, notification, timeslice
+from tessera.kernel import console, cspace, fault, identify, invocation, ipc, notification, timeslice
 from tessera.kernel.capability import EndpointCap, NotificationCap, ReplyCap, ThreadCap
 from tessera.kernel.invocation import Sending
 from tessera.kernel.layout import THREAD_NAME_BYTES, Tcb
@@ -126,7 +126,7 @@ def debug_call(thread: Tcb, argument: u64, number: u64) -> bool:
             slot = found.slot
             kind = u64(0)
             if found.ok and slot is not None:
-                kind = u64(slot.capability.kind)
+                kind = identify.number_of(slot.capability.kind)
             thread.registers[registers.CAPABILITY] = kind
         case Syscall.DEBUG_NAME_THREAD:
             name_thread(thread, argument)
