@@ -22,7 +22,6 @@ from tessera.smt.objects import parts_of
 from tests.readers import functions_of, info, memory_size, module_of
 from tests.smt.evaluate import Concrete, Evaluation
 from tests.smt.exact import encoding_of, result_agrees
-from tests.smt.proving import unproved
 from tests.smt.test_encoder import outcome_of, world
 
 _numbers = itertools.count()
@@ -368,56 +367,3 @@ def _indexes(key: Any, objects: Objects) -> Iterator[tuple[int, ...]]:
 @given(programs(), st.lists(st.integers(0, 10_000), min_size=6, max_size=6))
 def test_random_programs(text: str, seeds: list[int]) -> None:
     check(text, seeds)
-
-
-def test_arbitrary_bits_are_no_packed_value_of_a_kind() -> None:
-    module = module_of(
-        "tests_encoder_bits",
-        f"""
-from {MODULE.__name__} import *
-
-@compiled
-def kind_of(raw: u128) -> u64:
-    cap = from_word(Cap, raw)
-    match cap:
-        case NoneCap() | OpenCap() | ShutCap():
-            return 1
-        case _:
-            assert False
-    return 0
-
-@compiled
-def number_of(raw: u64) -> u64:
-    return from_word(Entry, raw).number
-""",
-    )
-    read = world(functions_of(module))
-    assert unproved(read, module.kind_of) == {"variant any bits as Cap"}
-    assert unproved(read, module.number_of) == set()
-
-
-def test_a_packed_value_that_is_stored_keeps_its_fields() -> None:
-    module = module_of(
-        "tests_encoder_stored",
-        f"""
-from {MODULE.__name__} import *
-
-@struct
-class Words:
-    word: u64
-
-@compiled
-def store(words: Words, entry: Entry) -> None:
-    words.word = to_word(entry)
-    assert from_word(Entry, words.word).number == entry.number
-
-@compiled
-def store_valid(words: Words, entry: Entry) -> None:
-    words.word = to_word(entry.replace(valid=True))
-    assert from_word(Entry, words.word).valid
-    assert from_word(Entry, words.word).valid == entry.valid
-""",
-    )
-    read = world(functions_of(module))
-    assert unproved(read, module.store) == set()
-    assert unproved(read, module.store_valid) == {"assert from_word(Entry, words.word).valid == entry.valid"}
