@@ -138,26 +138,30 @@ def is_used_up(cap: Capability) -> bool:
 
 
 @specification
-def is_replacement(new: Capability, slot: Slot) -> bool:
-    """Whether a capability can take the place of a slot's: it is to the same object, with the same badge."""
-    old = slot.capability
+def is_version(new: Capability, old: Capability) -> bool:
+    """Whether a capability is to the same object, perhaps with less rights, a first badge or another guard."""
     return (
         is_same_object(new, old)
-        and badge_in(new) == badge_in(old)
-        and not isinstance(old, NullCap)
+        and (badge_in(new) == badge_in(old) or badge_in(old) == 0)
         and (not isinstance(old, UntypedCap) or new == old)
     )
 
 
 @specification
+def is_replacement(new: Capability, slot: Slot) -> bool:
+    """Whether a capability can take the place of a slot's: it is to the same object, with the same badge."""
+    old = slot.capability
+    return is_version(new, old) and badge_in(new) == badge_in(old) and not isinstance(old, NullCap)
+
+
+@specification
 def is_copy(new: Capability, source: Slot) -> bool:
-    """Whether a capability is the source's, perhaps with less rights, a first badge or another guard."""
+    """Whether a capability is a version of the source's, which can be copied."""
     old = source.capability
     return (
-        is_same_object(new, old)
+        is_version(new, old)
         and not isinstance(old, (NullCap, ZombieCap, IrqControlCap))
-        and (badge_in(new) == badge_in(old) or badge_in(old) == 0)
-        and (not isinstance(old, UntypedCap) or (new == old and has_nothing_below(source)))
+        and (not isinstance(old, UntypedCap) or has_nothing_below(source))
     )
 
 

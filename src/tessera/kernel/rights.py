@@ -20,14 +20,16 @@ from tessera.kernel.capability import (
     ZombieCap,
 )
 from tessera.kernel.derivation import ensure_no_children
+from tessera.kernel.derivation_order import badge_in, is_version
 from tessera.kernel.layout import Slot
 from tessera.kernel.request import Status, fail
-from tessera.lang import compiled, from_word, u64
+from tessera.lang import compiled, ensures, from_word, u64
 
 
 @compiled
 def mask_rights(rights: u64, cap: Capability) -> Capability:
     """The capability with no more than these rights, as user level writes them. (seL4: maskCapRights.)"""
+    ensures(lambda result: is_version(result, cap))
     allowed = from_word(CapRights, rights)
     match cap:
         case EndpointCap():
@@ -86,6 +88,8 @@ def update_data(preserve: bool, data: u64, cap: Capability) -> Capability:
 
     A badge can be given once, and not where the old one is to be preserved; a guard at any time.
     """
+    ensures(lambda result: isinstance(result, NullCap) or is_version(result, cap))
+    ensures(lambda result: isinstance(result, NullCap) or not preserve or badge_in(result) == badge_in(cap))
     match cap:
         case EndpointCap():
             if preserve or cap.badge != 0:

@@ -126,8 +126,11 @@ GROUPS: tuple[Group, ...] = (
     Group(
         "`CNode_Mint`",
         (
+            "kernel.invoke.cnode.decode",
             "kernel.invoke.cnode.find_source",
             "kernel.invoke.cnode.transfer",
+            "kernel.rights.mask_rights",
+            "kernel.rights.update_data",
         ),
     ),
     Group(

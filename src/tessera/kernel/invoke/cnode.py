@@ -9,7 +9,7 @@ from tessera.kernel import cspace, deletion, derivation, ipc, message, rights
 from tessera.kernel.capability import Capability, CNodeCap, EndpointCap, NullCap
 from tessera.kernel.layout import Slot
 from tessera.kernel.request import Status, fail, failed_lookup, lookup_missing_capability, request, request_is_good
-from tessera.lang import compiled, record, requires, u64
+from tessera.lang import compiled, ensures, old, record, requires, u64
 
 
 @record
@@ -37,6 +37,7 @@ def find_source(root: Slot, index: u64, depth: u64) -> Source:
 @compiled
 def decode(label: u64, length: u64, cap: CNodeCap) -> Status:
     """Find the slot that every operation names first, and go on by operation. (seL4: decodeCNodeInvocation.)"""
+    requires(request_is_good())
     if label < InvocationLabel.CNODE_REVOKE or label > InvocationLabel.CNODE_ROTATE:
         return fail(Error.ILLEGAL_OPERATION)
     if length < 2:
@@ -86,6 +87,8 @@ def words_needed(label: u64) -> u64:
 def transfer(label: u64, length: u64, destination: Slot) -> Status:
     """Copy, Mint, Move and Mutate: a capability comes into an empty slot."""
     requires(request_is_good())
+    ensures(lambda result: result != Status.OK or not derivation.is_empty(destination))
+    ensures(lambda result: result == Status.OK or destination.capability == old(destination.capability))
     root = request.extra[0]
     if length < 4 or root is None:
         return fail(Error.TRUNCATED_MESSAGE)
