@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from tessera import __version__
-from tessera.cli import bench, build, doctor, kernel, output, prove, run, swap
+from tessera.cli import bench, build, conformance, doctor, kernel, output, prove, run, swap
 from tessera.cli.options import INTERNAL, INTERRUPTED, MISTAKE, TERMINATED, exit_codes
 from tessera.lang.diagnostics import Diagnostic, Diagnostics, Location
 
@@ -41,6 +41,9 @@ app.command("swap-kernel", short_help="Put our kernel into an image of upstream'
     swap.swap_kernel
 )
 app.command("prove", short_help="Prove functions of the kernel.", epilog=prove.EPILOG)(prove.prove)
+app.command("conformance", short_help="Check the kernel against the manual.", epilog=conformance.EPILOG)(
+    conformance.conformance
+)
 app.command("bench", short_help="Count instructions of kernel operations.", epilog=bench.EPILOG)(bench.bench)
 app.command("doctor", short_help="Tell what is installed and what is missing.", epilog=doctor.EPILOG)(doctor.doctor)
 

@@ -123,7 +123,7 @@ def read_only_mapping() -> None:
     allowed(b"read", LOAD, address)
     fault = fault_of_access(STORE, address)
     equal(b"label", u64(Fault.VM_FAULT), fault.info.label)
-    equal(b"cause", 15, fault.word3)
+    equal(b"cause", 7, fault.word3)
 
 
 @case
