@@ -187,7 +187,8 @@ def test_a_badge_is_given_once(world: World) -> None:
     assert isinstance(first, EndpointCap) and first.badge == 7
     assert isinstance(rights.update_data(False, 8, first), NullCap)
     assert isinstance(rights.update_data(True, 8, plain.capability), NullCap)
-    cap = NotificationCap(can_send=True)
+    cap = world.make(ObjectType.NOTIFICATION).capability
+    assert isinstance(cap, NotificationCap)
     assert rights.update_data(False, ~0 & (1 << 64) - 1, cap) == cap.replace(badge=(1 << 64) - 1)
     assert isinstance(rights.update_data(True, 0, cap), NullCap)
 
@@ -230,25 +231,27 @@ def test_a_guard_can_be_changed_at_any_time(guard_size: int, guard: int, radix: 
             assert (new.guard_size, new.guard, new.radix) == (guard_size, expected, radix)
 
 
-@pytest.mark.parametrize("rights", range(16))
-def test_rights_are_only_taken_away(rights: int) -> None:
-    write, read = bool(rights & RIGHT_WRITE), bool(rights & RIGHT_READ)
-    grant, grant_reply = bool(rights & RIGHT_GRANT), bool(rights & RIGHT_GRANT_REPLY)
-    full = EndpointCap(can_send=True, can_receive=True, can_grant=True, can_grant_reply=True)
-    expected = EndpointCap(can_send=write, can_receive=read, can_grant=grant, can_grant_reply=grant_reply)
-    assert mask_rights(rights, full) == expected
+@pytest.mark.parametrize("allowed", range(16))
+def test_rights_are_only_taken_away(world: World, allowed: int) -> None:
+    write, read = bool(allowed & RIGHT_WRITE), bool(allowed & RIGHT_READ)
+    grant, grant_reply = bool(allowed & RIGHT_GRANT), bool(allowed & RIGHT_GRANT_REPLY)
+    kinds = (ObjectType.ENDPOINT, ObjectType.NOTIFICATION, ObjectType.REPLY)
+    full, signal, reply = (world.make(kind).capability for kind in kinds)
+    assert isinstance(full, EndpointCap) and isinstance(signal, NotificationCap) and isinstance(reply, ReplyCap)
+    expected = full.replace(can_send=write, can_receive=read, can_grant=grant, can_grant_reply=grant_reply)
+    assert full.can_send and mask_rights(allowed, full) == expected
     # The rest of the word does not matter.
-    assert mask_rights(rights | 0xFF0, full) == expected
-    for kind in (EndpointCap, NotificationCap, ReplyCap, FrameCap):
-        assert mask_rights(rights, kind()) == kind()
-    signal = NotificationCap(can_send=True, can_receive=True)
-    assert mask_rights(rights, signal) == NotificationCap(can_send=write, can_receive=read)
-    assert mask_rights(rights, ReplyCap(can_grant=True)) == ReplyCap(can_grant=grant)
+    assert mask_rights(allowed | 0xFF0, full) == expected
+    nothing = full.replace(can_send=False, can_receive=False, can_grant=False, can_grant_reply=False)
+    assert mask_rights(allowed, nothing) == nothing
+    assert mask_rights(allowed, signal) == signal.replace(can_send=write, can_receive=read)
+    assert mask_rights(allowed, reply) == reply.replace(can_grant=grant)
     frame = FrameCap(can_read=True, can_write=True)
-    assert mask_rights(rights, frame) == FrameCap(can_read=read, can_write=read and write)
+    assert mask_rights(allowed, frame) == FrameCap(can_read=read, can_write=read and write)
     read_only = FrameCap(can_read=True)
-    assert mask_rights(rights, read_only) == FrameCap(can_read=read)
-    assert mask_rights(rights, DomainCap()) == DomainCap()
+    assert mask_rights(allowed, read_only) == FrameCap(can_read=read)
+    assert mask_rights(allowed, FrameCap()) == FrameCap()
+    assert mask_rights(allowed, DomainCap()) == DomainCap()
 
 
 def test_what_copies_are(world: World) -> None:
