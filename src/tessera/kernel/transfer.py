@@ -104,7 +104,7 @@ def move_caps(endpoint: Endpoint | None, receiver: Tcb, buffer: IpcBuffer, count
     destination = receive_slot(receiver, buffer)
     unwrapped = u64(0)
     for index in range(count):
-        loop_invariant(unwrapped < u64(1) << index)
+        loop_invariant(unwrapped < u64(1) << index and u64(1) << index <= 1 << MAX_EXTRA_CAPS)
         loop_invariant(destination is None or isinstance(destination.capability, NullCap))
         slot = request.extra[index]
         if slot is None:
