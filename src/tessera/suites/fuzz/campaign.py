@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A campaign: so many random events, with what became of them, and the shortest way to each difference."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from tessera.abi.errors import Error
+from tessera.abi.labels import InvocationLabel
+from tessera.spec import capability as caps
+from tessera.spec.step import SystemCall
+from tessera.suites.fuzz.generator import Generator
+from tessera.suites.fuzz.population import populate
+from tessera.suites.fuzz.world import Attempt, Native, World
+
+# Random calls wear a system down; a new one has everything to lose again.
+BOOT_EVERY = 600
+# Worlds have seeds of their own, far apart.
+STRIDE = 1_000_003
+# What is kept of a failure: the events since boot, the last ones only.
+KEPT = 12
+# Object capabilities, of which an invocation is asked; others are sent to.
+SENT_TO = (caps.EndpointCap, caps.NotificationCap, caps.ReplyCap)
+
+Pair = tuple[InvocationLabel, Error]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A difference: the seed of the world, the number of the event in it, the event, and what differs."""
+
+    world: int
+    event: int
+    attempt: Attempt
+    told: tuple[str, ...]
+    before: tuple[Attempt, ...] = ()
+
+    def __str__(self) -> str:
+        return f"world {self.world}, event {self.event}: {self.attempt}\n  " + "\n  ".join(self.told)
+
+
+@dataclass
+class Result:
+    """Calls made, calls that succeeded, differences, and the errors of each invocation."""
+
+    events: int = 0
+    calls: int = 0
+    succeeded: int = 0
+    failures: list[Failure] = field(default_factory=list)
+    pairs: Counter[Pair] = field(default_factory=Counter)
+    done: Counter[str] = field(default_factory=Counter)
+
+
+class Campaign:
+    """Random events that depend on the seed alone. Use within ``native.module.memory``."""
+
+    def __init__(self, native: Native, seed: int, most_failures: int = 1) -> None:
+        self.world = World(native)
+        self.seed = seed
+        self.most_failures = most_failures
+        self.result = Result()
+
+    def run(self, calls: int, tell: Callable[[Result], None] | None = None) -> Result:
+        """Make at least so many system calls; fewer if there are too many failures."""
+        number = 0
+        while self.result.calls < calls and len(self.result.failures) < self.most_failures:
+            self.live(self.seed * STRIDE + number, calls)
+            number += 1
+            if tell is not None:
+                tell(self.result)
+        return self.result
+
+    def attempts(self, seed: int) -> Iterator[Attempt]:
+        """What happens in one world, until nothing can happen any more."""
+        generator = Generator(self.world, seed)
+        yield from populate(generator)
+        k = self.world.k
+        for _ in range(BOOT_EVERY):
+            if k.current is None and not k.postponed and not k.ready:
+                return
+            yield generator.attempt()
+
+    def live(self, seed: int, calls: int) -> None:
+        """One world, from boot on."""
+        self.world.boot()
+        done: list[Attempt] = []
+        for attempt in self.attempts(seed):
+            done.append(attempt)
+            told = self.world.do(attempt)
+            self.count(attempt)
+            if told:
+                failure = Failure(seed, len(done), attempt, tuple(told), tuple(done[-KEPT:-1]))
+                self.result.failures.append(failure)
+            if told or self.result.calls >= calls:
+                return
+
+    def count(self, attempt: Attempt) -> None:
+        """Note what became of an event. A call that was not refused and raised no fault has succeeded."""
+        result, outcome = self.result, self.world.k.outcome
+        result.events += 1
+        result.done[attempt.name] += 1
+        if not isinstance(attempt.event, SystemCall):
+            return
+        result.calls += 1
+        if outcome is None:
+            return
+        cap, label, error = outcome
+        if error == Error.NO_ERROR:
+            result.succeeded += 1
+        if not isinstance(cap, SENT_TO) and 1 <= label <= len(InvocationLabel):
+            result.pairs[InvocationLabel(label), error] += 1

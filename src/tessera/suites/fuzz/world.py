@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A booted kernel as native code on the host, with the abstract one beside it, and what user programs do to both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tessera.abi import boards, profiles
+from tessera.abi.configuration import configuration
+from tessera.arch import machine
+from tessera.ir.build import build_program
+from tessera.kernel import boot, boot_slots, entry, scheduler
+from tessera.lang import MEMORY_BASE, Memory, address_of, u32, u64
+from tessera.lang.memory import static_size
+from tessera.llvm.host import HostModule
+from tessera.spec.objects import REGISTERS
+from tessera.spec.state import Kernel
+from tessera.spec.step import Event, InstructionFault, Interrupt, SystemCall, step
+from tessera.suites.fuzz.abstraction import REGISTER_INDEX
+from tessera.suites.fuzz.agreement import abstract, compare
+from tessera.suites.fuzz.concrete import Words
+
+MIB = 1 << 20
+RAM = MIB
+ROOT_BITS = 8
+IMAGE_PAGES = 2
+KERNEL_BYTES = 0x4000
+IMAGE_VIRTUAL = 0x40_0000
+ENTRIES = ("handle_system_call", "handle_exception", "handle_interrupt")
+DOMAINS = 2
+_PLACE = dict(zip(REGISTERS, REGISTER_INDEX, strict=True))
+
+
+def memory_size() -> int:
+    """Bytes of host memory: statics, then RAM."""
+    return -(-static_size() // MIB) * MIB + RAM
+
+
+@contextmanager
+def small_configuration() -> Iterator[None]:
+    """A board with little RAM, which lies behind the statics, and a root CNode of 256 slots."""
+    before = (configuration.profile, configuration.physical_window)
+    board = boards.QEMU_VIRT_RISCV64
+    window = MEMORY_BASE + memory_size() - RAM
+    configuration.profile = replace(
+        profiles.SEL4TEST,
+        name="small",
+        root_cnode_bits=ROOT_BITS,
+        memory_size=board.kernel_start - board.memory_start + RAM,
+        max_bootinfo_untyped_caps=60,
+        domains=DOMAINS,
+        domain_schedule_entries=4,
+    )
+    configuration.physical_window = (window - board.kernel_start) % (1 << 64)
+    try:
+        yield
+    finally:
+        configuration.profile, configuration.physical_window = before
+
+
+@dataclass
+class Controller:
+    """The interrupt controller: what waits, what was claimed and is not complete, and what is let through."""
+
+    waiting: int = 0
+    claimed: set[int] = field(default_factory=set)
+    enabled: dict[int, int] = field(default_factory=dict)
+
+    def read(self, address: u64) -> u32:
+        """Load a register; the claim register hands out what waits."""
+        if int(address) != machine.PLIC_CLAIM:
+            return u32(self.enabled.get(int(address), 0))
+        irq, self.waiting = self.waiting, 0
+        if irq:
+            self.claimed.add(irq)
+        return u32(irq)
+
+    def write(self, address: u64, value: u32) -> None:
+        """Store to a register; the completion of what is not let through is ignored."""
+        if int(address) != machine.PLIC_CLAIM:
+            self.enabled[int(address)] = int(value)
+        elif self.is_enabled(int(value)):
+            self.claimed.discard(int(value))
+
+    def is_enabled(self, irq: int) -> bool:
+        """Whether an interrupt is let through."""
+        return self.enabled.get(machine.PLIC_ENABLE + 4 * (irq // 32), 0) >> irq % 32 & 1 == 1
+
+
+class Native:
+    """The kernel's entry points as native code. Needs :func:`small_configuration`."""
+
+    def __init__(self, checked: bool = True) -> None:
+        functions = [getattr(entry, name) for name in ENTRIES]
+        program = build_program(functions)
+        names = [f"tessera.kernel.entry.{name}" for name in ENTRIES]
+        self.module = HostModule(program, checked=checked, memory_size=memory_size(), entries=names, optimise=1)
+        self.call = {name: self.module.function(f) for name, f in zip(ENTRIES, functions, strict=True)}
+        self.controller = Controller()
+        models: dict[str, Any] = {"read_device": self.controller.read, "write_device": self.controller.write}
+        for info in program.externals.values():
+            short = info.name.rsplit(".", 1)[-1]
+            if short in models:
+                info.function = models[short]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What a user program does: it sets its registers and words of its buffer; then something enters the kernel."""
+
+    name: str
+    event: Event
+    registers: dict[str, int] = field(default_factory=dict)
+    words: tuple[tuple[int, int], ...] = ()
+
+
+class World:
+    """Both kernels after boot. Use within ``native.module.memory``."""
+
+    def __init__(self, native: Native) -> None:
+        self.native = native
+        self.memory: Memory = native.module.memory
+        self.boot()
+
+    def boot(self) -> None:
+        """Both begin anew: the abstract state is that of the booted kernel."""
+        self.memory.data[:] = bytes(len(self.memory.data))
+        machine.Model.time = 1000
+        machine.Model.pending = 0
+        machine.features.has_timer_compare = True
+        self.native.controller.__init__()  # type: ignore[misc]
+        scheduler.initialise()
+        start = configuration.memory_start + KERNEL_BYTES
+        offset = (start - IMAGE_VIRTUAL) % (1 << 64)
+        if not boot.make_root_task(start, start + IMAGE_PAGES * 4096, offset, 0, 0, start):
+            raise MemoryError("the root task does not fit")
+        boot.start_root_task(IMAGE_VIRTUAL)
+        entry.leave()
+        self.words = Words(self.memory)
+        self.root = self.words.name(int(address_of(boot_slots.root_task.slots))) or 0
+        self.k: Kernel = abstract(self.memory, {self.root: ("Node", ROOT_BITS)})
+
+    def enter(self, attempt: Attempt) -> None:
+        """The running kernel alone: what the user program sets, and the event."""
+        event = attempt.event
+        current = self.k.current
+        if current is not None:
+            start = self.words.named(current.name)
+            for name, value in attempt.registers.items():
+                self.words.words[start + _PLACE[name]] = value
+            for address, value in attempt.words:
+                self.words.words[self.words.named(address)] = value
+        machine.Model.time = event.time
+        machine.Model.pending = 0
+        machine.Model.console.clear()
+        match event:
+            case SystemCall():
+                assert current is not None
+                asked = [self.words.words[start + _PLACE[name]] for name in ("a0", "a1", "a7")]
+                self.native.call["handle_system_call"].raw(*asked)
+            case InstructionFault(_, cause, value):
+                self.native.call["handle_exception"].raw(cause, value)
+            case Interrupt(_, irq, timer):
+                self.native.controller.waiting = irq
+                bits = (machine.TIMER_PENDING if timer else 0) | (machine.EXTERNAL_PENDING if irq else 0)
+                machine.Model.pending = bits
+                self.native.call["handle_interrupt"].raw()
+
+    def specify(self, attempt: Attempt) -> None:
+        """The abstract kernel alone."""
+        current = self.k.current
+        if current is not None:
+            current.registers.update(attempt.registers)
+            for address, value in attempt.words:
+                self.k.write_word(address, value)
+        step(self.k, attempt.event)
+
+    def do(self, attempt: Attempt) -> list[str]:
+        """Both. Gives the differences of the states that they are in then."""
+        self.enter(attempt)
+        self.specify(attempt)
+        return self.differences()
+
+    def differences(self) -> list[str]:
+        """How the states of the two differ."""
+        found = compare(self.k, self.memory)
+        if self.native.controller.claimed != self.k.unacknowledged:
+            found.append(f"/unacknowledged: {self.k.unacknowledged}, found {self.native.controller.claimed}")
+        return found
