@@ -25,6 +25,7 @@ from tessera.proof.ledger import (
     write_ledger,
 )
 from tessera.proof.ledger_tables import BEGIN, CAVEATS, END, README, caveats_part, readme_part, replaced, table
+from tessera.proof.lines import Lines, measure
 from tessera.proof.run import default_cache, prove, the_kernel
 from tessera.proof.targets import GROUPS, all_targets
 from tessera.smt.session import World
@@ -69,6 +70,7 @@ def test_every_function_of_the_kernel_has_a_row(kernel: World) -> None:
     assert ledger.rows["kernel.untyped.reset"].how == ASSUMED
     assert ledger.rows["kernel.entry.leave"].how == NOT_REACHED
     assert ledger.laws == {"laws": (1, 1)}
+    assert ledger.lines == measure([LOOKUP, REMOVE, SLOT_AT]) and ledger.lines.code > 20
 
 
 def test_what_is_assumed_is_told_through_what_is_proved(kernel: World) -> None:
@@ -134,7 +136,7 @@ def test_a_ledger_is_read_as_it_was_written(kernel: World, tmp_path: Path) -> No
     ledger = ledger_of(report(ensures="unknown"), kernel)
     write_ledger(ledger, tmp_path / "ledger.json")
     again = read_ledger(tmp_path / "ledger.json")
-    assert again.as_json() == ledger.as_json() and again.laws == ledger.laws
+    assert again.as_json() == ledger.as_json() and again.laws == ledger.laws and again.lines == ledger.lines
     assert again.rows["kernel.cspace.lookup"] == ledger.rows["kernel.cspace.lookup"]
     assert regressions(ledger, again) == []
 
@@ -174,10 +176,11 @@ def test_the_committed_ledger_knows_all_functions_and_targets(kernel: World) -> 
 def test_the_table_has_a_line_for_each_function_that_proofs_know() -> None:
     endless = Row(ITSELF, safe=True, keeps_invariants=True, obligations=4, proved=4, assumed=["kernel.b.g"], endless=1)
     rows = {"kernel.a.f": endless, "kernel.b.g": Row(ASSUMED, contract="default"), "kernel.b.h": Row(NOT_REACHED)}
-    lines = list(table(Ledger(rows, {"laws": (3, 2)})))
-    assert [line.split()[0] for line in lines[1:]] == ["kernel.a.f", "kernel.b.g", "3", "laws:"]
+    lines = list(table(Ledger(rows, {"laws": (3, 2)}, Lines(20, 30))))
+    assert [line.split()[0] for line in lines[1:]] == ["kernel.a.f", "kernel.b.g", "3", "laws:", "contracts,"]
+    assert lines[-1].endswith("1.5 lines for each line of code under proof (30 : 20)")
     assert re.search(r"itself +yes +yes +- +4/4  1 assumed  \(not shown to end: 1 loops\)", lines[1])
-    assert "default contract" in lines[2] and lines[-1] == "laws: 2 of 3 proved"
+    assert "default contract" in lines[2] and lines[-2] == "laws: 2 of 3 proved"
     assert lines[3] == "3 functions of the kernel: 1 itself, 0 in place, 1 assumed, 1 not reached"
 
 

@@ -18,6 +18,7 @@ from tessera.ir.nodes import Function, While
 from tessera.lang.diagnostics import Diagnostic, Location
 from tessera.proof.claims import FunctionReport, Report, short
 from tessera.proof.kernel import kernel_functions
+from tessera.proof.lines import Lines, measure
 from tessera.smt.reading import has_contract, keeps_invariants
 from tessera.smt.session import World
 from tessera.smt.writes import loops_in
@@ -69,12 +70,15 @@ class Ledger:
 
     rows: dict[str, Row]
     laws: dict[str, tuple[int, int]]
+    # Of the functions under proof, those that are read in place included.
+    lines: Lines = Lines(0, 0)
 
     def as_json(self) -> dict[str, Any]:
         """As it is kept: sorted, so that a change of one function is a change of few lines."""
         return {
             "functions": {name: _without_defaults(self.rows[name]) for name in sorted(self.rows)},
             "laws": {name: {"obligations": all_, "proved": proved} for name, (all_, proved) in self.laws.items()},
+            "lines": {"code": self.lines.code, "proof": self.lines.proof},
         }
 
     def with_how(self, how: str) -> list[str]:
@@ -112,7 +116,8 @@ def ledger_of(report: Report, world: World) -> Ledger:
         if name in rows:
             rows[name].assumed, rows[name].hardware = _relied_on(mine, reports, rows)
     laws = {one.name: (len(one.results), sum(each.status == "proved" for each in one.results)) for one in report.laws}
-    return Ledger({short(name): row for name, row in rows.items()}, laws)
+    lines = measure(name for name, row in rows.items() if row.how in (ITSELF, IN_PLACE))
+    return Ledger({short(name): row for name, row in rows.items()}, laws, lines)
 
 
 def _own_row(function: Function, report: FunctionReport) -> Row:
@@ -182,7 +187,8 @@ def read_ledger(path: Path = LEDGER) -> Ledger:
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
         rows = {name: Row(**row) for name, row in told["functions"].items()}
-        return Ledger(rows, {name: (one["obligations"], one["proved"]) for name, one in told["laws"].items()})
+        laws = {name: (one["obligations"], one["proved"]) for name, one in told["laws"].items()}
+        return Ledger(rows, laws, Lines(**told.get("lines", {"code": 0, "proof": 0})))
     except FileNotFoundError:
         what = "there is no such file"
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -36,6 +36,7 @@ def table(ledger: Ledger) -> Iterator[str]:
     yield f"{len(ledger.rows)} functions of the kernel: " + ", ".join(f"{count} {how}" for how, count in counts)
     for name, (all_, proved) in ledger.laws.items():
         yield f"{name}: {proved} of {all_} proved"
+    yield f"contracts, invariants and ghost code: {_ratio(ledger)}"
 
 
 def caveats_part(ledger: Ledger) -> str:
@@ -82,6 +83,7 @@ def readme_part(ledger: Ledger) -> str:
     )
     laws = sum(proved for _, proved in ledger.laws.values())
     lines.append(f"| laws that the proofs rest on | {laws} |")
+    lines.append(f"| contracts, invariants and ghost code | {_ratio(ledger)} |")
     return "\n".join(lines)
 
 
@@ -121,6 +123,11 @@ def _complete(ledger: Ledger, how: str) -> int:
     """How many functions are proved completely; of those read in place, how many by all who read them."""
     rows = [row for row in ledger.rows.values() if row.how == how]
     return sum(all(ledger.rows[name].complete for name in row.callers) if row.callers else row.complete for row in rows)
+
+
+def _ratio(ledger: Ledger) -> str:
+    lines = ledger.lines
+    return f"{lines.ratio:.1f} lines for each line of code under proof ({lines.proof} : {lines.code})"
 
 
 def _share(rows: list[Row], what: str) -> str:
