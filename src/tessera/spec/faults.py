@@ -21,13 +21,16 @@ REGISTERS_OF = {
     Fault.USER_EXCEPTION: USER_EXCEPTION_REGISTERS,
     Fault.TIMEOUT: TIMEOUT_REPLY_REGISTERS,
 }
-FETCHES = (1, 12)
+# Handlers are told of page faults with the codes of access faults.
+ACCESS_FAULT = {12: 1, 13: 5, 15: 7}
+FETCH = 1
 
 
 def exception(cause: int, value: int) -> FaultRecord:
     """The fault that an exception of the processor is. ``value``: the address, for those that are about memory."""
     if cause in VM_FAULT_CODES:
-        return FaultRecord(Fault.VM_FAULT, (value, int(cause in FETCHES), cause))
+        code = ACCESS_FAULT.get(cause, cause)
+        return FaultRecord(Fault.VM_FAULT, (value, int(code == FETCH), code))
     return FaultRecord(Fault.USER_EXCEPTION, (cause, 0))
 
 
