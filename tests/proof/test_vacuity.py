@@ -209,6 +209,33 @@ def test_what_is_required_holds_at_real_calls() -> None:
     assert sum(seen.values()) >= 3
 
 
+TREE_GHOSTS = ("low", "high", "chain", "object_start", "object_size")
+
+
+def test_the_running_kernel_keeps_the_ghosts_of_the_derivation_tree() -> None:
+    tree_of = [info for info in proof_invariants() if info.function.__module__.endswith(".derivation_tree")]
+    moved = 0
+    with small_configuration(), booted(1) as system:
+        read = kernel_world(tree_of, set())
+        for _ in range(2):
+            for _ in range(75):
+                if system.revive():
+                    _, function, arguments = system.event()
+                    getattr(entry, function)(*arguments)
+            model = model_of(system.root_slots, ROOT_BITS)
+            memory = Memory.current
+            assert memory is not None
+            for slot in model.slots:
+                for name in TREE_GHOSTS:
+                    key = Slot, name, int(address_of(slot))
+                    own = memory.ghosts.get(key, 0)
+                    moved += model.ghosts.get(key, 0) != own
+                    model.ghosts[key] = own
+            assert check_invariants(read, model).broken == []
+    # These are not the ghosts that are made from the tree's links: intervals are cut as capabilities come.
+    assert moved > 0
+
+
 # The check itself
 
 

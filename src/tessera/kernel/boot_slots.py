@@ -6,8 +6,9 @@ from __future__ import annotations
 from tessera.abi.bootinfo import BootInfo
 from tessera.abi.objects import SLOT_BITS
 from tessera.kernel.capability import Capability, FrameCap, FrameSize
+from tessera.kernel.derivation import describe
 from tessera.kernel.layout import DerivationLink, Slot
-from tessera.lang import address_of, at, compiled, static, struct, u64
+from tessera.lang import address_of, at, compiled, ghost, integer, rational, static, struct, u64
 
 
 @struct
@@ -35,6 +36,10 @@ def put(index: u64, capability: Capability) -> None:
     slot.capability = capability
     slot.previous = None
     slot.link = DerivationLink(revocable=True, first_badged=True)
+    describe(slot, capability)
+    with ghost:
+        slot.high = rational(1)
+        slot.chain = integer(address_of(slot))
 
 
 @compiled
