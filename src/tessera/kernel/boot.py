@@ -207,13 +207,14 @@ def make_root_slots() -> None:
 def make_page_tables() -> None:
     """The root task's address space, down to the last tables, and their capabilities."""
     root = at(PageTable, paging.kernel_address(plan.vspace))
+    with ghost:
+        root.rank = 1
     map_kernel(root)
     put(InitialSlot.VSPACE, PageTableCap(table=root, asid=ROOT_ASID, is_mapped=True, mapped_address=0))
     pool = at(AsidPool, paging.kernel_address(plan.asid_pool))
     new_pool(pool, 0)
     pool.spaces[ROOT_ASID] = root
     with ghost:
-        root.rank = 1
         root.space = root
         root.place = ROOT_ASID
     put(InitialSlot.ASID_POOL, AsidPoolCap(pool=pool, asid_base=0))

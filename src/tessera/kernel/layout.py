@@ -270,13 +270,15 @@ class PageTable:
     """512 entries, as the hardware reads them (arch.paging).
 
     For proofs: ``rank`` is 0 while a table is in no address space, 1 of a root, one more below; ``space`` is the root,
-    which knows the pool and the place in it that its identifier stands for.
+    which knows the pool and the place in it that its identifier stands for. A root begins a new ``life`` with each
+    identifier, so that tables of an earlier one are not its own.
     """
 
     entries: Array[u64] = array(512)
 
     rank: u64 = ghost_field()
     space: PageTable | None = ghost_field()
+    life: integer = ghost_field()
     pool_number: u64 = ghost_field()
     place: u64 = ghost_field()
 

@@ -14,7 +14,7 @@ from tessera.kernel import budget, queue
 from tessera.kernel.layout import MIN_REFILLS, SchedContext, Tcb, ThreadState
 from tessera.kernel.scheduling_queues import can_be_queued, is_queued, is_same
 from tessera.kernel.state import DomainQueues, ReadyQueue, SchedulerAction, idle_scheduling_context, idle_tcb, kernel
-from tessera.lang import compiled, ensures, forall, min, modifies, old, requires, u64
+from tessera.lang import compiled, ensures, forall, loop_invariant, min, modifies, old, requires, u64
 
 # The longest time that an entry of the domain schedule can have, in ticks: 56 bits.
 LONGEST_DOMAIN_TIME = (1 << 56) - 1
@@ -135,6 +135,7 @@ def possible_switch_to(tcb: Tcb) -> None:
     modifies(kernel.action, kernel.candidate, Tcb.in_ready_queue, Tcb.position)
     modifies(Tcb.queue_next, Tcb.queue_previous, DomainQueues, ReadyQueue)
     ensures(lambda: tcb.scheduling_context is None or is_queued(tcb) or kernel.candidate is tcb)
+    ensures(lambda: kernel.action != SchedulerAction.RESUME_CURRENT or old(kernel.action) == kernel.action)
     ensures(lambda: kernel.candidate is None or kernel.candidate is tcb or kernel.candidate is old(kernel.candidate))
     ensures(
         lambda: forall(
@@ -194,9 +195,12 @@ def commit_time() -> None:
 @compiled
 def awaken() -> None:
     """Threads whose first refill is available now can run again."""
+    requires(not kernel.current.in_release_queue or kernel.action != SchedulerAction.RESUME_CURRENT)
     tcb = kernel.release_head
     # Bounded by the threads that wait for a refill.
     while tcb is not None:
+        loop_invariant(tcb is kernel.release_head)
+        loop_invariant(not kernel.current.in_release_queue or kernel.action != SchedulerAction.RESUME_CURRENT)
         context = tcb.scheduling_context
         if context is None or not budget.is_ready(context):
             return

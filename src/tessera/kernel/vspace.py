@@ -17,6 +17,7 @@ from tessera.kernel.vspace_invariants import (
     is_of_users,
     is_space,
     table_at,
+    table_below,
 )
 from tessera.lang import (
     address_of,
@@ -80,7 +81,7 @@ def is_place(place: Place, root: PageTable, address: u64) -> bool:
     return (
         place.index == paging.index_at(address, place.level)
         and place.table.rank + place.level == paging.LEVELS
-        and place.table.space is root
+        and (place.table.space is root and place.table.life == root.life)
         and is_of_users(place.table, place.index)
     )
 
@@ -117,10 +118,22 @@ def space_of(asid: u64) -> PageTable | None:
     return pool.spaces[asid & (ASIDS_PER_POOL - 1)]
 
 
+@specification
+def has_kernel_entries(root: PageTable, end: u64) -> bool:
+    """Whether the kernel's entries before ``end`` are there."""
+    own = kernel_page_table
+    first = u64(paging.FIRST_KERNEL_ENTRY)
+    return forall(u64, lambda index: index < first or index >= end or root.entries[index] == own.entries[index])
+
+
 @compiled
 def map_kernel(root: PageTable) -> None:
     """Give a new address space the kernel's entries, which are the same everywhere."""
+    requires(root.rank == 1)
+    modifies(root.entries)
+    ensures(lambda: has_kernel_entries(root, paging.ENTRIES))
     for index in range(paging.FIRST_KERNEL_ENTRY, paging.ENTRIES):
+        loop_invariant(has_kernel_entries(root, index))
         root.entries[index] = kernel_page_table.entries[index]
 
 
@@ -176,35 +189,49 @@ def unmap_frame(cap: FrameCap) -> None:
     machine.flush_page(cap.mapped_address, cap.asid)
 
 
+@specification
+def is_cut(before: u64, after: u64, cap: PageTableCap) -> bool:
+    """Whether an entry is as it was, or led to a table and does so no longer."""
+    entry = from_word(paging.Entry, before)
+    return after == before or (after == 0 and entry.is_table() and table_below(entry) is cap.table)
+
+
 @compiled
 def unmap_page_table(cap: PageTableCap) -> None:
     """Take a table out of the one above it, if it is still there."""
+    modifies(PageTable.entries)
+    ensures(lambda: forall(PageTable, lambda t: forall(u64, lambda i: is_cut(old(t.entries[i]), t.entries[i], cap))))
     if not cap.is_mapped:
         return
     root = space_of(cap.asid)
     if root is None or root is cap.table:
         return
-    table = root
+    with ghost:
+        assert is_space(root)
+    address = cap.mapped_address
+    table: PageTable = root
     level = u64(paging.ROOT_LEVEL)
-    found = False
-    while level > 0 and not found:
+    index = paging.index_at(address, level)
+    entry = from_word(paging.Entry, table.entries[index])
+    while level > 0 and entry.is_table() and table_of(entry) is not cap.table:
+        loop_invariant(is_place(Place(table, index, level), root, address))
+        loop_invariant(entry == from_word(paging.Entry, table.entries[index]))
         decreases(level)
-        index = paging.index_at(cap.mapped_address, level)
-        entry = from_word(paging.Entry, table.entries[index])
-        if not entry.is_table():
-            return
-        if table_of(entry) is cap.table:
-            table.entries[index] = to_word(paging.Entry())
-            found = True
         table = table_of(entry)
         level -= 1
-    if found:
+        index = paging.index_at(address, level)
+        entry = from_word(paging.Entry, table.entries[index])
+    if level > 0 and entry.is_table():
+        table.entries[index] = to_word(paging.Entry())
         machine.flush_space(cap.asid)
 
 
 @compiled
 def delete_space(asid: u64, root: PageTable) -> None:
     """Take an address space out of its pool; its identifier is free again. (seL4: deleteASID.)"""
+    requires(asid < ASID_POOLS * ASIDS_PER_POOL)
+    modifies(AsidPool.spaces, kernel.space_word)
+    ensures(lambda: space_of(asid) is not root)
     if space_of(asid) is not root:
         return
     pool = kernel.asid_table[asid >> ASID_POOL_INDEX_BITS]
@@ -217,6 +244,8 @@ def delete_space(asid: u64, root: PageTable) -> None:
 @compiled
 def delete_pool(cap: AsidPoolCap) -> None:
     """Take a pool out of use, and so all its address spaces."""
+    modifies(kernel.asid_table, kernel.space_word)
+    ensures(lambda: kernel.asid_table[cap.asid_base >> ASID_POOL_INDEX_BITS] is not cap.pool)
     index = cap.asid_base >> ASID_POOL_INDEX_BITS
     if kernel.asid_table[index] is cap.pool:
         kernel.asid_table[index] = None
@@ -244,7 +273,10 @@ def finalise_page_table(cap: PageTableCap) -> None:
 
 @compiled
 def new_pool(pool: AsidPool, asid_base: u64) -> None:
-    """Bring a pool into use."""
+    """Bring a pool without spaces into use."""
+    requires(asid_base < ASID_POOLS * ASIDS_PER_POOL and kernel.asid_table[asid_base >> ASID_POOL_INDEX_BITS] is None)
+    requires(forall(u64, lambda place: place >= ASIDS_PER_POOL or pool.spaces[place] is None))
+    requires(forall(u64, lambda other: other >= ASID_POOLS or kernel.asid_table[other] is not pool))
     with ghost:
         pool.number = asid_base >> ASID_POOL_INDEX_BITS
     kernel.asid_table[asid_base >> ASID_POOL_INDEX_BITS] = pool

@@ -30,7 +30,7 @@ def is_space(root: PageTable) -> bool:
 def is_in_use(table: PageTable) -> bool:
     """Whether a table translates addresses of a space in use."""
     root = table.space
-    return root is not None and is_space(root)
+    return root is not None and is_space(root) and table.life == root.life
 
 
 @specification
@@ -54,7 +54,9 @@ def table_below(entry: paging.Entry) -> PageTable | None:
 @specification
 def is_above(table: PageTable, below: PageTable | None) -> bool:
     """Whether one table may lead to another."""
-    return below is not None and live(below) and below.rank == table.rank + 1 and below.space is table.space
+    if below is None or not live(below) or below.rank != table.rank + 1:
+        return False
+    return below.space is table.space and below.life == table.life
 
 
 @specification

@@ -229,7 +229,7 @@ def _rebuild_spaces(live: LiveObjects) -> None:
 
 
 def _rank_tables(root: PageTable, table: PageTable, rank: int) -> None:
-    table.rank, table.space = rank, root
+    table.rank, table.space, table.life = rank, root, root.life
     for one in _entries(table, paging.FIRST_KERNEL_ENTRY if rank == 1 else paging.ENTRIES):
         if one.is_table():
             _rank_tables(root, at(PageTable, paging.kernel_address(one.address)), rank + 1)

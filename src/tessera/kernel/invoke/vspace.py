@@ -32,6 +32,7 @@ from tessera.lang import (
     ensures,
     forall,
     from_word,
+    ghost,
     modifies,
     old,
     range,
@@ -97,6 +98,7 @@ def decode_page_table(label: u64, length: u64, slot: Slot, cap: PageTableCap) ->
 @compiled
 def map_page_table(length: u64, slot: Slot, cap: PageTableCap) -> Status:
     """Put a table into the deepest table that has a free entry for the address."""
+    requires(request_is_good() and slot.capability == cap)
     if length < 2:
         return fail(Error.TRUNCATED_MESSAGE)
     if request.extra[0] is None:
@@ -118,6 +120,10 @@ def map_page_table(length: u64, slot: Slot, cap: PageTableCap) -> Status:
 
     covered = paging.level_bits(place.level)
     slot.capability = cap.replace(is_mapped=True, asid=root.asid, mapped_address=(address >> covered) << covered)
+    with ghost:
+        cap.table.rank = place.table.rank + 1
+        cap.table.space = place.table.space
+        cap.table.life = place.table.life
     vspace.write_entry(place, paging.table_entry(paging.physical_address(address_of(cap.table))))
     machine.flush_space(root.asid)
     return Status.OK
@@ -134,6 +140,9 @@ def unmap_page_table(slot: Slot, cap: PageTableCap) -> Status:
         vspace.unmap_page_table(cap)
         for index in range(paging.ENTRIES):
             cap.table.entries[index] = 0
+        with ghost:
+            cap.table.rank = 0
+            cap.table.space = None
     slot.capability = cap.replace(is_mapped=False, asid=0, mapped_address=0)
     return Status.OK
 
@@ -329,7 +338,14 @@ def decode_asid_pool(label: u64, cap: AsidPoolCap) -> Status:
     if free == ASIDS_PER_POOL:
         return fail(Error.DELETE_FIRST)
 
-    vspace.map_kernel(root.table)
     slot.capability = root.replace(is_mapped=True, asid=cap.asid_base + free, mapped_address=0)
+    with ghost:
+        root.table.rank = 1
+    vspace.map_kernel(root.table)
+    with ghost:
+        root.table.space = root.table
+        root.table.life = root.table.life + 1
+        root.table.pool_number = cap.asid_base >> ASID_POOL_INDEX_BITS
+        root.table.place = free
     cap.pool.spaces[free] = root.table
     return Status.OK
