@@ -17,9 +17,10 @@ from tessera.lang import compiled, ensures, implies, old, requires, specificatio
 @compiled
 def wake(tcb: Tcb) -> None:
     """A thread that waited goes on as soon as its context lets it, which perhaps was never configured."""
-    requires(tcb is not kernel.current)
+    requires(tcb is not kernel.current and scheduler.is_runnable(tcb))
     budget.unblock_sporadic(tcb.scheduling_context)
-    if scheduler.is_schedulable(tcb):
+    context = tcb.scheduling_context
+    if context is not None and budget.is_active(context):
         scheduler.possible_switch_to(tcb)
 
 
