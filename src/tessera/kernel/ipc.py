@@ -11,7 +11,7 @@ from tessera.kernel.request import Status
 from tessera.kernel.state import kernel
 from tessera.kernel.transfer import transfer
 from tessera.kernel.waiting import waits_for_nothing
-from tessera.lang import compiled, ensures, implies, old, requires, specification, u64
+from tessera.lang import compiled, ensures, implies, loop_invariant, old, requires, specification, u64
 
 
 @compiled
@@ -159,11 +159,13 @@ def restart_waiting(endpoint: Endpoint, tcb: Tcb) -> None:
 @compiled
 def cancel_all(endpoint: Endpoint) -> Status:
     """No thread waits at the endpoint any more. PREEMPTED when it has to go on later. (seL4: cancelAllIPC.)"""
+    requires(waits_for_nothing(kernel.current))
     tcb = endpoint.head
     if tcb is None:
         return Status.OK
     # Each turn takes a thread out of the queue; preemption points bound the time between two looks for interrupts.
     while tcb is not None:
+        loop_invariant(tcb is endpoint.head and waits_for_nothing(kernel.current))
         restart_waiting(endpoint, tcb)
         tcb = endpoint.head
         if tcb is not None and scheduler.preemption_point():
@@ -179,6 +181,7 @@ def cancel_badged(endpoint: Endpoint, badge: u64) -> Status:
 
     It goes on where it stopped, so it ends however often it is preempted. (seL4: cancelBadgedSends.)
     """
+    requires(waits_for_nothing(kernel.current))
     if endpoint.end.state != EndpointState.SENDING:
         return Status.OK
     tcb = endpoint.head
@@ -189,6 +192,8 @@ def cancel_badged(endpoint: Endpoint, badge: u64) -> Status:
     kernel.cancel_next = None
     # Each turn goes one thread further.
     while tcb is not None:
+        loop_invariant(tcb is None or tcb.blocked_endpoint is endpoint)
+        loop_invariant(waits_for_nothing(kernel.current))
         following = tcb.wait_next
         if tcb.blocked_badge == badge:
             restart_waiting(endpoint, tcb)

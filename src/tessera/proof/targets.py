@@ -199,6 +199,19 @@ GROUPS: tuple[Group, ...] = (
             "kernel.waiting.wait_at_endpoint",
         ),
     ),
+    Group(
+        "Receiving",
+        (
+            "kernel.ipc.wake",
+            "kernel.ipc.block_sender",
+            "kernel.ipc.accept",
+            "kernel.ipc.block_receiver",
+            "kernel.ipc.receive",
+            "kernel.ipc.restart_waiting",
+            "kernel.reply.withdraw",
+            "kernel.reply.offer",
+        ),
+    ),
 )
 
 LAWS = "laws"
