@@ -76,6 +76,42 @@ def has_free(slot: Slot, base: u64, size: u64) -> bool:
 
 
 @specification
+def has_none_of(slot: Slot, base: u64, size: u64) -> bool:
+    """The contrary of ``has_free``, for slots whose ghosts say so much."""
+    trigger(slot.capability)
+    cap = slot.capability
+    if not isinstance(cap, UntypedCap):
+        return True
+    return base + size <= cap.base + cap.free_offset or cap.base + (u64(1) << cap.size_bits) <= base
+
+
+@specification
+def memory_is_described(slot: Slot) -> bool:
+    """Whether the ghosts of an untyped say what it is."""
+    trigger(slot.object_start)
+    cap = slot.capability
+    if not isinstance(cap, UntypedCap):
+        return True
+    return slot.object_start == integer(cap.base) and slot.object_size == integer(u64(1) << cap.size_bits)
+
+
+@specification
+def neighbours_are_live(slot: Slot) -> bool:
+    """Whether a slot's links lead to slots, so not to free memory."""
+    trigger(slot.link.next)
+    trigger(slot.previous)
+    return (slot.link.next is None or live(slot.link.next)) and (slot.previous is None or live(slot.previous))
+
+
+@specification
+def threads_behind_are_live(tcb: Tcb) -> bool:
+    """Whether a thread's queues go on with threads, not with free memory."""
+    trigger(tcb.queue_next)
+    trigger(tcb.wait_next)
+    return (tcb.queue_next is None or live(tcb.queue_next)) and (tcb.wait_next is None or live(tcb.wait_next))
+
+
+@specification
 def is_new_memory(cap: Capability) -> bool:
     """Whether an untyped is all free, and not cleared; true of what is no untyped, or a device's."""
     if not isinstance(cap, UntypedCap) or cap.is_device:

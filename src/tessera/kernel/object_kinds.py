@@ -65,7 +65,13 @@ def bits_of(kind: u64, user_size: u64) -> u64:
     return object_bits(kind, user_size)
 
 
-OPAQUE = (bits_of,)
+@specification
+def place_of(base: u64, number: u64, size_bits: u64) -> integer:
+    """Where the object of a number begins, of objects side by side."""
+    return integer(base) + integer(number << size_bits)
+
+
+OPAQUE = (bits_of, place_of)
 
 
 @specification
@@ -148,14 +154,25 @@ def is_memory_of(cap: Capability, is_device: bool) -> bool:
 
 
 @specification
-def can_become(slot: Slot, kind: u64, user_size: u64, base: u64, end: u64) -> bool:
-    """Whether memory of an untyped, which was taken just now, can become objects side by side."""
+def end_of(slot: Slot) -> u64:
+    """Where the free part of an untyped begins; 0 if a slot holds none."""
     cap = slot.capability
-    if not isinstance(cap, UntypedCap) or not is_kind(kind, user_size) or end > cap.base + cap.free_offset:
+    return cap.base + cap.free_offset if isinstance(cap, UntypedCap) else u64(0)
+
+
+@specification
+def is_unused_from(slot: Slot, start: integer) -> bool:
+    """Whether only untyped memory has any byte of an untyped's taken part from an address on."""
+    return is_unused(start, integer(end_of(slot)) - start, slot)
+
+
+@specification
+def can_become(slot: Slot, kind: u64, user_size: u64, base: u64) -> bool:
+    """Whether an untyped's memory from an address on, which was taken just now, can become objects."""
+    cap = slot.capability
+    if not isinstance(cap, UntypedCap) or not is_kind(kind, user_size) or cap.base > base:
         return False
-    if cap.is_device and not is_device_kind(kind):
-        return False
-    return cap.base <= base and is_unused(integer(base), integer(end) - integer(base), slot)
+    return (not cap.is_device or is_device_kind(kind)) and is_unused_from(slot, integer(base))
 
 
 @specification

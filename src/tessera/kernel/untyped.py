@@ -29,6 +29,7 @@ from tessera.kernel.capability import (
     UntypedCap,
 )
 from tessera.kernel.cspace import slot_at
+from tessera.kernel.derivation import is_empty
 from tessera.kernel.derivation_order import is_unused, size_of_object, start_of
 from tessera.kernel.layout import (
     GRANULE_BITS,
@@ -43,19 +44,32 @@ from tessera.kernel.layout import (
     Slot,
     Tcb,
 )
-from tessera.kernel.memory_invariants import GRANULE_SIZE, is_granular, is_taken, is_zero
+from tessera.kernel.memory_invariants import (
+    GRANULE_SIZE,
+    has_none_of,
+    is_granular,
+    is_new_memory,
+    is_taken,
+    is_zero,
+    memory_is_described,
+    neighbours_are_live,
+    threads_behind_are_live,
+)
 from tessera.kernel.object_invariants import LAST_ADDRESS, PHYSICAL_SIZE
 from tessera.kernel.object_kinds import (
     are_empty,
     are_slots,
     bits_of,
     can_become,
+    end_of,
     has_room,
     holds_no_slot,
     is_cleared,
     is_memory_of,
     is_place,
+    is_unused_from,
     object_memory,
+    place_of,
 )
 from tessera.kernel.object_kinds import (
     is_device_kind as is_device_kind,
@@ -70,15 +84,20 @@ from tessera.kernel.region import frame_bits
 from tessera.kernel.request import Status
 from tessera.kernel.state import kernel
 from tessera.lang import (
+    address_of,
     at,
+    at_or_none,
     begin_lives,
     compiled,
     decreases,
     ensures,
     everything_in,
     forall,
+    from_word,
     ghost,
+    implies,
     integer,
+    live,
     loop_invariant,
     max,
     min,
@@ -137,12 +156,20 @@ def create_object(kind: u64, base: u64, user_size: u64, is_device: bool) -> Capa
     modifies(everything_in(paging.kernel_address(base), object_memory(kind, user_size, is_device)))
     ensures(lambda result: start_of(result) == integer(base))
     ensures(lambda result: size_of_object(result) == integer(u64(1) << bits_of(kind, user_size)))
+    ensures(lambda result: is_new_memory(result))
+    ensures(lambda: forall(Slot, lambda slot: old(live(slot)) or (is_empty(slot) and slot.object_size == 0)))
     address = paging.kernel_address(base)
+    with ghost:
+        assert bits_of(kind, user_size) == object_bits(kind, user_size)
+        assert forall(Slot, lambda slot: has_none_of(slot, base, u64(1) << bits_of(kind, user_size)))
+        assert forall(Slot, lambda slot: neighbours_are_live(slot))
     match kind:
         case ObjectType.UNTYPED:
             return UntypedCap(base=base, size_bits=user_size, is_device=is_device)
         case ObjectType.TCB:
             with ghost:
+                assert holds_no_slot(address, u64(size_of(Tcb))) and forall(Tcb, lambda tcb: address_of(tcb) != address)
+                assert forall(Tcb, lambda tcb: threads_behind_are_live(tcb))
                 begin_lives(Tcb, address, u64(size_of(Tcb)), Granule)
             tcb = at(Tcb, address)
             tcb.domain = kernel.current_domain
@@ -163,12 +190,14 @@ def create_object(kind: u64, base: u64, user_size: u64, is_device: bool) -> Capa
             return NotificationCap(notification=at(Notification, address), can_send=True, can_receive=True)
         case ObjectType.CAP_TABLE:
             with ghost:
+                assert holds_no_slot(address, u64(1) << user_size + SLOT_BITS)
                 begin_lives(Slot, address, u64(1) << user_size + SLOT_BITS, Granule)
                 at(Slot, address).node_radix = user_size
             return CNodeCap(slots=at(Slot, address), radix=user_size)
         case ObjectType.SCHED_CONTEXT:
             with ghost:
                 header = u64(size_of(SchedContext))
+                assert header <= u64(1) << user_size
                 begin_lives(SchedContext, address, header, Granule)
                 begin_lives(Refill, address + header, (u64(1) << user_size) - header, Granule)
             return SchedContextCap(context=at(SchedContext, address), size_bits=user_size)
@@ -184,6 +213,10 @@ def create_object(kind: u64, base: u64, user_size: u64, is_device: bool) -> Capa
             return new_frame(base, FrameSize.GIGA_PAGE, is_device)
         case ObjectType.PAGE_TABLE:
             with ghost:
+                assert (
+                    forall(PageTable, lambda table: address_of(table) != address)
+                    and not from_word(paging.Entry, u64(0)).is_table()
+                )
                 begin_lives(PageTable, address, u64(size_of(PageTable)), Granule)
             return PageTableCap(table=at(PageTable, address))
         case _:
@@ -264,6 +297,7 @@ def retype(slot: Slot, kind: u64, user_size: u64, first: Slot, count: u64) -> St
         limit = u64(1) << cap.size_bits
         assert 4 <= size_bits and size_bits <= cap.size_bits
         assert limit & part == 0
+        assert place_of(cap.base + start, count, size_bits) == integer(cap.base + end)
         assert end & part == 0
         assert end <= limit
         assert cap.base & part == 0
@@ -285,29 +319,58 @@ def retype(slot: Slot, kind: u64, user_size: u64, first: Slot, count: u64) -> St
 
 
 @compiled
+def make_object(slot: Slot, kind: u64, user_size: u64, base: u64, is_device: bool, destination: Slot) -> None:
+    """Make one object of memory that was taken from an untyped, at a physical address."""
+    requires(can_become(slot, kind, user_size, base) and is_memory_of(slot.capability, is_device))
+    requires(is_place(base, bits_of(kind, user_size), is_device) and is_empty(destination))
+    requires(base + (u64(1) << bits_of(kind, user_size)) <= end_of(slot))
+    requires(is_device or is_cleared(kind, base, u64(1) << bits_of(kind, user_size)))
+    modifies(everything_in(paging.kernel_address(base), object_memory(kind, user_size, is_device)))
+    modifies(destination, slot.link, Slot.previous)
+    ensures(lambda: slot.capability == old(slot.capability))
+    ensures(lambda: is_unused_from(slot, integer(base) + integer(u64(1) << bits_of(kind, user_size))))
+    ensures(lambda: forall(Slot, lambda s: s is destination or is_empty(s) or old(live(s) and not is_empty(s))))
+    ensures(lambda: forall(u64, lambda a: implies(old(live(at_or_none(Slot, a))), live(at_or_none(Slot, a)))))
+    with ghost:
+        assert forall(Slot, lambda s: memory_is_described(s))
+        # Says nothing new, but names what invariants of two slots are triggered by.
+        assert slot.object_start <= slot.object_start + slot.object_size
+        assert is_taken(base, u64(1) << bits_of(kind, user_size))
+        assert holds_no_slot(paging.kernel_address(base), object_memory(kind, user_size, is_device))
+    new = create_object(kind, base, user_size, is_device)
+    with ghost:
+        assert is_memory_of(slot.capability, is_device) and is_empty(destination)
+        assert is_unused_from(slot, integer(base))
+        assert slot.object_start <= slot.object_start + slot.object_size
+    derivation.insert_original(new, slot, destination, True)
+
+
+@compiled
 def make_objects(slot: Slot, kind: u64, user_size: u64, base: u64, is_device: bool, first: Slot, count: u64) -> None:
     """Make objects of memory that was taken from an untyped, from a physical address on."""
     requires(count <= PHYSICAL_SIZE >> bits_of(kind, user_size))
-    requires(can_become(slot, kind, user_size, base, base + (count << bits_of(kind, user_size))))
-    requires(is_memory_of(slot.capability, is_device) and base & ((u64(1) << bits_of(kind, user_size)) - 1) == 0)
-    requires(is_device or is_cleared(kind, base, count << bits_of(kind, user_size)))
+    requires(can_become(slot, kind, user_size, base) and is_memory_of(slot.capability, is_device))
+    requires(base & ((u64(1) << bits_of(kind, user_size)) - 1) == 0)
+    requires(place_of(base, count, bits_of(kind, user_size)) == integer(end_of(slot)))
+    requires(is_device or is_cleared(kind, base, end_of(slot) - base))
     requires(are_slots(first, count) and are_empty(first, 0, count))
     size_bits = object_bits(kind, user_size)
     with ghost:
         assert size_bits == bits_of(kind, user_size)
+        assert place_of(base, 0, size_bits) == integer(base)
     size = u64(1) << size_bits
-    end = base + (count << size_bits)
     place = base
     for i in range(count):
-        loop_invariant(place == base + (i << size_bits) and place <= end)
-        loop_invariant(place & (size - 1) == 0)
-        loop_invariant(can_become(slot, kind, user_size, place, end))
-        loop_invariant(is_memory_of(slot.capability, is_device))
-        loop_invariant(are_slots(first, count) and are_empty(first, i, count))
-        loop_invariant(is_device or is_cleared(kind, place, end - place))
+        loop_invariant(integer(place) == place_of(base, i, size_bits) and place & (size - 1) == 0)
+        loop_invariant(live(slot) and place_of(base, count, size_bits) == integer(end_of(slot)))
+        loop_invariant(can_become(slot, kind, user_size, place) and is_memory_of(slot.capability, is_device))
+        loop_invariant(are_slots(first, count))
+        loop_invariant(are_empty(first, i, count))
+        loop_invariant(is_device or is_cleared(kind, place, end_of(slot) - place))
         with ghost:
-            assert place + size <= end
-            assert is_device or kind == ObjectType.UNTYPED or holds_no_slot(paging.kernel_address(place), size)
-        new = create_object(kind, place, user_size, is_device)
-        derivation.insert_original(new, slot, slot_at(first, i), True)
+            assert place_of(base, i + 1, size_bits) == integer(place) + integer(size)
+            assert place_of(base, i + 1, size_bits) <= integer(end_of(slot))
+            assert (place + size) & (size - 1) == 0
+            assert is_place(place, size_bits, is_device)
+        make_object(slot, kind, user_size, place, is_device, slot_at(first, i))
         place += size

@@ -117,6 +117,7 @@ GROUPS: tuple[Group, ...] = (
             "kernel.untyped.clear_bytes",
             "kernel.untyped.clear_up_to",
             "kernel.untyped.create_object",
+            "kernel.untyped.make_object",
             "kernel.untyped.make_objects",
             "kernel.untyped.reset",
             "kernel.untyped.retype",

@@ -62,6 +62,12 @@ def _read(term: Term) -> Piece:
     words: set[str] = set()
     constants: set[int] = set()
     for one in subterms([term]):
+        if z3.is_quantifier(one):
+            # A trigger may name what the body does not speak of.
+            patterns = [one.pattern(number) for number in range(one.num_patterns())]
+            for part in subterms(patterns):
+                if z3.is_app(part) and part.decl().kind() == z3.Z3_OP_UNINTERPRETED:
+                    declarations[part.decl().name()] = part.decl()
         if not z3.is_app(one) or one.decl().kind() != z3.Z3_OP_UNINTERPRETED:
             continue
         name = one.decl().name()

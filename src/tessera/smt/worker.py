@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 # Raised whenever an option below changes: earlier answers in a cache are then not used.
-STRATEGIES_VERSION = 2
+STRATEGIES_VERSION = 3
 SEED = 0
 MEMORY = 6 << 30  # bytes of address space; beyond, a solver is stopped as if by its limit
 
@@ -57,7 +57,10 @@ _Z3: tuple[tuple[str, str], ...] = (("auto_config", "false"), ("mbqi", "false"),
 
 # Tried in this order. Most proofs take cvc5 some hundredths of a second (about 400,000 steps are a second; 3,000,000 of
 # z3's). Before long searches come short ones of every kind: what one solver does not find, another often finds at once.
-_BRIEF = (Strategy("cvc5, briefly", "cvc5", _CVC5, 40_000, 30.0),)
+_BRIEF = (
+    Strategy("cvc5, briefly", "cvc5", _CVC5, 40_000, 30.0),
+    Strategy("z3, briefly", "z3", _Z3, 200_000, 30.0),
+)
 _QUICK = (
     Strategy("cvc5", "cvc5", _CVC5, 200_000, 30.0),
     Strategy("z3", "z3", _Z3, 1_000_000, 30.0),
