@@ -69,6 +69,7 @@ def donate(context: SchedContext, to: Tcb) -> None:
 @compiled
 def bind_notification(context: SchedContext, notification: Notification) -> None:
     """Let whoever a signal of this notification wakes run on this context, unless it has one."""
+    requires(context.notification is None and notification.scheduling_context is None)
     notification.scheduling_context = context
     context.notification = notification
 

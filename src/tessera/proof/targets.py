@@ -213,6 +213,32 @@ GROUPS: tuple[Group, ...] = (
             "kernel.reply.offer",
         ),
     ),
+    Group(
+        "Binding, lending and giving back time; threads that stop",
+        (
+            "kernel.schedcontext.resume",
+            "kernel.schedcontext.bind_tcb",
+            "kernel.schedcontext.unbind_tcb",
+            "kernel.schedcontext.bind_notification",
+            "kernel.schedcontext.unbind_notification",
+            "kernel.schedcontext.unbind_reply",
+            "kernel.schedcontext.unbind_all",
+            "kernel.schedcontext.cancel_yield_to",
+            "kernel.schedcontext.yield_to",
+            "kernel.schedcontext.complete_yield_to",
+            "kernel.schedcontext.complete_yield_from",
+            "kernel.schedcontext.retire",
+            "kernel.reply.cut",
+            "kernel.reply.give_back",
+            "kernel.reply.finish",
+            "kernel.reply.abandon",
+            "kernel.reply.remove",
+            "kernel.thread.activate",
+            "kernel.thread.suspend",
+            "kernel.scheduler.move_to_domain",
+            "kernel.vspace.activate",
+        ),
+    ),
 )
 
 LAWS = "laws"
