@@ -118,8 +118,12 @@ def thing(k: Kernel, item: Object) -> Row:
 
 def globals_of(k: Kernel) -> dict[str, Any]:
     """What is in no object."""
+    return {"interrupts": node(k, k.interrupts), **numbers(k)}
+
+
+def numbers(k: Kernel) -> dict[str, Any]:
+    """The same without slots."""
     return {
-        "interrupts": node(k, k.interrupts),
         "interrupts in use": tuple(sorted(k.irqs_in_use)),
         "pools": tuple((i, p.name) for i, p in sorted(k.pools.items())),
         "time": (k.now, k.used, k.deadline),

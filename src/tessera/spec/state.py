@@ -62,6 +62,10 @@ class Kernel:
     space: tuple[Table, int] | None = None
     deadline: int = NO_DEADLINE
 
+    # What was changed since somebody looked: slots, and pages of memory.
+    touched: set[Place] = field(default_factory=set)
+    written: set[int] = field(default_factory=set)
+
     # Only inside of an event: whether to choose a thread anew, or to let one that woke up go first; the timer.
     choose_anew: bool = False
     candidate: Thread | None = None
@@ -72,6 +76,7 @@ class Kernel:
     def put(self, place: Place, cap: Capability) -> None:
         """Change what a slot holds; its place in the derivation tree stays."""
         node, index = place
+        self.touched.add(place)
         self._forget(node.slots.get(index))
         node.slots[index] = cap
         found = object_of(cap)
@@ -80,6 +85,7 @@ class Kernel:
 
     def clear(self, place: Place) -> None:
         """Empty a slot that is in the derivation tree no longer."""
+        self.touched.add(place)
         self._forget(place[0].slots.pop(place[1], None))
 
     def _forget(self, cap: Capability | None) -> None:
@@ -98,11 +104,13 @@ class Kernel:
 
     def write_word(self, address: int, value: int) -> None:
         """Change a word of user memory."""
+        self.written.add(address >> PAGE_BITS)
         self.memory.setdefault(address >> PAGE_BITS, {})[address] = value
 
     def erase(self, start: int, end: int) -> None:
         """Memory becomes zero: whole pages, or objects that no user sees."""
         for page in [page for page in self.memory if start <= page << PAGE_BITS < end]:
+            self.written.add(page)
             del self.memory[page]
 
 

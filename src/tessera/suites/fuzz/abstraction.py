@@ -46,6 +46,10 @@ THREAD_SLOTS = 5
 FAULT_WORDS = {FaultKind.UNKNOWN_SYSCALL: 1, FaultKind.USER_EXCEPTION: 2, FaultKind.TIMEOUT: 1, FaultKind.VM_FAULT: 3}
 LOOKUP_WORDS = (0, 0, 1, 2, 3)
 SLOT_WORDS = 4
+# No list is longer; where one is, it leads back to itself.
+LONGEST_LIST = 1000
+# Where a thread's own slots begin.
+CSPACE_WORD = fields_of(Tcb)["cspace_root"][0]
 # What a capability leads to, by its kind: the kind of object.
 KINDS = {
     "EndpointCap": "Endpoint",
@@ -87,8 +91,10 @@ class Picture:
 
     def _chain(self, first: int, link: tuple[int, int, int]) -> tuple[int, ...]:
         """The threads of a list, from an address on."""
-        found = []
+        found: list[int] = []
         while first:
+            if len(found) > LONGEST_LIST:
+                raise ValueError("a list of threads has no end")
             found.append(self.words.name(first) or 0)
             first = self.words.read(self.words.index(first), link)
         return tuple(found)
@@ -159,10 +165,14 @@ class Picture:
             refills.append((words.read(at, _REFILL["time"]), words.read(at, _REFILL["amount"])))
             if place == read("refill_tail"):
                 break
+            if len(refills) > limit or limit > LONGEST_LIST:
+                raise ValueError("the refills have no end")
             place = (place + 1) % limit
         newest = read("reply")
         calls: list[int | None] = []
         while newest:
+            if len(calls) > LONGEST_LIST:
+                raise ValueError("a list of calls has no end")
             calls.insert(0, words.name(newest))
             newest = words.read(words.index(newest), _REPLY["previous"])
         parameters = (limit, read("budget"), read("period"), read("sporadic"), read("badge")) if limit else None
@@ -242,6 +252,10 @@ class Picture:
 
     def globals_of(self) -> dict[str, Any]:
         """What is in no object."""
+        return {"interrupts": self.interrupts(), **self.numbers()}
+
+    def numbers(self) -> dict[str, Any]:
+        """The same without slots."""
         words, kernel = self.words, self.kernel
 
         def read(field: str) -> int:
@@ -253,7 +267,6 @@ class Picture:
         count = configuration.profile.domain_schedule_entries
         schedule = words.words[entries : entries + 2 * count].tolist()
         return {
-            "interrupts": self.interrupts(),
             "interrupts in use": tuple(
                 i for i, s in enumerate(words.words[states : states + IRQ_SLOTS].tolist()) if s == IrqState.SIGNAL
             ),

@@ -13,12 +13,14 @@ from tessera.spec import capability as caps
 from tessera.spec.step import SystemCall
 from tessera.suites.fuzz.generator import Generator
 from tessera.suites.fuzz.population import populate
-from tessera.suites.fuzz.world import Attempt, Native, World
+from tessera.suites.fuzz.world import Attempt, Native, Saved, World
 
 # Random calls wear a system down; a new one has everything to lose again.
 BOOT_EVERY = 600
 # Worlds have seeds of their own, far apart.
 STRIDE = 1_000_003
+# How often everything is compared, and not only what may have changed.
+FULL_EVERY = 100
 # What is kept of a failure: the events since boot, the last ones only.
 KEPT = 12
 # Object capabilities, of which an invocation is asked; others are sent to.
@@ -61,6 +63,13 @@ class Campaign:
         self.seed = seed
         self.most_failures = most_failures
         self.result = Result()
+        self.populated = self.populate()
+
+    def populate(self) -> Saved:
+        """A world in which threads have begun to run: every other one begins like that."""
+        for attempt in populate(Generator(self.world, 0)):
+            self.try_(0, [attempt])
+        return self.world.save()
 
     def run(self, calls: int, tell: Callable[[Result], None] | None = None) -> Result:
         """Make at least so many system calls; fewer if there are too many failures."""
@@ -75,7 +84,6 @@ class Campaign:
     def attempts(self, seed: int) -> Iterator[Attempt]:
         """What happens in one world, until nothing can happen any more."""
         generator = Generator(self.world, seed)
-        yield from populate(generator)
         k = self.world.k
         for _ in range(BOOT_EVERY):
             if k.current is None and not k.postponed and not k.ready:
@@ -83,18 +91,23 @@ class Campaign:
             yield generator.attempt()
 
     def live(self, seed: int, calls: int) -> None:
-        """One world, from boot on."""
-        self.world.boot()
+        """One world, from the populated one on."""
+        self.world.restore(self.populated)
         done: list[Attempt] = []
         for attempt in self.attempts(seed):
             done.append(attempt)
-            told = self.world.do(attempt)
-            self.count(attempt)
-            if told:
-                failure = Failure(seed, len(done), attempt, tuple(told), tuple(done[-KEPT:-1]))
-                self.result.failures.append(failure)
-            if told or self.result.calls >= calls:
+            if not self.try_(seed, done) or self.result.calls >= calls:
                 return
+
+    def try_(self, seed: int, done: list[Attempt]) -> bool:
+        """Do the last attempt. False if the two kernels differ then."""
+        told = self.world.do(done[-1])
+        if not told and len(done) % FULL_EVERY == 0:
+            told = self.world.differences()
+        self.count(done[-1])
+        if told:
+            self.result.failures.append(Failure(seed, len(done), done[-1], tuple(told), tuple(done[-KEPT:-1])))
+        return not told
 
     def count(self, attempt: Attempt) -> None:
         """Note what became of an event. A call that was not refused and raised no fault has succeeded."""

@@ -76,7 +76,8 @@ class Order:
             if words.words[start + 2] == 0:
                 self._follow(start)
 
-    def _is_parent(self, a: int, b: int) -> bool:
+    def is_parent(self, a: int, b: int) -> bool:
+        """Whether a slot is derived from another one, given that all between them are."""
         words = self.words.words
         if not words[a + LINK] & REVOCABLE:
             return False
@@ -91,7 +92,9 @@ class Order:
         above: list[int] = []
         while start:
             name = self.slots.get(start, (0, start))
-            while above and not self._is_parent(above[-1], start):
+            if name in self.parents:
+                raise ValueError("a list of slots has no end")
+            while above and not self.is_parent(above[-1], start):
                 above.pop()
             parent = self.slots.get(above[-1], (0, above[-1])) if above else None
             self.parents[name] = parent

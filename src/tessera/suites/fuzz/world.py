@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,7 @@ from tessera.spec.step import Event, InstructionFault, Interrupt, SystemCall, st
 from tessera.suites.fuzz.abstraction import REGISTER_INDEX
 from tessera.suites.fuzz.agreement import abstract, compare
 from tessera.suites.fuzz.concrete import Words
+from tessera.suites.fuzz.mirror import Mirror
 
 MIB = 1 << 20
 RAM = MIB
@@ -74,8 +76,9 @@ class Controller:
         if int(address) != machine.PLIC_CLAIM:
             return u32(self.enabled.get(int(address), 0))
         irq, self.waiting = self.waiting, 0
-        if irq:
-            self.claimed.add(irq)
+        if not self.is_enabled(irq):
+            return u32(0)
+        self.claimed.add(irq)
         return u32(irq)
 
     def write(self, address: u64, value: u32) -> None:
@@ -117,6 +120,16 @@ class Attempt:
     words: tuple[tuple[int, int], ...] = ()
 
 
+@dataclass(frozen=True)
+class Saved:
+    """A moment: memory, abstract state, interrupt controller, and the clock, the timer, the address space in use."""
+
+    memory: bytes
+    k: Kernel
+    controller: dict[str, Any]
+    outside: tuple[int, int, int]
+
+
 class World:
     """Both kernels after boot. Use within ``native.module.memory``."""
 
@@ -124,6 +137,20 @@ class World:
         self.native = native
         self.memory: Memory = native.module.memory
         self.boot()
+
+    def save(self) -> Saved:
+        """Both states, to come back to."""
+        controller = self.native.controller
+        outside = (machine.Model.time, machine.Model.deadline, machine.Model.address_space)
+        return Saved(bytes(self.memory.data), copy.deepcopy(self.k), copy.deepcopy(controller.__dict__), outside)
+
+    def restore(self, saved: Saved) -> None:
+        """Go back to a saved state."""
+        self.memory.data[:] = saved.memory
+        self.k = copy.deepcopy(saved.k)
+        self.native.controller.__dict__.update(copy.deepcopy(saved.controller))
+        machine.Model.time, machine.Model.deadline, machine.Model.address_space = saved.outside
+        self.mirror = Mirror(self.k, self.memory)
 
     def boot(self) -> None:
         """Both begin anew: the abstract state is that of the booted kernel."""
@@ -142,6 +169,7 @@ class World:
         self.words = Words(self.memory)
         self.root = self.words.name(int(address_of(boot_slots.root_task.slots))) or 0
         self.k: Kernel = abstract(self.memory, {self.root: ("Node", ROOT_BITS)})
+        self.mirror = Mirror(self.k, self.memory)
 
     def enter(self, attempt: Attempt) -> None:
         """The running kernel alone: what the user program sets, and the event."""
@@ -182,11 +210,12 @@ class World:
         """Both. Gives the differences of the states that they are in then."""
         self.enter(attempt)
         self.specify(attempt)
-        return self.differences()
+        return self.differences(self.mirror.check())
 
-    def differences(self) -> list[str]:
-        """How the states of the two differ."""
-        found = compare(self.k, self.memory)
+    def differences(self, found: list[str] | None = None) -> list[str]:
+        """How the states of the two differ: looks at everything, unless that was done."""
+        if found is None:
+            found = compare(self.k, self.memory)
         if self.native.controller.claimed != self.k.unacknowledged:
             found.append(f"/unacknowledged: {self.k.unacknowledged}, found {self.native.controller.claimed}")
         return found
