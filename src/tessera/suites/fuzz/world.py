@@ -133,6 +133,9 @@ class Saved:
 class World:
     """Both kernels after boot. Use within ``native.module.memory``."""
 
+    k: Kernel
+    mirror: Mirror
+
     def __init__(self, native: Native) -> None:
         self.native = native
         self.memory: Memory = native.module.memory
@@ -168,7 +171,7 @@ class World:
         entry.leave()
         self.words = Words(self.memory)
         self.root = self.words.name(int(address_of(boot_slots.root_task.slots))) or 0
-        self.k: Kernel = abstract(self.memory, {self.root: ("Node", ROOT_BITS)})
+        self.k = abstract(self.memory, {self.root: ("Node", ROOT_BITS)})
         self.mirror = Mirror(self.k, self.memory)
 
     def enter(self, attempt: Attempt) -> None:
