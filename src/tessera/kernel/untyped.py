@@ -30,7 +30,7 @@ from tessera.kernel.capability import (
 )
 from tessera.kernel.cspace import slot_at
 from tessera.kernel.derivation import is_empty
-from tessera.kernel.derivation_order import is_unused, size_of_object, start_of
+from tessera.kernel.derivation_order import has_nothing_below, is_unused, size_of_object, start_of
 from tessera.kernel.layout import (
     GRANULE_BITS,
     Endpoint,
@@ -223,9 +223,21 @@ def create_object(kind: u64, base: u64, user_size: u64, is_device: bool) -> Capa
             return NullCap()
 
 
+@specification
+def is_all_free(found: Capability, cap: UntypedCap) -> bool:
+    """Whether a slot holds the same untyped, with nothing taken from it."""
+    return isinstance(found, UntypedCap) and found.replace(clear_offset=0) == cap.replace(free_offset=0, clear_offset=0)
+
+
 @compiled
 def reset(slot: Slot, cap: UntypedCap) -> None:
     """Make all of an untyped free again, which nothing is made of any more. (seL4: resetUntypedCap.)"""
+    requires(slot.capability == cap and has_nothing_below(slot))
+    modifies(slot.capability)
+    ensures(lambda: is_all_free(slot.capability, cap))
+    with ghost:
+        # Says nothing new, but names what invariants of two slots are triggered by.
+        assert slot.object_start <= slot.object_start + slot.object_size
     if cap.free_offset != 0:
         slot.capability = cap.replace(free_offset=0, clear_offset=0)
 
@@ -285,6 +297,7 @@ def retype(slot: Slot, kind: u64, user_size: u64, first: Slot, count: u64) -> St
     """
     requires(has_room(slot.capability, kind, user_size, count))
     requires(are_slots(first, count) and are_empty(first, 0, count))
+    ensures(lambda result: result in (Status.OK, Status.PREEMPTED))
     cap = slot.capability
     if not isinstance(cap, UntypedCap):
         return Status.OK

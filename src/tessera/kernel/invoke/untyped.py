@@ -18,6 +18,7 @@ from tessera.kernel import cspace, derivation, message, untyped
 from tessera.kernel.capability import Capability, CNodeCap, NullCap, UntypedCap
 from tessera.kernel.layout import Slot
 from tessera.kernel.object_invariants import MAX_NODE_RADIX
+from tessera.kernel.object_kinds import are_empty, are_slots
 from tessera.kernel.request import (
     Status,
     fail,
@@ -27,8 +28,21 @@ from tessera.kernel.request import (
     not_enough_memory,
     range_error,
     request,
+    request_is_good,
 )
-from tessera.lang import compiled, ensures, modifies, range, record, requires, specification, u64
+from tessera.lang import (
+    compiled,
+    ensures,
+    ghost,
+    live,
+    loop_invariant,
+    modifies,
+    range,
+    record,
+    requires,
+    specification,
+    u64,
+)
 
 
 @record
@@ -102,6 +116,7 @@ def check_window(radix: u64, offset: u64, count: u64) -> Status:
 @compiled
 def decode(label: u64, length: u64, slot: Slot, cap: UntypedCap) -> Status:
     """Check a Retype and do it. (seL4: decodeUntypedInvocation.)"""
+    requires(slot.capability == cap and request_is_good())
     if label != InvocationLabel.UNTYPED_RETYPE:
         return fail(Error.ILLEGAL_OPERATION)
     root_slot = request.extra[0]
@@ -123,7 +138,11 @@ def decode(label: u64, length: u64, slot: Slot, cap: UntypedCap) -> Status:
     if status != Status.OK:
         return status
     first = cspace.slot_at(node.slots, offset)
+    with ghost:
+        assert are_slots(first, count)
+        assert live(first)
     for i in range(count):
+        loop_invariant(are_empty(first, 0, i))
         status = derivation.ensure_empty(cspace.slot_at(first, i))
         if status != Status.OK:
             return status
