@@ -8,7 +8,6 @@ from typing import Any
 
 from tessera.spec.capability import Capability
 from tessera.spec.objects import (
-    REGISTERS,
     AsidPool,
     Context,
     Endpoint,
@@ -54,7 +53,7 @@ def thread(t: Thread) -> Row:
     sending = (t.badge, t.is_call, t.can_grant, t.can_grant_reply) if t.state is State.SENDING else None
     fault = None if t.fault is None else (int(t.fault.kind), t.fault.words)
     return (
-        tuple(t.registers[name] for name in REGISTERS),
+        tuple(t.registers.values()),
         t.state.name,
         (t.priority, t.maximum_priority, t.domain, t.flags, t.buffer_address),
         (name_of(t.context), name_of(t.yields_to), name_of(t.bound), name_of(t.waits_at), name_of(t.reply)),

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from tessera.abi.errors import Error
+from tessera.abi.invocations import BY_LABEL
 from tessera.abi.labels import InvocationLabel
-from tessera.spec import capability as caps
+from tessera.abi.syscalls import Syscall
 from tessera.spec.step import SystemCall
-from tessera.suites.fuzz.generator import Generator
+from tessera.suites.fuzz.generator import KIND_OF_INTERFACE, Generator
 from tessera.suites.fuzz.population import populate
 from tessera.suites.fuzz.world import Attempt, Native, Saved, World
 
@@ -23,8 +24,9 @@ STRIDE = 1_000_003
 FULL_EVERY = 100
 # What is kept of a failure: the events since boot, the last ones only.
 KEPT = 12
-# Object capabilities, of which an invocation is asked; others are sent to.
-SENT_TO = (caps.EndpointCap, caps.NotificationCap, caps.ReplyCap)
+PLAIN = (Syscall.CALL, Syscall.SEND, Syscall.NB_SEND)
+# How long a world may wait for interrupts until another one begins.
+LONGEST_WAIT = 40
 
 Pair = tuple[InvocationLabel, Error]
 
@@ -84,9 +86,10 @@ class Campaign:
     def attempts(self, seed: int) -> Iterator[Attempt]:
         """What happens in one world, until nothing can happen any more."""
         generator = Generator(self.world, seed)
-        k = self.world.k
+        k, waited = self.world.k, 0
         for _ in range(BOOT_EVERY):
-            if k.current is None and not k.postponed and not k.ready:
+            waited += k.current is None
+            if waited > LONGEST_WAIT or (k.current is None and not k.postponed and not k.ready):
                 return
             yield generator.attempt()
 
@@ -119,8 +122,12 @@ class Campaign:
         result.calls += 1
         if outcome is None:
             return
+        # Those that go on to receive may not invoke everything, and get an error of their own.
+        is_plain = attempt.registers["a7"] in PLAIN
         cap, label, error = outcome
         if error == Error.NO_ERROR:
             result.succeeded += 1
-        if not isinstance(cap, SENT_TO) and 1 <= label <= len(InvocationLabel):
-            result.pairs[InvocationLabel(label), error] += 1
+        call = BY_LABEL.get(InvocationLabel(label)) if 1 <= label <= len(InvocationLabel) else None
+        # What has not the kind that the invocation is for, refuses it; that says nothing of the invocation.
+        if is_plain and call is not None and type(cap) is KIND_OF_INTERFACE[call.interface]:
+            result.pairs[call.label, error] += 1

@@ -108,7 +108,7 @@ class Words:
 
     def named(self, name: int) -> int:
         """The same for an object, by its name."""
-        return self.index((name + self.window) & _WORD)
+        return ((name + self.window & _WORD) - self.base) >> 3
 
     def name(self, address: int) -> int | None:
         """The name of the object at an address; ``None`` for no address."""

@@ -13,12 +13,12 @@ from typing import Any
 from tessera.abi.invocations import BY_LABEL, INVOCATIONS, Invocation, pack
 from tessera.abi.labels import InvocationLabel as Label
 from tessera.abi.messages import MAX_EXTRA_CAPS
-from tessera.abi.objects import ObjectType
+from tessera.abi.objects import PAGE_BITS, ObjectType
 from tessera.abi.syscalls import Syscall
 from tessera.arch import machine
 from tessera.spec import capability as caps
 from tessera.spec import messages
-from tessera.spec.capability import Capability, CNodeCap, ContextCap, FrameCap, ThreadCap, UntypedCap
+from tessera.spec.capability import Capability, CNodeCap, ContextCap, FrameCap, UntypedCap
 from tessera.spec.messages import MESSAGE_REGISTERS, Info
 from tessera.spec.objects import Node, Thread
 from tessera.spec.step import InstructionFault, Interrupt, SystemCall
@@ -73,7 +73,18 @@ PATIENT = (Syscall.NB_SEND, Syscall.NB_RECV, Syscall.NB_WAIT, Syscall.YIELD, Sys
 WEAR = (Label.CNODE_DELETE, Label.CNODE_REVOKE, Label.TCB_SUSPEND, Label.TCB_SET_SPACE, Label.SCHED_CONTEXT_UNBIND)
 HELP = (Label.UNTYPED_RETYPE, Label.TCB_RESUME, Label.TCB_SET_SCHED_PARAMS, Label.TCB_CONFIGURE, Label.CNODE_COPY)
 CAUSES = (2, 3, machine.LOAD_PAGE_FAULT, machine.INSTRUCTION_PAGE_FAULT, machine.STORE_ACCESS_FAULT)
-ADDRESSES = (0x40_0000, 0x40_2000, 0x40_2400, 0x80_0000, 0x80_1000, 0x4000_0000, 0x3F_FFFF_F000, 0x3F_FFFF_E000, 0x123)
+ADDRESSES = (
+    0x40_0000,
+    0x40_2000,
+    0x40_2400,
+    0x80_0000,
+    0x80_1000,
+    0x4000_0000,
+    0x3F_FFFF_F000,
+    0x3F_FFFF_E000,
+    1 << 40,
+    0x123,
+)
 WORDS: dict[str, tuple[int, ...]] = {
     "type": tuple(int(kind) for kind in (*ObjectType, *ObjectType) if kind != ObjectType.GIGA_PAGE) + (7, 11),
     "size_bits": (4, 5, 7, 8, 12, 12, 0, 3, 64),
@@ -168,7 +179,7 @@ class Generator:
 
     def at(self, cap: Capability | None, index: int) -> tuple[int, int]:
         """The address of a slot below a CNode capability, and its depth."""
-        if not isinstance(cap, CNodeCap) or self.chance.random() < 0.03:
+        if not isinstance(cap, CNodeCap) or self.chance.random() < 0.06:
             return index, self.chance.choice((64, 8, 4, 0, 65))
         return cap.guard << cap.node.radix | index % (1 << cap.node.radix), cap.guard_size + cap.node.radix
 
@@ -278,6 +289,8 @@ class Generator:
                 slot = ROOT
             if parameter.name in ("fault_ep", "timeout_fault_ep", "sched_context") and chance.random() < 0.2:
                 slot = self.free()
+            if chance.random() < 0.02:
+                slot = self.pick(UntypedCap)
             extra.append(slot)
         values = self.values(call, address, extra)
         words = pack(call.placements, values)
@@ -329,6 +342,9 @@ class Generator:
         if self.chance.random() < 0.25:
             return
         match call.label:
+            case Label.RISCV_ASID_CONTROL_MAKE_POOL if extra:
+                pages = [i for i in self.found.get(UntypedCap, ()) if _is_page(slots.get(i))]
+                extra[0] = self.chance.choice(pages) if pages else extra[0]
             case Label.SCHED_CONTROL_CONFIGURE_FLAGS:
                 values["budget"] = min(values["budget"], values["period"])
             case Label.RISCV_PAGE_MAP if isinstance(invoked, FrameCap) and invoked.asid:
@@ -345,6 +361,5 @@ def _is_unbound(cap: Capability | None) -> bool:
     return isinstance(cap, ContextCap) and cap.context.thread is None
 
 
-def is_running(cap: Capability | None) -> bool:
-    """Whether a capability is to a thread that can run."""
-    return isinstance(cap, ThreadCap) and cap.thread.is_runnable
+def _is_page(cap: Capability | None) -> bool:
+    return isinstance(cap, UntypedCap) and cap.size_bits == PAGE_BITS and not cap.is_device
