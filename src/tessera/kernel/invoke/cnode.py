@@ -9,6 +9,8 @@ from tessera.kernel import cspace, deletion, derivation, ipc, message, rights
 from tessera.kernel.capability import Capability, CNodeCap, EndpointCap, NullCap
 from tessera.kernel.layout import Slot
 from tessera.kernel.request import Status, fail, failed_lookup, lookup_missing_capability, request, request_is_good
+from tessera.kernel.state import kernel
+from tessera.kernel.waiting import waits_for_nothing
 from tessera.lang import compiled, ensures, old, record, requires, u64
 
 
@@ -37,7 +39,7 @@ def find_source(root: Slot, index: u64, depth: u64) -> Source:
 @compiled
 def decode(label: u64, length: u64, cap: CNodeCap) -> Status:
     """Find the slot that every operation names first, and go on by operation. (seL4: decodeCNodeInvocation.)"""
-    requires(request_is_good())
+    requires(request_is_good() and waits_for_nothing(kernel.current))
     if label < InvocationLabel.CNODE_REVOKE or label > InvocationLabel.CNODE_ROTATE:
         return fail(Error.ILLEGAL_OPERATION)
     if length < 2:
