@@ -230,6 +230,7 @@ def make_page_tables() -> None:
             with ghost:
                 at(PageTable, paging.kernel_address(table)).rank = step + 1
                 at(PageTable, paging.kernel_address(table)).space = root
+                at(PageTable, paging.kernel_address(table)).life = root.life
             put(
                 next_slot(),
                 PageTableCap(
