@@ -105,7 +105,6 @@ GROUPS: tuple[Group, ...] = (
             "kernel.budget.next_index",
             "kernel.budget.refill_at",
             "kernel.budget.head_time",
-            "kernel.budget.charge",
             "kernel.budget.unblock",
             "kernel.budget.unblock_sporadic",
         ),
