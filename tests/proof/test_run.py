@@ -253,6 +253,9 @@ def test_laws_speak_of_all_packed_classes_and_axioms(kernel: World) -> None:
         z3.Solver().from_string(query.text)
 
 
+LOOKUPS = ("lookup", "lookup_slot", "lookup_capability", "lookup_target_slot")
+
+
 def test_names_of_functions(kernel: World) -> None:
     lookup = ["tessera.kernel.cspace.lookup"]
     for name in (
@@ -263,6 +266,10 @@ def test_names_of_functions(kernel: World) -> None:
     ):
         assert resolve(kernel, [name]) == lookup
     assert resolve(kernel, ["laws"]) == []
+    assert resolve(kernel, ["lookup"]) == [f"tessera.kernel.cspace.{name}" for name in LOOKUPS]
+    core = resolve(kernel, ["core", "mint"])
+    assert len(core) == len(set(core)) and set(resolve(kernel, ["lookup", "tree", "send"])) < set(core)
+    assert len(core) < len(all_targets())
     in_file = resolve(kernel, ["kernel/derivation.py", "kernel.derivation.insert"])
     assert {"tessera.kernel.derivation.insert", "tessera.kernel.derivation.remove"} <= set(in_file)
     assert len(in_file) == len(set(in_file))
@@ -273,7 +280,7 @@ def test_names_of_functions(kernel: World) -> None:
     "name, close",
     [
         ("kernel/cspace.py:lokup", "kernel.cspace.lookup"),
-        ("lookup", "kernel.cspace.lookup"),
+        ("locup", "lookup"),
         ("kernel/cspac.py", "kernel.cspace"),
     ],
 )

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 _MORE = """\b
 TARGET is a function, as in kernel/cspace.py:lookup or kernel.cspace.lookup, a
 file of the kernel, which stands for its functions that are proved by
-themselves, or "laws", which are part of every run. Without TARGET everything
-under proof is proved; see --list.
+themselves, a group of --list, "core" for the groups that the rest rests on, or
+"laws", which are part of every run. Without TARGET everything under proof is
+proved.
 
 \b
 The object that --json prints:
@@ -155,11 +156,13 @@ def _list(as_json: bool) -> None:
     from tessera.proof.targets import GROUPS
 
     if as_json:
-        groups = [{"title": one.title, "functions": one.functions, "slow": one.slow} for one in GROUPS]
+        groups = [
+            {"name": one.name, "title": one.title, "functions": one.functions, "slow": one.slow} for one in GROUPS
+        ]
         output.emit_json({"ok": True, "groups": groups})
         return
     for group in GROUPS:
-        output.say(group.title)
+        output.say(f"{group.name}: {group.title}")
         output.say_all(f"  {name}{'  (slow)' if name in group.slow else ''}" for name in group.functions)
 
 

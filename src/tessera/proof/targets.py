@@ -14,8 +14,12 @@ from tessera.smt.session import Session, World
 
 @dataclass(frozen=True)
 class Group:
-    """Functions under proof that belong together. ``functions`` are named without the package's name."""
+    """Functions under proof that belong together. ``functions`` are named without the package's name.
 
+    ``name`` is how the command line knows the group.
+    """
+
+    name: str
     title: str
     functions: tuple[str, ...]
 
@@ -48,6 +52,7 @@ QUICK = frozenset(
 
 GROUPS: tuple[Group, ...] = (
     Group(
+        "lookup",
         "Capability lookup with guards",
         (
             "kernel.cspace.lookup",
@@ -57,6 +62,7 @@ GROUPS: tuple[Group, ...] = (
         ),
     ),
     Group(
+        "tree",
         "Derivation tree",
         (
             "kernel.derivation.insert",
@@ -70,6 +76,7 @@ GROUPS: tuple[Group, ...] = (
         ),
     ),
     Group(
+        "ready-queues",
         "Ready queues",
         (
             "kernel.queue.prepend_ready",
@@ -85,6 +92,7 @@ GROUPS: tuple[Group, ...] = (
         ),
     ),
     Group(
+        "release-queue",
         "Release queue, and who runs next",
         (
             "kernel.queue.insert_release",
@@ -100,6 +108,7 @@ GROUPS: tuple[Group, ...] = (
         ),
     ),
     Group(
+        "refills",
         "Refills of a thread that wakes",
         (
             "kernel.budget.next_index",
@@ -110,6 +119,7 @@ GROUPS: tuple[Group, ...] = (
         ),
     ),
     Group(
+        "retype",
         "`Untyped_Retype` and reset",
         (
             "kernel.untyped.aligned_offset",
@@ -126,6 +136,7 @@ GROUPS: tuple[Group, ...] = (
         ),
     ),
     Group(
+        "mint",
         "`CNode_Mint`",
         (
             "kernel.invoke.cnode.decode",
@@ -136,6 +147,7 @@ GROUPS: tuple[Group, ...] = (
         ),
     ),
     Group(
+        "mapping",
         "Mapping and unmapping a page",
         (
             "kernel.vspace.walk",
@@ -146,6 +158,7 @@ GROUPS: tuple[Group, ...] = (
         ),
     ),
     Group(
+        "tables",
         "Tables and identifiers that go out of use",
         (
             "kernel.vspace.map_kernel",
@@ -157,6 +170,7 @@ GROUPS: tuple[Group, ...] = (
         ),
     ),
     Group(
+        "notifications",
         "Notifications, and leaving what a thread waits for",
         (
             "kernel.waiting.wait_at_notification",
@@ -176,6 +190,7 @@ GROUPS: tuple[Group, ...] = (
         ),
     ),
     Group(
+        "messages",
         "Messages",
         (
             "kernel.message.buffer_of",
@@ -185,6 +200,7 @@ GROUPS: tuple[Group, ...] = (
         ),
     ),
     Group(
+        "send",
         "A `Send` that finds a waiting receiver",
         (
             "kernel.ipc.send",
@@ -200,6 +216,7 @@ GROUPS: tuple[Group, ...] = (
         ),
     ),
     Group(
+        "receiving",
         "Receiving",
         (
             "kernel.ipc.wake",
@@ -213,6 +230,7 @@ GROUPS: tuple[Group, ...] = (
         ),
     ),
     Group(
+        "time",
         "Binding, lending and giving back time; threads that stop",
         (
             "kernel.schedcontext.resume",
@@ -242,6 +260,10 @@ GROUPS: tuple[Group, ...] = (
 
 LAWS = "laws"
 
+# What the rest stands on: how capabilities are found, copied, made and deleted; a mapping, a message, a queue.
+CORE = "core"
+CORE_GROUPS = ("lookup", "tree", "ready-queues", "retype", "mint", "mapping", "send")
+
 
 def all_targets(quick: bool = False) -> list[str]:
     """The full names of all functions under proof, or of those that are proved quickly."""
@@ -263,13 +285,18 @@ def check_groups(world: World) -> None:
 def resolve(world: World, names: Iterable[str]) -> list[str]:
     """The functions that a user means: ``kernel/cspace.py:lookup``, ``kernel/cspace.py``, ``kernel.cspace.lookup``.
 
-    A file stands for its functions that are proved by themselves: those under proof, and those that callers know by
-    their contract. Raises Diagnostic, with close matches, where there is no such function.
+    The name of a group stands for its functions, ``core`` for those of some groups. A file stands for its functions
+    that are proved by themselves: those under proof, and those that callers know by their contract. Raises Diagnostic,
+    with close matches, where there is no such function.
     """
     found: dict[str, None] = {}
     session = Session(world)
     for name in names:
         if name == LAWS:
+            continue
+        groups = [group for group in GROUPS if group.name == name or (name == CORE and group.name in CORE_GROUPS)]
+        if groups:
+            found.update((PACKAGE + each, None) for group in groups for each in group.functions)
             continue
         dotted = _dotted(name)
         if PACKAGE + dotted in world.program.functions:
@@ -300,6 +327,7 @@ def _dotted(name: str) -> str:
 def _unknown(world: World, name: str, where: str) -> Diagnostic:
     known = [short(each) for each, function in world.program.functions.items() if function.info.kind == "compiled"]
     known += sorted({each.rpartition(".")[0] for each in known})
+    known += [CORE, LAWS, *(group.name for group in GROUPS)]
     wanted = _dotted(name)
     close = difflib.get_close_matches(wanted, known, n=3, cutoff=0.6)
     last = wanted.rpartition(".")[2]
