@@ -71,6 +71,9 @@ _SLOT, _KERNEL, _DOMAIN, _QUEUE = (
     fields_of(DomainQueues),
     fields_of(ReadyQueue),
 )
+# Interrupts and pools stand side by side.
+_TABLES = _KERNEL["irq_states"][0]
+_TABLES_END = _KERNEL["asid_table"][0] + kernel_state.ASID_POOLS
 _REFILL_WORDS = int(size_of(Refill)) >> 3
 _DOMAIN_WORDS, _QUEUE_WORDS = int(size_of(DomainQueues)) >> 3, int(size_of(ReadyQueue)) >> 3
 
@@ -83,6 +86,8 @@ class Picture:
         self.kernel = self.words.of(kernel_state.kernel)
         self.idle = self.words.read(self.kernel, _KERNEL["idle"])
         self.idle_context = self.words.read(self.kernel, _KERNEL["idle_context"])
+        # The bytes of the tables that seldom change, and what they say.
+        self._tables: tuple[bytes, dict[str, Any]] = (b"", {})
 
     def _ref(self, start: int, field: tuple[int, int, int]) -> int | None:
         """The name of what a field refers to; the idle thread and its context are nothing."""
@@ -261,11 +266,32 @@ class Picture:
         def read(field: str) -> int:
             return words.read(kernel, _KERNEL[field])
 
+        tables = self.words.words[kernel + _TABLES : kernel + _TABLES_END].tobytes()
+        if tables != self._tables[0]:
+            self._tables = (tables, self.tables())
+        return {
+            **self._tables[1],
+            "time": (read("now"), read("consumed"), machine.Model.deadline),
+            "current": (self._ref(kernel, _KERNEL["current"]), self._ref(kernel, _KERNEL["current_context"])),
+            "ready": self.ready(),
+            "postponed": self._chain(read("release_head"), _TCB["queue_next"]),
+            "domain": (read("current_domain"), read("domain_time"), read("domain_index"), read("domain_start")),
+            "schedule": self.schedule(),
+            "fpu": (self._ref(kernel, _KERNEL["fpu_owner"]), read("fpu_on") == 1),
+            "space": self.space(read("space_word")),
+        }
+
+    def schedule(self) -> tuple[tuple[int, int], ...]:
+        """The domain schedule."""
+        entries = self.kernel + _KERNEL["domain_schedule"][0]
+        words = self.words.words[entries : entries + 2 * configuration.profile.domain_schedule_entries].tolist()
+        return tuple(zip(words[::2], words[1::2], strict=True))
+
+    def tables(self) -> dict[str, Any]:
+        """The tables of interrupts and of pools."""
+        words, kernel = self.words, self.kernel
         states = kernel + _KERNEL["irq_states"][0]
         pools = kernel + _KERNEL["asid_table"][0]
-        entries = kernel + _KERNEL["domain_schedule"][0]
-        count = configuration.profile.domain_schedule_entries
-        schedule = words.words[entries : entries + 2 * count].tolist()
         return {
             "interrupts in use": tuple(
                 i for i, s in enumerate(words.words[states : states + IRQ_SLOTS].tolist()) if s == IrqState.SIGNAL
@@ -275,14 +301,6 @@ class Picture:
                 for i, p in enumerate(words.words[pools : pools + kernel_state.ASID_POOLS].tolist())
                 if p
             ),
-            "time": (read("now"), read("consumed"), machine.Model.deadline),
-            "current": (self._ref(kernel, _KERNEL["current"]), self._ref(kernel, _KERNEL["current_context"])),
-            "ready": self.ready(),
-            "postponed": self._chain(read("release_head"), _TCB["queue_next"]),
-            "domain": (read("current_domain"), read("domain_time"), read("domain_index"), read("domain_start")),
-            "schedule": tuple(zip(schedule[::2], schedule[1::2], strict=True)),
-            "fpu": (self._ref(kernel, _KERNEL["fpu_owner"]), read("fpu_on") == 1),
-            "space": self.space(read("space_word")),
         }
 
     def ready(self) -> dict[tuple[int, int], tuple[int, ...]]:

@@ -110,7 +110,8 @@ WORDS: dict[str, tuple[int, ...]] = {
 }
 MANAGER_PRIORITY = 50
 # Slots of the root task.
-THREAD, ROOT, SPACE, IRQ_CONTROL = 1, 2, 3, 4
+THREAD, ROOT, SPACE, IRQ_CONTROL, CONTEXT = 1, 2, 3, 4, 14
+OWN = (THREAD, CONTEXT)
 # Known difference (docs/spec.md): the kernel writes the answer for senders that want none, too.
 ONLY_CALLED = (Label.RISCV_PAGE_GET_ADDRESS,)
 SMALL_WORDS = (0, 1, 2, 4, 64, 1 << 40, (1 << 64) - 1)
@@ -148,7 +149,11 @@ class Generator:
             # The manager is not to end in a fault.
             return chance.randrange(256) if self.is_manager else chance.choice((chance.randrange(256), 1 << 50))
         choices = self.found.get(chance.choice(kinds)) if kinds else None
-        return chance.choice(choices) if choices else chance.randrange(256)
+        if not choices:
+            return chance.randrange(256)
+        found = chance.choice(choices)
+        # The root task's own thread and budget are needed longer than others.
+        return found if found not in OWN or chance.random() < 0.1 else chance.choice(choices)
 
     def pick_memory(self) -> int:
         """Untyped memory, mostly such that objects can be made of."""
@@ -164,7 +169,7 @@ class Generator:
     def victim(self) -> int:
         """A slot that may be emptied: mostly none that the manager needs."""
         index = self.pick(*self.found)
-        return index if index >= 16 or self.chance.random() < 0.05 else self.pick(*self.found)
+        return index if index >= 16 or self.chance.random() < 0.05 else self.chance.randrange(16, 256)
 
     def free(self) -> int:
         """The address of a slot that is mostly empty."""
@@ -317,9 +322,10 @@ class Generator:
             existing = call.label in (Label.CNODE_REVOKE, Label.CNODE_DELETE, Label.CNODE_CANCEL_BADGED_SENDS)
             where = {"": (invoked, self.victim())} if existing else {"dest_": (invoked, self.free())}
             if call.label == Label.CNODE_ROTATE:
-                where |= {"pivot_": (first, self.pick(*self.found)), "src_": (second, self.pick(*self.found))}
+                where |= {"pivot_": (first, self.victim()), "src_": (second, self.victim())}
             elif not existing:
-                where["src_"] = (first, self.pick(*self.found))
+                taken = call.label in (Label.CNODE_MOVE, Label.CNODE_MUTATE)
+                where["src_"] = (first, self.victim() if taken else self.pick(*self.found))
         elif call.label == Label.RISCV_ASID_CONTROL_MAKE_POOL:
             where = {"": (second, self.free())}
         elif call.label in (Label.IRQ_CONTROL_GET, Label.RISCV_IRQ_CONTROL_GET_TRIGGER):

@@ -94,6 +94,12 @@ class Mirror:
         if kind is Endpoint:
             start = self.words.named(name)
             return not thing.queue and self.words.words[start] == 0 == self.words.words[start + 1]  # type: ignore[union-attr]
+        if kind is Notification:
+            start = self.words.named(name)
+            words = self.words.words[start : start + 6].tolist()
+            # State and signals, both ends of the queue, what is bound: 0 is idle.
+            waits = thing.queue or thing.bound or thing.context or thing.signals is not None  # type: ignore[union-attr]
+            return not waits and words == [0, words[1], 0, 0, 0, 0]
         if kind is Reply and thing.thread is None:  # type: ignore[union-attr]
             return self.words.words[self.words.named(name)] == 0
         return False

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -125,7 +126,7 @@ class Saved:
     """A moment: memory, abstract state, interrupt controller, and the clock, the timer, the address space in use."""
 
     memory: bytes
-    k: Kernel
+    k: bytes
     controller: dict[str, Any]
     outside: tuple[int, int, int]
 
@@ -145,12 +146,12 @@ class World:
         """Both states, to come back to."""
         controller = self.native.controller
         outside = (machine.Model.time, machine.Model.deadline, machine.Model.address_space)
-        return Saved(bytes(self.memory.data), copy.deepcopy(self.k), copy.deepcopy(controller.__dict__), outside)
+        return Saved(bytes(self.memory.data), pickle.dumps(self.k), copy.deepcopy(controller.__dict__), outside)
 
     def restore(self, saved: Saved) -> None:
         """Go back to a saved state."""
         self.memory.data[:] = saved.memory
-        self.k = copy.deepcopy(saved.k)
+        self.k = pickle.loads(saved.k)
         self.native.controller.__dict__.update(copy.deepcopy(saved.controller))
         machine.Model.time, machine.Model.deadline, machine.Model.address_space = saved.outside
         self.mirror = Mirror(self.k, self.memory)
