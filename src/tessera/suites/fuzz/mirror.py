@@ -9,6 +9,7 @@ The running kernel's part is noticed by its bytes, the abstract one's slots and 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from tessera.abi.objects import PAGE_BITS, PAGE_TABLE_INDEX_BITS, REFILL_BYTES, SCHED_CONTEXT_CORE_BYTES
@@ -48,8 +49,20 @@ class Mirror:
         self.picture = Picture(memory)
         self.words = self.picture.words
         self.bytes = memoryview(memory.data).cast("B")
-        self.raw: dict[tuple[int, type], bytes] = {}
-        self.rows: dict[tuple[int, type], Row] = {}
+        self.raw: dict[Object, bytes] = {}
+        self.rows: dict[Object, Row] = {}
+        self.irq_start = self.words.of(kernel_state.irq_slots)
+        # How an object is looked at: what is specified of it, and what is found.
+        self.looks: dict[type, Callable[[Any, int, set[Place]], tuple[Row, Row]]] = {
+            Thread: self._thread,
+            Context: self._context,
+            Table: self._table,
+            AsidPool: self._pool,
+            Node: self._node,
+            Endpoint: self._endpoint,
+            Notification: self._notification,
+            Reply: self._reply,
+        }
         # Slots by the word they begin at, frames by base and level, and what the slots held when they were compared.
         self.places: dict[int, Place] = {}
         self.frames: Counter[tuple[int, int]] = Counter()
@@ -68,19 +81,12 @@ class Mirror:
         """How the states differ now."""
         told: Differences = []
         changed: set[Place] = set()
+        looks, named = self.looks, self.words.named
         for name, thing in self.k.objects.items():
-            if self._is_simple(name, thing):
-                continue
-            if isinstance(thing, Node):
-                self._changed_slots(thing, self.words.named(name), 1 << thing.radix, changed)
-                continue
-            expected, found = self._expected(thing), self._found(name, thing)
+            expected, found = looks[type(thing)](thing, named(name), changed)
             if expected != found:
                 told += differences(expected, found, f"/objects/{name:#x}")
-            if isinstance(thing, Thread):
-                self._changed_slots(thing.own, self.words.named(name) + CSPACE_WORD, THREAD_SLOTS, changed)
-        irqs = self.words.of(kernel_state.irq_slots)
-        self._changed_slots(self.k.interrupts, irqs, IRQ_SLOTS, changed)
+        self._changed_slots(self.k.interrupts, self.irq_start, IRQ_SLOTS, changed)
         told += self._slots(changed | self.k.touched)
         told += self._memory()
         told += self._globals()
@@ -88,73 +94,65 @@ class Mirror:
         self.k.written.clear()
         return told
 
-    def _is_simple(self, name: int, thing: Object) -> bool:
-        """Whether an object is as simple as most are, in both kernels: nobody waits, and nothing is bound."""
-        kind = type(thing)
-        if kind is Endpoint:
-            start = self.words.named(name)
-            return not thing.queue and self.words.words[start] == 0 == self.words.words[start + 1]  # type: ignore[union-attr]
-        if kind is Notification:
-            start = self.words.named(name)
-            words = self.words.words[start : start + 6].tolist()
-            # State and signals, both ends of the queue, what is bound: 0 is idle.
-            waits = thing.queue or thing.bound or thing.context or thing.signals is not None  # type: ignore[union-attr]
-            return not waits and words == [0, words[1], 0, 0, 0, 0]
-        if kind is Reply and thing.thread is None:  # type: ignore[union-attr]
-            return self.words.words[self.words.named(name)] == 0
-        return False
+    def _bytes_changed(self, thing: Object, start: int, size: int) -> bool:
+        """Whether an object's bytes are not those of the last time it was looked at."""
+        raw = self.bytes[start * 8 : start * 8 + size].tobytes()
+        if self.raw.get(thing) == raw:
+            return False
+        self.raw[thing] = raw
+        return True
 
-    def _expected(self, thing: Object) -> Row:
-        match thing:
-            case Thread():
-                return describe.thread(thing)
-            case Reply():
-                return (describe.name_of(thing.thread),)
-            case _:
-                return describe.thing(self.k, thing)
+    def _thread(self, thread: Thread, start: int, changed: set[Place]) -> tuple[Row, Row]:
+        if self._bytes_changed(thread, start, TCB_BYTES):
+            self.rows[thread] = self.picture.thread(thread.name)[1]
+            self._changed_slots(thread.own, start + CSPACE_WORD, THREAD_SLOTS, changed)
+        return describe.thread(thread), self.rows[thread]
 
-    def _found(self, name: int, thing: Object) -> Row:
-        """What the running kernel has of an object; read again where its bytes are others, or lists go through it."""
-        picture = self.picture
-        match thing:
-            case Endpoint() | Notification():
-                return picture.thing(type(thing).__name__, name, 0)
-            case Reply():
-                return picture.thing("Reply", name, 0)[1:]
-            case Context():
-                size = SCHED_CONTEXT_CORE_BYTES + max(thing.limit - 2, 0) * REFILL_BYTES
-                always = bool(thing.calls)
-            case Thread():
-                size, always = TCB_BYTES, False
-            case Table():
-                size, always = USER_TABLE_BYTES, False
-            case AsidPool():
-                size, always = POOL_BYTES, False
-            case Node():
-                raise TypeError("CNodes are compared by slots")
-        key = (name, type(thing))
-        start = self.words.named(name) * 8
-        raw = self.bytes[start : start + size].tobytes()
-        if always or self.raw.get(key) != raw:
-            self.raw[key] = raw
-            row = picture.thing(key[1].__name__, name, 0)
-            self.rows[key] = row[1] if isinstance(thing, Thread) else row
-        return self.rows[key]
+    def _context(self, context: Context, start: int, changed: set[Place]) -> tuple[Row, Row]:
+        size = SCHED_CONTEXT_CORE_BYTES + max(context.limit - 2, 0) * REFILL_BYTES
+        # The list of calls goes through other objects.
+        if self._bytes_changed(context, start, size) or context.calls:
+            self.rows[context] = self.picture.context(start)
+        return describe.context(context), self.rows[context]
+
+    def _table(self, table: Table, start: int, changed: set[Place]) -> tuple[Row, Row]:
+        if self._bytes_changed(table, start, USER_TABLE_BYTES):
+            self.rows[table] = self.picture.table(start)
+        return describe.table(table), self.rows[table]
+
+    def _pool(self, pool: AsidPool, start: int, changed: set[Place]) -> tuple[Row, Row]:
+        if self._bytes_changed(pool, start, POOL_BYTES):
+            self.rows[pool] = self.picture.thing("AsidPool", pool.name, 0)
+        return describe.thing(self.k, pool), self.rows[pool]
+
+    def _node(self, node: Node, start: int, changed: set[Place]) -> tuple[Row, Row]:
+        self._changed_slots(node, start, 1 << node.radix, changed)
+        return (), ()
+
+    def _endpoint(self, endpoint: Endpoint, start: int, changed: set[Place]) -> tuple[Row, Row]:
+        words = self.words.words
+        if not endpoint.queue and words[start] == 0 == words[start + 1]:
+            return (), ()
+        return describe.thing(self.k, endpoint), self.picture.thing("Endpoint", endpoint.name, 0)
+
+    def _notification(self, notification: Notification, start: int, changed: set[Place]) -> tuple[Row, Row]:
+        return describe.thing(self.k, notification), self.picture.thing("Notification", notification.name, 0)
+
+    def _reply(self, reply: Reply, start: int, changed: set[Place]) -> tuple[Row, Row]:
+        # Which context it gives back is compared as the context's calls.
+        address = self.words.words[start]
+        return (describe.name_of(reply.thread),), (self.words.name(address),)
 
     def _changed_slots(self, node: Node, start: int, count: int, changed: set[Place]) -> None:
         """Note the slots whose bytes are not those of the last time."""
         raw = self.bytes[start * 8 : (start + count * SLOT_WORDS) * 8].tobytes()
-        key = (node.name, Node)
-        before = self.raw.get(key)
+        before = self.raw.get(node)
         if before == raw:
             return
-        self.raw[key] = raw
-        if before is None or len(before) != len(raw):
+        self.raw[node] = raw
+        if before is None:
             before = bytes(len(raw))
             changed.update((node, index) for index in node.slots)
-            self.places.update((start + index * SLOT_WORDS, (node, index)) for index in range(count))
-        elif self.places.get(start, (None, 0))[0] is not node:
-            # Another object at the same place.
             self.places.update((start + index * SLOT_WORDS, (node, index)) for index in range(count))
         for at in range(0, len(raw), SLOT_BYTES):
             if before[at : at + SLOT_BYTES] != raw[at : at + SLOT_BYTES]:
@@ -163,7 +161,7 @@ class Mirror:
     def _start(self, node: Node) -> int:
         """The word that slots begin at."""
         if node.name == IRQ_NODE:
-            return self.words.of(kernel_state.irq_slots)
+            return self.irq_start
         own = isinstance(self.k.objects.get(node.name), Thread)
         return self.words.named(node.name) + (CSPACE_WORD if own else 0)
 
