@@ -16,6 +16,8 @@ The object that --json prints:
   calls         system calls that were made
   succeeded     those that reached an object and were not refused
   events        calls, faults, interrupts
+  stopped       how often a long operation stopped in between, and was called again
+  abandoned     worlds that ended because another thread ran before it was
   failures      differences: world, event, attempt, differences, before
   invocation_error_pairs  reached, possible, missing, unexpected
   branch_coverage  null: it is not measured yet

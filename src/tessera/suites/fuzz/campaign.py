@@ -14,7 +14,7 @@ from tessera.abi.syscalls import Syscall
 from tessera.spec.step import SystemCall
 from tessera.suites.fuzz.generator import KIND_OF_INTERFACE, Generator
 from tessera.suites.fuzz.population import populate
-from tessera.suites.fuzz.world import Attempt, Native, Saved, World
+from tessera.suites.fuzz.world import Abandoned, Attempt, Native, Saved, World
 
 # Random calls wear a system down; a new one has everything to lose again.
 BOOT_EVERY = 600
@@ -52,6 +52,10 @@ class Result:
     events: int = 0
     calls: int = 0
     succeeded: int = 0
+    # How often a long operation stopped in between.
+    stopped: int = 0
+    # Worlds that ended because a long operation stopped and another thread ran.
+    abandoned: int = 0
     failures: list[Failure] = field(default_factory=list)
     pairs: Counter[Pair] = field(default_factory=Counter)
     done: Counter[str] = field(default_factory=Counter)
@@ -79,6 +83,7 @@ class Campaign:
         while self.result.calls < calls and len(self.result.failures) < self.most_failures:
             self.live(self.seed * STRIDE + number, calls)
             number += 1
+            self.result.stopped = self.world.stopped
             if tell is not None:
                 tell(self.result)
         return self.result
@@ -104,7 +109,11 @@ class Campaign:
 
     def try_(self, seed: int, done: list[Attempt]) -> bool:
         """Do the last attempt. False if the two kernels differ then."""
-        told = self.world.do(done[-1])
+        try:
+            told = self.world.do(done[-1])
+        except Abandoned:
+            self.result.abandoned += 1
+            return False
         if not told and len(done) % FULL_EVERY == 0:
             told = self.world.differences()
         self.count(done[-1])

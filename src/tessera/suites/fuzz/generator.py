@@ -72,6 +72,11 @@ PATIENT = (Syscall.NB_SEND, Syscall.NB_RECV, Syscall.NB_WAIT, Syscall.YIELD, Sys
 # Invocations that wear a system down are made less often, those that build it up more often.
 WEAR = (Label.CNODE_DELETE, Label.CNODE_REVOKE, Label.TCB_SUSPEND, Label.TCB_SET_SPACE, Label.SCHED_CONTEXT_UNBIND)
 HELP = (Label.UNTYPED_RETYPE, Label.TCB_RESUME, Label.TCB_SET_SCHED_PARAMS, Label.TCB_CONFIGURE, Label.CNODE_COPY)
+# Operations that can take long.
+LONG = (
+    *(Label.UNTYPED_RETYPE, Label.CNODE_REVOKE, Label.CNODE_DELETE, Label.CNODE_CANCEL_BADGED_SENDS),
+    *(Label.TCB_SET_SPACE, Label.TCB_CONFIGURE, Label.TCB_SET_IPC_BUFFER, Label.TCB_SET_SCHED_PARAMS),
+)
 CAUSES = (2, 3, machine.LOAD_PAGE_FAULT, machine.INSTRUCTION_PAGE_FAULT, machine.STORE_ACCESS_FAULT)
 ADDRESSES = (
     0x40_0000,
@@ -266,7 +271,8 @@ class Generator:
                 (buffer + messages.RECEIVE_INDEX, slot),
                 (buffer + messages.RECEIVE_DEPTH, 64),
             ]
-        return Attempt(name, SystemCall(self.time()), registers, tuple(stores))
+        stops = label in LONG and number == Syscall.CALL and "pc" in registers and self.chance.random() < 0.8
+        return Attempt(name, SystemCall(self.time()), registers, tuple(stores), stops)
 
     def label(self) -> Label:
         """Which invocation."""
@@ -321,6 +327,9 @@ class Generator:
         if call.interface == "CNode":
             existing = call.label in (Label.CNODE_REVOKE, Label.CNODE_DELETE, Label.CNODE_CANCEL_BADGED_SENDS)
             where = {"": (invoked, self.victim())} if existing else {"dest_": (invoked, self.free())}
+            if call.label == Label.CNODE_REVOKE and chance.random() < 0.3:
+                # What much was made of.
+                where = {"": (invoked, self.pick(UntypedCap))}
             if call.label == Label.CNODE_ROTATE:
                 where |= {"pivot_": (first, self.victim()), "src_": (second, self.victim())}
             elif not existing:

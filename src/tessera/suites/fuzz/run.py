@@ -52,6 +52,8 @@ class Told:
             "calls": result.calls,
             "succeeded": result.succeeded,
             "events": result.events,
+            "stopped": result.stopped,
+            "abandoned": result.abandoned,
             "failures": [failure_facts(failure) for failure in result.failures],
             "invocation_error_pairs": {
                 "reached": len(possible & set(result.pairs)),

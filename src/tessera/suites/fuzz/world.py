@@ -15,15 +15,17 @@ from tessera.abi.configuration import configuration
 from tessera.arch import machine
 from tessera.ir.build import build_program
 from tessera.kernel import boot, boot_slots, entry, scheduler
+from tessera.kernel.layout import Tcb, ThreadState
+from tessera.kernel.state import kernel
 from tessera.lang import MEMORY_BASE, Memory, address_of, u32, u64
 from tessera.lang.memory import static_size
 from tessera.llvm.host import HostModule
-from tessera.spec.objects import REGISTERS
+from tessera.spec.objects import NEXT_PC, REGISTERS, State, Thread
 from tessera.spec.state import Kernel
 from tessera.spec.step import Event, InstructionFault, Interrupt, SystemCall, step
 from tessera.suites.fuzz.abstraction import REGISTER_INDEX
 from tessera.suites.fuzz.agreement import abstract, compare
-from tessera.suites.fuzz.concrete import Words
+from tessera.suites.fuzz.concrete import Words, fields_of
 from tessera.suites.fuzz.mirror import Mirror
 
 MIB = 1 << 20
@@ -34,6 +36,9 @@ KERNEL_BYTES = 0x4000
 IMAGE_VIRTUAL = 0x40_0000
 ENTRIES = ("handle_system_call", "handle_exception", "handle_interrupt")
 DOMAINS = 2
+# A long operation is done after so many entries.
+MOST_ENTRIES = 1000
+_TCB = fields_of(Tcb)
 _PLACE = dict(zip(REGISTERS, REGISTER_INDEX, strict=True))
 
 
@@ -95,11 +100,20 @@ class Controller:
 
 
 class Native:
-    """The kernel's entry points as native code. Needs :func:`small_configuration`."""
+    """The kernel's entry points as native code. Needs :func:`small_configuration`.
 
-    def __init__(self, checked: bool = True) -> None:
+    Its long operations look for interrupts after each ``work_units`` steps: more often than a kernel for users.
+    """
+
+    def __init__(self, checked: bool = True, work_units: int = 3) -> None:
         functions = [getattr(entry, name) for name in ENTRIES]
-        program = build_program(functions)
+        constants: Any = scheduler
+        before = constants.PREEMPTION_WORK_UNITS
+        try:
+            constants.PREEMPTION_WORK_UNITS = work_units
+            program = build_program(functions)
+        finally:
+            constants.PREEMPTION_WORK_UNITS = before
         names = [f"tessera.kernel.entry.{name}" for name in ENTRIES]
         self.module = HostModule(program, checked=checked, memory_size=memory_size(), entries=names, optimise=1)
         self.call = {name: self.module.function(f) for name, f in zip(ENTRIES, functions, strict=True)}
@@ -119,6 +133,12 @@ class Attempt:
     event: Event
     registers: dict[str, int] = field(default_factory=dict)
     words: tuple[tuple[int, int], ...] = ()
+    # Whether an interrupt waits meanwhile, so that long operations stop in between.
+    stops: bool = False
+
+
+class Abandoned(Exception):
+    """An operation stopped in between, and another thread runs now: what is specified for the whole cannot be seen."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +160,8 @@ class World:
     def __init__(self, native: Native) -> None:
         self.native = native
         self.memory: Memory = native.module.memory
+        # How often a long operation stopped.
+        self.stopped = 0
         self.boot()
 
     def save(self) -> Saved:
@@ -186,7 +208,7 @@ class World:
             for address, value in attempt.words:
                 self.words.words[self.words.named(address)] = value
         machine.Model.time = event.time
-        machine.Model.pending = 0
+        machine.Model.pending = machine.EXTERNAL_PENDING if attempt.stops else 0
         machine.Model.console.clear()
         match event:
             case SystemCall():
@@ -212,9 +234,34 @@ class World:
 
     def do(self, attempt: Attempt) -> list[str]:
         """Both. Gives the differences of the states that they are in then."""
+        caller = self.k.current
         self.enter(attempt)
         self.specify(attempt)
+        if attempt.stops and caller is not None:
+            self.finish(attempt, caller)
         return self.differences(self.mirror.check())
+
+    def finish(self, attempt: Attempt, caller: Thread) -> None:
+        """Let an operation that stopped in between go on: the thread makes its call again, until nothing is left.
+
+        What a call does in several entries is what is specified for one.
+        """
+        if caller.state is State.RESTART or caller.registers[NEXT_PC] == attempt.registers["pc"]:
+            return  # the call is made again in the specification, too: there was no time for it
+        start = self.words.named(caller.name)
+        for _ in range(MOST_ENTRIES):
+            if self.words.words[start + _PLACE[NEXT_PC]] != attempt.registers["pc"]:
+                if self.is_restarting(start):
+                    raise Abandoned
+                return
+            self.stopped += 1
+            if self.words.name(int(address_of(kernel.current))) != caller.name:
+                raise Abandoned
+            self.enter(replace(attempt, stops=False))
+
+    def is_restarting(self, start: int) -> bool:
+        """Whether a thread that does not run will make its call again."""
+        return self.words.read(start, _TCB["state"]) == ThreadState.RESTART
 
     def differences(self, found: list[str] | None = None) -> list[str]:
         """How the states of the two differ: looks at everything, unless that was done."""

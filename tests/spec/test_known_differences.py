@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Where the running kernel is known not to do what is specified (docs/spec.md). Each goes when the kernel is mended."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tessera.abi.labels import InvocationLabel as Label
+from tessera.abi.objects import ObjectType
+from tessera.abi.syscalls import Syscall
+from tessera.kernel.state import kernel
+from tessera.lang import address_of
+from tessera.spec.capability import UntypedCap
+from tessera.spec.objects import Node
+from tessera.suites.fuzz.generator import ROOT, Generator
+from tessera.suites.fuzz.world import Attempt, Native, World
+
+BUFFER_FRAME = 10
+MENDED = "mended: remove this mark, the entry in docs/spec.md, and what the generator does about it"
+
+
+class Program:
+    """The root task, which makes one call after the other."""
+
+    def __init__(self, native: Native) -> None:
+        self.world = World(native)
+        self.generator = Generator(self.world, 0)
+
+    def attempt(
+        self, number: int, address: int, label: int, words: list[int], caps: list[int], **registers: int
+    ) -> Attempt:
+        current = self.world.k.current
+        assert current is not None
+        self.generator.look()
+        found = self.generator.message(current, "call", number, address, label, words, caps, {"pc": 64, "next_pc": 68})
+        return replace(found, registers=found.registers | registers, stops=False)
+
+    def call(self, address: int, label: int, words: list[int], caps: list[int]) -> None:
+        assert self.world.do(self.attempt(Syscall.CALL, address, label, words, caps)) == []
+
+
+@pytest.fixture
+def program(native: Native) -> Program:
+    return Program(native)
+
+
+def test_a_call_for_an_address_is_answered(program: Program) -> None:
+    program.call(BUFFER_FRAME, Label.RISCV_PAGE_GET_ADDRESS, [], [])
+
+
+@pytest.mark.xfail(strict=True, reason=MENDED)
+def test_a_send_for_an_address_is_not_answered(program: Program) -> None:
+    attempt = program.attempt(Syscall.SEND, BUFFER_FRAME, Label.RISCV_PAGE_GET_ADDRESS, [], [])
+    assert program.world.do(attempt) == []
+
+
+@pytest.mark.xfail(strict=True, reason=MENDED)
+def test_a_long_operation_is_done_before_its_thread_receives(program: Program) -> None:
+    world = program.world
+    node = world.k.objects[world.root]
+    assert isinstance(node, Node)
+    sizes = {i: cap.size_bits for i, cap in node.slots.items() if isinstance(cap, UntypedCap) and not cap.is_device}
+    first, second = sorted(sizes, key=lambda index: sizes[index])[-2:]
+    program.call(first, Label.UNTYPED_RETYPE, [ObjectType.ENDPOINT, 0, 0, 0, 200, 20], [ROOT])
+    program.call(second, Label.UNTYPED_RETYPE, [ObjectType.ENDPOINT, 0, 0, 0, 190, 1], [ROOT])
+    program.call(second, Label.UNTYPED_RETYPE, [ObjectType.REPLY, 0, 0, 0, 191, 1], [ROOT])
+    attempt = program.attempt(Syscall.NB_SEND_RECV, 190, Label.CNODE_REVOKE, [first, 64], [], t0=ROOT, a6=191)
+    thread = world.k.current
+    assert thread is not None
+    world.enter(replace(attempt, stops=True))
+    left = [index for index in range(200, 220) if world.words.cap(world.words.named(world.root) + 4 * index)]
+    # Either all is done, or the thread will make the call again.
+    waits = world.words.name(int(address_of(kernel.current))) != thread.name
+    assert not left or not waits
