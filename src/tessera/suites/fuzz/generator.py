@@ -130,6 +130,8 @@ class Generator:
         self.chance = random.Random(seed)
         self.found: dict[type, list[int]] = {}
         self.is_manager = False
+        # The version of the world's slots that was looked at last.
+        self.seen = -1
 
     @property
     def node(self) -> Node | None:
@@ -142,6 +144,9 @@ class Generator:
         node = self.node
         if node is None:
             return False
+        if self.seen == self.world.version:
+            return True
+        self.seen = self.world.version
         self.found = {}
         for index, cap in node.slots.items():
             self.found.setdefault(type(cap), []).append(index)

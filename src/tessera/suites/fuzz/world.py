@@ -162,6 +162,8 @@ class World:
         self.memory: Memory = native.module.memory
         # How often a long operation stopped.
         self.stopped = 0
+        # Grows with each change of what slots hold.
+        self.version = 0
         self.boot()
 
     def save(self) -> Saved:
@@ -177,6 +179,7 @@ class World:
         self.native.controller.__dict__.update(copy.deepcopy(saved.controller))
         machine.Model.time, machine.Model.deadline, machine.Model.address_space = saved.outside
         self.mirror = Mirror(self.k, self.memory)
+        self.version += 1
 
     def boot(self) -> None:
         """Both begin anew: the abstract state is that of the booted kernel."""
@@ -196,6 +199,7 @@ class World:
         self.root = self.words.name(int(address_of(boot_slots.root_task.slots))) or 0
         self.k = abstract(self.memory, {self.root: ("Node", ROOT_BITS)})
         self.mirror = Mirror(self.k, self.memory)
+        self.version += 1
 
     def enter(self, attempt: Attempt) -> None:
         """The running kernel alone: what the user program sets, and the event."""
@@ -237,6 +241,7 @@ class World:
         caller = self.k.current
         self.enter(attempt)
         self.specify(attempt)
+        self.version += bool(self.k.touched)
         if attempt.stops and caller is not None:
             self.finish(attempt, caller)
         return self.differences(self.mirror.check())
