@@ -59,9 +59,11 @@ def is_before(a: Refill, b: Refill) -> bool:
 
 @invariant
 def ring_is_in_object(context: SchedContext) -> bool:
-    """The object has room for the ring, and head and tail are places in it."""
+    """The object has room for the ring, and head and tail are places in it; its places count from then on."""
     trigger(context.refill_head)
     trigger(context.refill_limit)
+    if context.capacity == 0:
+        return context.refill_limit == 0
     if context.capacity < MIN_REFILLS or context.refill_head >= context.capacity:
         return False
     if context.refill_limit > context.capacity:
@@ -86,12 +88,12 @@ def ring_places_are_refills(context: SchedContext, address: u64) -> bool:
 
 @invariant
 def refill_is_in_a_ring(refill: Refill) -> bool:
-    """A refill knows its place."""
+    """A refill knows its place, if its context was ever configured."""
     trigger(refill.owner)
     trigger(refill.index)
     context = refill.owner
     if context is None:
-        return False
+        return True
     place = address_of(context.refills[0]) + refill.index * size_of(Refill)
     return live(context) and refill.index < context.capacity and address_of(refill) == place
 
