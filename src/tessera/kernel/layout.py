@@ -218,7 +218,7 @@ class Reply:
     scheduling_context: SchedContext | None
 
 
-@struct(size=16)
+@struct(size=16, alignment=16)
 class Refill:
     """``amount`` ticks that may be used from ``time`` on."""
 

@@ -197,9 +197,11 @@ def create_object(kind: u64, base: u64, user_size: u64, is_device: bool) -> Capa
         case ObjectType.SCHED_CONTEXT:
             with ghost:
                 header = u64(size_of(SchedContext))
-                assert header <= u64(1) << user_size
+                size = u64(1) << user_size
+                assert header <= size and forall(SchedContext, lambda context: address_of(context) != address)
+                assert forall(Refill, lambda place: address_of(place) < address or address_of(place) - address >= size)
                 begin_lives(SchedContext, address, header, Granule)
-                begin_lives(Refill, address + header, (u64(1) << user_size) - header, Granule)
+                begin_lives(Refill, address + header, size - header, Granule)
             return SchedContextCap(context=at(SchedContext, address), size_bits=user_size)
         case ObjectType.REPLY:
             with ghost:
