@@ -185,14 +185,21 @@ class Picture:
         return (parameters, read("consumed"), tuple(refills), bound, tuple(calls))
 
     def table(self, start: int) -> Row:
-        """What a page table's entries for users lead to."""
+        """What a page table's entries lead to, without those of the kernel, which all roots have."""
         found: list[Row] = []
-        for index, word in enumerate(self.words.words[start : start + paging.FIRST_KERNEL_ENTRY].tolist()):
+        words = self.words.words[start : start + paging.ENTRIES].tolist()
+        if words[paging.FIRST_KERNEL_ENTRY :] == self._kernel_entries():
+            words = words[: paging.FIRST_KERNEL_ENTRY]
+        for index, word in enumerate(words):
             if word & 1:
                 base = word >> 10 << PAGE_BITS
                 rights = (word >> 1 & 1, word >> 2 & 1, word >> 3 & 1)
                 found.append((index, base, *rights) if any(rights) else (index, base))
         return tuple(found)
+
+    def _kernel_entries(self) -> list[int]:
+        first = self.words.of(kernel_state.kernel_page_table)
+        return self.words.words[first + paging.FIRST_KERNEL_ENTRY : first + paging.ENTRIES].tolist()
 
     def thing(self, kind: str, name: int, radix: int) -> Row:
         """An object."""

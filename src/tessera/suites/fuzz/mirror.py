@@ -37,7 +37,7 @@ from tessera.suites.fuzz.derivation_order import LINK, Order
 
 SLOT_BYTES = SLOT_WORDS * 8
 PAGE = 1 << PAGE_BITS
-TCB_BYTES, USER_TABLE_BYTES, POOL_BYTES = 2048, 2048, 4096
+TCB_BYTES, TABLE_BYTES, POOL_BYTES = 2048, 4096, 4096
 Differences = list[str]
 
 
@@ -116,7 +116,7 @@ class Mirror:
         return describe.context(context), self.rows[context]
 
     def _table(self, table: Table, start: int, changed: set[Place]) -> tuple[Row, Row]:
-        if self._bytes_changed(table, start, USER_TABLE_BYTES):
+        if self._bytes_changed(table, start, TABLE_BYTES):
             self.rows[table] = self.picture.table(start)
         return describe.table(table), self.rows[table]
 

@@ -138,7 +138,7 @@ class Attempt:
 
 
 class Abandoned(Exception):
-    """An operation stopped in between, and another thread runs now: what is specified for the whole cannot be seen."""
+    """An operation stopped in between, and its thread does not go on with it: the whole cannot be compared."""
 
 
 @dataclass(frozen=True)
@@ -244,7 +244,11 @@ class World:
         self.version += bool(self.k.touched)
         if attempt.stops and caller is not None:
             self.finish(attempt, caller)
-        return self.differences(self.mirror.check())
+        told = self.differences(self.mirror.check())
+        if told and attempt.stops and caller is not None and caller.state is State.INACTIVE:
+            # It stopped itself on the way, so that nobody makes the call again.
+            raise Abandoned
+        return told
 
     def finish(self, attempt: Attempt, caller: Thread) -> None:
         """Let an operation that stopped in between go on: the thread makes its call again, until nothing is left.
