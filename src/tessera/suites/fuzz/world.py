@@ -188,6 +188,7 @@ class World:
         machine.Model.pending = 0
         machine.features.has_timer_compare = True
         self.native.controller.__init__()  # type: ignore[misc]
+        entry.make_kernel_space()
         scheduler.initialise()
         start = configuration.memory_start + KERNEL_BYTES
         offset = (start - IMAGE_VIRTUAL) % (1 << 64)
