@@ -163,10 +163,16 @@ def _typing(name: str, arity: int) -> tuple[Term, ...]:
         facts = values.scalar_facts(type_, read)
     if name in SYMBOLS and SYMBOLS[name].name == "live":
         facts = [terms.implication(read, terms.conjunction(life_facts(SYMBOLS[name].struct, variables[0])))]
-    if not facts:
-        return ()
-    fact = terms.conjunction(facts)
-    return (z3.ForAll(variables, fact, patterns=[read]) if variables else fact,)
+    found = []
+    if name in values.PARTS and values.takes_any_bits(values.PARTS[name][0]):
+        # Cleared memory holds the word 0.
+        base, component = values.PARTS[name]
+        zero = values.packed_constant(base, 0).get(component)
+        found.append(terms.equal(z3.substitute(read, (variables[0], terms.ZERO)), zero))
+    if facts:
+        fact = terms.conjunction(facts)
+        found.append(z3.ForAll(variables, fact, patterns=[read]) if variables else fact)
+    return tuple(found)
 
 
 def life_facts(struct: str, address: Term) -> list[Term]:
