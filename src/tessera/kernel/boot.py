@@ -52,6 +52,7 @@ from tessera.kernel.layout import (
     MIN_REFILLS,
     NEXT_PC,
     AsidPool,
+    ByteView,
     PageTable,
     SchedContext,
     Slot,
@@ -59,17 +60,10 @@ from tessera.kernel.layout import (
     ThreadState,
 )
 from tessera.kernel.vspace import map_kernel, new_pool, walk, write_entry
-from tessera.lang import at, compiled, ghost, max, range, static, struct, u8, u64, wrapping_sub
+from tessera.lang import at, compiled, ghost, max, range, static, struct, u64, wrapping_sub
 
 # The root task's address space identifier; 0 means none.
 ROOT_ASID = 1
-
-
-@struct
-class ByteView:
-    """Memory as single bytes, for copying."""
-
-    value: u8
 
 
 @struct

@@ -7,6 +7,7 @@ from tessera.abi.configuration import configuration
 from tessera.abi.objects import MAX_UNTYPED_BITS, MIN_UNTYPED_BITS
 from tessera.kernel.boot_slots import next_slot, put, root_task
 from tessera.kernel.capability import UntypedCap
+from tessera.kernel.layout import WordView
 from tessera.lang import (
     Array,
     array,
@@ -41,13 +42,6 @@ class BootMemory:
 
     count: u64
     pieces: Array[Piece] = array(MAX_PIECES)
-
-
-@struct
-class WordView:
-    """Memory as words, for clearing."""
-
-    value: u64
 
 
 boot_memory: BootMemory = static(BootMemory)

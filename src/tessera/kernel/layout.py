@@ -306,3 +306,17 @@ class Granule:
     """The smallest piece of memory. For proofs, memory that nothing is made of consists of these."""
 
     value: u128
+
+
+@struct
+class ByteView:
+    """Memory as single bytes, for copying while the kernel boots."""
+
+    value: u8
+
+
+@struct
+class WordView:
+    """Memory as words, for clearing while the kernel boots."""
+
+    value: u64

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from tessera.abi.bootinfo import BootInfo, BootInfoHeader
 from tessera.abi.objects import (
     ENDPOINT_BITS,
     GIGA_PAGE_BITS,
@@ -24,10 +25,23 @@ from tessera.arch import paging
 from tessera.kernel.capability import Capability, UntypedCap
 from tessera.kernel.derivation import is_empty
 from tessera.kernel.derivation_order import is_unused
-from tessera.kernel.layout import Slot
+from tessera.kernel.layout import (
+    AsidPool,
+    ByteView,
+    Endpoint,
+    IpcBuffer,
+    Notification,
+    PageTable,
+    Refill,
+    Reply,
+    SchedContext,
+    Slot,
+    Tcb,
+    WordView,
+)
 from tessera.kernel.memory_invariants import is_granular, is_zero
 from tessera.kernel.object_invariants import LAST_ADDRESS, PHYSICAL_SIZE, SLOT_SIZE, WINDOW_SIZE
-from tessera.lang import address_of, at_or_none, compiled, forall, integer, live, specification, u64
+from tessera.lang import address_of, at_or_none, compiled, forall, integer, live, size_of, specification, u64
 
 
 @compiled
@@ -179,3 +193,48 @@ def can_become(slot: Slot, kind: u64, user_size: u64, base: u64) -> bool:
 def holds_no_slot(start: u64, size: u64) -> bool:
     """Whether no slot lies in a range of the kernel's addresses."""
     return forall(Slot, lambda slot: address_of(slot) < start or address_of(slot) - start >= size)
+
+
+@specification
+def holds_no_object(start: u64, size: u64) -> bool:
+    """Whether nothing but free memory has a byte in a range of the kernel's addresses."""
+    return (
+        forall(AsidPool, lambda x: is_outside(address_of(x), u64(size_of(AsidPool)), start, size))
+        and forall(BootInfo, lambda x: is_outside(address_of(x), u64(size_of(BootInfo)), start, size))
+        and forall(BootInfoHeader, lambda x: is_outside(address_of(x), u64(size_of(BootInfoHeader)), start, size))
+        and forall(ByteView, lambda x: is_outside(address_of(x), u64(size_of(ByteView)), start, size))
+        and forall(Endpoint, lambda x: is_outside(address_of(x), u64(size_of(Endpoint)), start, size))
+        and forall(IpcBuffer, lambda x: is_outside(address_of(x), u64(size_of(IpcBuffer)), start, size))
+        and forall(Notification, lambda x: is_outside(address_of(x), u64(size_of(Notification)), start, size))
+        and forall(PageTable, lambda x: is_outside(address_of(x), u64(size_of(PageTable)), start, size))
+        and forall(Refill, lambda x: is_outside(address_of(x), u64(size_of(Refill)), start, size))
+        and forall(Reply, lambda x: is_outside(address_of(x), u64(size_of(Reply)), start, size))
+        and forall(SchedContext, lambda x: is_outside(address_of(x), u64(size_of(SchedContext)), start, size))
+        and forall(Slot, lambda x: is_outside(address_of(x), u64(size_of(Slot)), start, size))
+        and forall(Tcb, lambda x: is_outside(address_of(x), u64(size_of(Tcb)), start, size))
+        and forall(WordView, lambda x: is_outside(address_of(x), u64(size_of(WordView)), start, size))
+    )
+
+
+@specification
+def is_outside(place: u64, length: u64, start: u64, size: u64) -> bool:
+    """Whether an object has no byte of a range."""
+    return (place < start and start - place >= length) or (start <= place and place - start >= size)
+
+
+@specification
+def is_all_free(found: Capability, cap: UntypedCap) -> bool:
+    """Whether a slot holds the same untyped, with nothing taken from it."""
+    return isinstance(found, UntypedCap) and found.replace(clear_offset=0) == cap.replace(free_offset=0, clear_offset=0)
+
+
+@specification
+def same_but_cleared(found: Capability, cap: UntypedCap) -> bool:
+    """Whether a slot still holds an untyped, however far that is cleared."""
+    return isinstance(found, UntypedCap) and found.replace(clear_offset=0) == cap.replace(clear_offset=0)
+
+
+@specification
+def is_clear(cap: UntypedCap, end: u64) -> bool:
+    """Whether the free memory below an offset holds zeros."""
+    return is_zero(paging.kernel_address(cap.base) + cap.free_offset, end - cap.free_offset)

@@ -46,6 +46,7 @@ from tessera.kernel.layout import (
 )
 from tessera.kernel.memory_invariants import (
     GRANULE_SIZE,
+    has_free,
     has_none_of,
     is_granular,
     is_new_memory,
@@ -63,13 +64,17 @@ from tessera.kernel.object_kinds import (
     can_become,
     end_of,
     has_room,
+    holds_no_object,
     holds_no_slot,
+    is_all_free,
+    is_clear,
     is_cleared,
     is_memory_of,
     is_place,
     is_unused_from,
     object_memory,
     place_of,
+    same_but_cleared,
 )
 from tessera.kernel.object_kinds import (
     is_device_kind as is_device_kind,
@@ -90,6 +95,7 @@ from tessera.lang import (
     begin_lives,
     compiled,
     decreases,
+    end_lives,
     ensures,
     everything_in,
     forall,
@@ -106,7 +112,6 @@ from tessera.lang import (
     range,
     requires,
     size_of,
-    specification,
     u64,
     without_invariants,
 )
@@ -225,23 +230,37 @@ def create_object(kind: u64, base: u64, user_size: u64, is_device: bool) -> Capa
             return NullCap()
 
 
-@specification
-def is_all_free(found: Capability, cap: UntypedCap) -> bool:
-    """Whether a slot holds the same untyped, with nothing taken from it."""
-    return isinstance(found, UntypedCap) and found.replace(clear_offset=0) == cap.replace(free_offset=0, clear_offset=0)
+@compiled(inline="always")
+def nothing_is_left(slot: Slot, cap: UntypedCap) -> None:
+    """An assumption of the proofs, which is not proved: memory from which no capability is derived holds no object.
+
+    Objects end with their last capability; that deletion sees to it is not under proof.
+    """
+    requires(slot.capability == cap and has_nothing_below(slot))
+    ensures(lambda: holds_no_object(paging.kernel_address(cap.base), u64(1) << cap.size_bits))
 
 
 @compiled
 def reset(slot: Slot, cap: UntypedCap) -> None:
     """Make all of an untyped free again, which nothing is made of any more. (seL4: resetUntypedCap.)"""
     requires(slot.capability == cap and has_nothing_below(slot))
-    modifies(slot.capability)
+    modifies(slot.capability, Granule)
     ensures(lambda: is_all_free(slot.capability, cap))
+    if cap.free_offset == 0:
+        return
+    if not cap.is_device:
+        nothing_is_left(slot, cap)
     with ghost:
         # Says nothing new, but names what invariants of two slots are triggered by.
-        assert slot.object_start <= slot.object_start + slot.object_size
-    if cap.free_offset != 0:
-        slot.capability = cap.replace(free_offset=0, clear_offset=0)
+        assert slot.object_start <= slot.object_start + slot.object_size and slot.low <= slot.high
+        if not cap.is_device:
+            start = paging.kernel_address(cap.base)
+            size = u64(1) << cap.size_bits
+            assert forall(Slot, lambda other: other is slot or not has_free(other, cap.base, size))
+            assert forall(Slot, lambda other: other is slot or has_none_of(other, cap.base, size))
+            end_lives(Granule, start, size)
+            begin_lives(Granule, start, size)
+    slot.capability = cap.replace(free_offset=0, clear_offset=0)
 
 
 @compiled
@@ -251,18 +270,6 @@ def aligned_offset(offset: u64, size_bits: u64) -> u64:
     ensures(lambda result: result & ((u64(1) << size_bits) - 1) == 0)
     ensures(lambda result: offset <= result and result - offset < u64(1) << size_bits)
     return ((offset + (u64(1) << size_bits) - 1) >> size_bits) << size_bits
-
-
-@specification
-def same_but_cleared(found: Capability, cap: UntypedCap) -> bool:
-    """Whether a slot still holds an untyped, however far that is cleared."""
-    return isinstance(found, UntypedCap) and found.replace(clear_offset=0) == cap.replace(clear_offset=0)
-
-
-@specification
-def is_clear(cap: UntypedCap, end: u64) -> bool:
-    """Whether the free memory below an offset holds zeros."""
-    return is_zero(paging.kernel_address(cap.base) + cap.free_offset, end - cap.free_offset)
 
 
 @compiled
