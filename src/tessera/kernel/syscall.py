@@ -9,7 +9,7 @@ from tessera.arch import machine, registers
 from tessera.kernel import console, cspace, fault, identify, invocation, ipc, notification, timeslice
 from tessera.kernel.capability import EndpointCap, NotificationCap, ReplyCap, ThreadCap
 from tessera.kernel.invocation import Sending
-from tessera.kernel.layout import THREAD_NAME_BYTES, Tcb
+from tessera.kernel.layout import THREAD_NAME_BYTES, Tcb, ThreadState
 from tessera.kernel.message import buffer_of
 from tessera.kernel.request import lookup_missing_capability, request
 from tessera.lang import compiled, min, range, truncate, u8, u64
@@ -76,7 +76,9 @@ def receive_from_endpoint(thread: Tcb, cap: EndpointCap, blocking: bool, takes_r
 def send_then_receive(thread: Tcb, destination: u64, address: u64, info: u64, takes_reply: bool) -> None:
     """Send without waiting, then receive; the answer of a server and the deferred signal of a driver."""
     send(thread, destination, info, Sending(False, False, True, True))
-    receive(thread, address, True, takes_reply)
+    # An operation that was preempted goes on when the whole call is made again.
+    if thread.state != ThreadState.RESTART:
+        receive(thread, address, True, takes_reply)
 
 
 @compiled

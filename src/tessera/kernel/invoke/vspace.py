@@ -168,7 +168,8 @@ def decode_frame(label: u64, length: u64, slot: Slot, cap: FrameCap) -> Status:
                 slot.capability = cap.replace(asid=0, mapped_address=0)
             return Status.OK
         case InvocationLabel.RISCV_PAGE_GET_ADDRESS:
-            message.set_reply_word(0, cap.base)
+            if request.is_call:
+                message.set_reply_word(0, cap.base)
             return Status.OK
         case _:
             return fail(Error.ILLEGAL_OPERATION)

@@ -117,8 +117,6 @@ MANAGER_PRIORITY = 50
 # Slots of the root task.
 THREAD, ROOT, SPACE, IRQ_CONTROL, CONTEXT = 1, 2, 3, 4, 14
 OWN = (THREAD, CONTEXT)
-# Known difference (docs/spec.md): the kernel writes the answer for senders that want none, too.
-ONLY_CALLED = (Label.RISCV_PAGE_GET_ADDRESS,)
 SMALL_WORDS = (0, 1, 2, 4, 64, 1 << 40, (1 << 64) - 1)
 
 
@@ -235,8 +233,6 @@ class Generator:
         if chance.random() < (0.9 if self.is_manager else 0.4):
             name, address, label, words, extra = self.invocation()
             number = Syscall.CALL if self.is_manager or chance.random() < 0.85 else chance.choice(CALLS)
-            if label in ONLY_CALLED:
-                number = Syscall.CALL
             # What goes into the first phase of a send that receives afterwards.
             registers["t0"] = registers["a6"] = address
         else:

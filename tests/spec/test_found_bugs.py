@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Where the running kernel is known not to do what is specified (docs/spec.md). Each goes when the kernel is mended."""
+"""What random programs have found in the kernel, and is mended."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from tessera.suites.fuzz.generator import ROOT, Generator
 from tessera.suites.fuzz.world import Attempt, Native, World
 
 BUFFER_FRAME = 10
-MENDED = "mended: remove this mark, the entry in docs/spec.md, and what the generator does about it"
 
 
 class Program:
@@ -50,13 +49,11 @@ def test_a_call_for_an_address_is_answered(program: Program) -> None:
     program.call(BUFFER_FRAME, Label.RISCV_PAGE_GET_ADDRESS, [], [])
 
 
-@pytest.mark.xfail(strict=True, reason=MENDED)
 def test_a_send_for_an_address_is_not_answered(program: Program) -> None:
     attempt = program.attempt(Syscall.SEND, BUFFER_FRAME, Label.RISCV_PAGE_GET_ADDRESS, [], [])
     assert program.world.do(attempt) == []
 
 
-@pytest.mark.xfail(strict=True, reason=MENDED)
 def test_a_long_operation_is_done_before_its_thread_receives(program: Program) -> None:
     world = program.world
     node = world.k.objects[world.root]
