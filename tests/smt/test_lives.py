@@ -44,11 +44,24 @@ class Kind(IntEnum):
 class Typed:
     kind: Kind
 
+@packed(u64)
+class Mark(Packed):
+    is_set: bool = bits(0, 1)
+    number: u32 = bits(8, 32)
+
 @specification
 def is_nothing(start: u64, size: u64) -> bool:
     return (
         forall(Grain, lambda x: address_of(x) + 16 <= start or address_of(x) >= start + size)
         and forall(Part, lambda x: address_of(x) + 16 <= start or address_of(x) >= start + size)
+        and forall(Typed, lambda x: address_of(x) + 16 <= start or address_of(x) >= start + size)
+        and forall(Whole, lambda x: address_of(x) + 64 <= start or address_of(x) >= start + size)
+    )
+
+@specification
+def is_nothing_but_grains(start: u64, size: u64) -> bool:
+    return (
+        forall(Part, lambda x: address_of(x) + 16 <= start or address_of(x) >= start + size)
         and forall(Typed, lambda x: address_of(x) + 16 <= start or address_of(x) >= start + size)
         and forall(Whole, lambda x: address_of(x) + 64 <= start or address_of(x) >= start + size)
     )
@@ -149,6 +162,43 @@ def call_that_ends(x: Part, y: Part) -> u64:
     return x.value + 1 if y.value > 3 and x.value < 3 else 0
 
 @compiled
+def of_zeros_marked(start: u64) -> None:
+    requires(is_good(start, 64) and is_cleared(start, 64))
+    ensures(lambda: forall(Part, lambda x: address_of(x) != start + 40 or not from_word(Mark, x.value).is_set))
+    with ghost:
+        begin_lives(Whole, start, 64, Grain)
+
+@compiled
+def made_anew(start: u64, size: u64) -> None:
+    requires(is_good(start, size) and size % 16 == 0 and is_nothing_but_grains(start, size))
+    ensures(lambda: forall(u64, lambda a: implies(start <= a and a - start < size and a % 16 == 0,
+                    live(at_or_none(Grain, a)))))
+    with ghost:
+        end_lives(Grain, start, size)
+        begin_lives(Grain, start, size)
+
+@compiled
+def made_anew_beside_another(start: u64) -> None:
+    requires(is_good(start, 32))
+    with ghost:
+        end_lives(Grain, start, 16)
+        begin_lives(Grain, start, 32)
+
+@compiled
+def everything_there(x: Part, y: Part) -> u64:
+    requires(address_of(x) < 1 << 30 and address_of(y) >= address_of(x) + 16)
+    modifies(everything_in(address_of(x), 16))
+    ensures(lambda: y.value == old(y.value))
+    x.value = 5
+    return y.value
+
+@compiled
+def more_than_is_there(x: Part, y: Part) -> None:
+    requires(address_of(x) < 1 << 30 and address_of(y) >= address_of(x) + 16)
+    modifies(everything_in(address_of(x), 16))
+    y.value = 5
+
+@compiled
 def of_any_bits(start: u64) -> None:
     requires(is_good(start, 16) and is_nothing(start, 16))
     with ghost:
@@ -189,6 +239,13 @@ EXPECTED: dict[str, set[str]] = {
     "used_after_its_end": {"live"},
     "not_named": {"modifies Part.live (on return 1)"},
     "call_that_ends": {"live"},
+    "of_zeros_marked": set(),
+    "made_anew": set(),
+    "made_anew_beside_another": {
+        f"begin_lives Grain: no {name} is there" for name in ("Grain", "Part", "Typed", "Whole")
+    },
+    "everything_there": set(),
+    "more_than_is_there": {"modifies Part.value (on return 1)"},
     "of_any_bits": {"begin_lives Typed: Typed.kind may not be whatever lies there"},
     "of_bits_that_mean_nothing": {"begin_lives Typed: Typed.kind may not be zero"},
     "of_objects_with_gaps": {
