@@ -46,7 +46,7 @@ def prove(example: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(run, "the_kernel", lambda: world_of_module(example))
     monkeypatch.setattr(run, "GROUPS", ())
-    monkeypatch.setattr(targets, "GROUPS", (targets.Group("Example", (GOOD, "proof_example.halve")),))
+    monkeypatch.setattr(targets, "GROUPS", (targets.Group("example", "Example", (GOOD, "proof_example.halve")),))
     monkeypatch.setattr(targets, "QUICK", frozenset({GOOD}))
 
     def call(*arguments: str) -> tuple[int, str, str]:
@@ -107,12 +107,12 @@ def test_a_quick_run_leaves_slow_functions_out(prove: Prove) -> None:
 
 
 def test_list_says_what_is_under_proof(prove: Prove) -> None:
-    assert prove("--list") == (0, "", "Example\n  proof_example.double\n  proof_example.halve  (slow)\n")
+    assert prove("--list") == (0, "", "example: Example\n  proof_example.double\n  proof_example.halve  (slow)\n")
     assert json.loads(prove("--list", "--json")[1])["groups"][0]["functions"] == [GOOD, "proof_example.halve"]
 
 
 def test_a_function_under_proof_that_is_gone_is_an_error(prove: Prove, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(targets, "GROUPS", (targets.Group("Example", ("proof_example.doubled",)),))
+    monkeypatch.setattr(targets, "GROUPS", (targets.Group("example", "Example", ("proof_example.doubled",)),))
     with pytest.raises(Diagnostic) as caught:
         prove()
     assert caught.value.location.file == "src/tessera/proof/targets.py" and GOOD in caught.value.fix

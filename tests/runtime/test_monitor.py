@@ -68,7 +68,7 @@ INTRUDER_PROGRAM = replace(
 IMAGES: dict[str, ProgramImage] = {**MADE, "intruder": INTRUDER_PROGRAM}
 
 PC = 0x20_0008
-FETCH, LOAD, STORE = 12, 13, 15
+FETCH, LOAD, STORE = 1, 5, 7
 STACK = COMPONENT_STACK_TOP - 0x3000
 REGISTERS = (PC, 0x20_0004, COMPONENT_STACK_TOP - 64)
 AT = "; at intruder.c:23 in notified (pc 0x200008)"
