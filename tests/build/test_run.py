@@ -82,7 +82,7 @@ def test_command_line_of_qemu(tmp_path: Path) -> None:
     image.touch()
     program, *arguments = run.qemu_command(image, BOARD, icount=True, memory_size=3 << 30)
     assert Path(program).name == run.QEMU
-    assert " ".join(arguments[arguments.index("-icount") :][:2]) == "-icount shift=0"
+    assert " ".join(arguments[arguments.index("-icount") :][:4]) == "-icount shift=0,sleep=off -rtc clock=vm"
     assert arguments[arguments.index("-m") + 1] == "3072M"
     assert arguments[arguments.index("-kernel") + 1] == str(image)
     assert "-no-reboot" in arguments

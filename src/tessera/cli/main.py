@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from tessera import __version__
-from tessera.cli import bench, build, conformance, doctor, fuzz, kernel, output, prove, run, swap
+from tessera.cli import bench, build, conformance, doctor, fuzz, kernel, output, prove, run, schedule, swap
 from tessera.cli.options import INTERNAL, INTERRUPTED, MISTAKE, TERMINATED, exit_codes
 from tessera.lang.diagnostics import Diagnostic, Diagnostics, Location
 
@@ -45,6 +45,7 @@ app.command("conformance", short_help="Check the kernel against the manual.", ep
     conformance.conformance
 )
 app.command("bench", short_help="Count instructions of kernel operations.", epilog=bench.EPILOG)(bench.bench)
+app.command("schedule", short_help="Run the scheduling examples.", epilog=schedule.EPILOG)(schedule.schedule)
 app.command("fuzz", short_help="Compare the kernel with its specification.", epilog=fuzz.EPILOG)(fuzz.fuzz)
 app.command("doctor", short_help="Tell what is installed and what is missing.", epilog=doctor.EPILOG)(doctor.doctor)
 

@@ -14,6 +14,12 @@ worker_start:
     call    run_worker
 1:  j       1b
 
+/* Other threads of a suite that has such start here; a0 is what the suite says. */
+    .weak   run_thread
+thread_start:
+    call    run_thread
+1:  j       1b
+
     .text
 /* u64 call_address(u64 function, u64 first, u64 second) */
     .globl call_address
@@ -154,6 +160,7 @@ tessera_violation:
 probes:
     .quad   worker_start, probe_load, probe_store, probe_illegal, probe_breakpoint, probe_unknown_call
     .quad   probe_thread_pointer, probe_set_float, probe_get_float, probe_kept_registers, probe_measured_fault
+    .quad   thread_start
 
     .section .bss.stack, "aw", @nobits
     .p2align 4

@@ -62,6 +62,7 @@ class Probe(IntEnum):
     GET_FLOAT = 8
     KEPT_REGISTERS = 9
     MEASURED_FAULT = 10
+    THREAD_START = 11
 
 
 @extern(symbol="probe_address")
