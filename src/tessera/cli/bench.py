@@ -16,6 +16,7 @@ The object that --json prints:
   config        debug or release
   profile       the kernel's profile
   unit          instructions
+  kernel        SHA-256 of the kernel's file; conformance tells it too
   text          bytes of the kernel's code and constants
   operations    one object for each operation:
     name          a short name that stays the same
@@ -48,6 +49,7 @@ def bench(
                 "config": config,
                 "profile": result.profile,
                 "unit": "instructions",
+                "kernel": result.kernel,
                 "text": result.kernel_text,
                 "operations": [
                     {

@@ -17,6 +17,7 @@ _JSON = """\b
 The object that --json prints:
   ok            true
   profile, config  the kernel's
+  kernel        SHA-256 of its file; that of bench is the same for --config release
   passed, failed   how many cases
   cases         one object for each case:
     name          a short name that stays the same
@@ -60,8 +61,8 @@ def conformance(
     failed = [one for one in results if not one.passed]
     if as_json:
         told = [{"name": one.name, **_row(one.name, known), **_verdict(one)} for one in results]
-        facts = {"ok": True, "profile": profile, "config": config, "passed": len(results) - len(failed)}
-        output.emit_json({**facts, "failed": len(failed), "cases": told})
+        facts = {"ok": True, "profile": profile, "config": config, "kernel": found.kernel}
+        output.emit_json({**facts, "passed": len(results) - len(failed), "failed": len(failed), "cases": told})
     for one in failed:
         output.say(f"failed  {one.name}: {known[one.name][1]}")
         output.say_all(f"  {difference}" for difference in one.differences)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -37,6 +38,11 @@ class SuiteImage:
     root_task: Path
     layout: BootImage
     memory_size: int
+
+    @property
+    def kernel_hash(self) -> str:
+        """SHA-256 of the kernel's file: two suites with the same one ran on the same kernel, byte for byte."""
+        return hashlib.sha256(self.kernel.read_bytes()).hexdigest()
 
 
 def build_root_task(

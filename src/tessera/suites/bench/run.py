@@ -31,12 +31,13 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Benchmarks:
-    """All measurements of one kernel; ``kernel_text`` is its code and constants, in bytes."""
+    """All measurements of one kernel; ``kernel_text`` is its code and constants, in bytes; ``kernel`` its SHA-256."""
 
     profile: str
     config: str
     kernel_text: int
     measurements: list[Measurement]
+    kernel: str = ""
 
 
 def run(
@@ -48,7 +49,7 @@ def run(
     """
     image = build_suite("bench", [main.main], profile=PROFILE, config=config, checked=False, progress=progress)
     code, console = boot_suite(image, timeout=timeout, stream=stream)
-    return Benchmarks(PROFILE, config, image.kernel_text, read_measurements(code, console))
+    return Benchmarks(PROFILE, config, image.kernel_text, read_measurements(code, console), image.kernel_hash)
 
 
 def read_measurements(code: int, console: str) -> list[Measurement]:

@@ -25,12 +25,16 @@ class Result:
 
 @dataclass
 class Results:
-    """All verdicts of one boot, in the order of the run, and everything that was printed. ``code`` is QEMU's."""
+    """All verdicts of one boot, in the order of the run, and everything that was printed. ``code`` is QEMU's.
+
+    ``kernel`` is the SHA-256 of the kernel's file.
+    """
 
     profile: str
     code: int
     console: str
     by_name: dict[str, Result]
+    kernel: str = ""
 
     @property
     def ok(self) -> bool:
@@ -65,7 +69,7 @@ def run(
     code, console = boot_suite(image, timeout=timeout, stream=stream)
     results = read_verdicts(console, chosen)
     results[bootplan.NAME] = Result(bootplan.NAME, *bootplan.compare(image, profile, console))
-    return Results(profile, code, console, results)
+    return Results(profile, code, console, results, image.kernel_hash)
 
 
 def read_verdicts(console: str, chosen: Iterable[Case]) -> dict[str, Result]:
