@@ -7,7 +7,7 @@ STAMP := .venv/.setup-done
 QEMU := qemu-system-riscv64
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check floors format clean distclean
+.PHONY: help setup demo test check floors results format clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -45,6 +45,9 @@ check: setup ## lint, formatting, types, floors
 
 floors: setup ## draw docs/floors.md again from the declared order
 	@$(BIN)/python -m tessera.floors docs/floors.md
+
+results: setup ## run the suites, and write the README's table of what works
+	@$(BIN)/python -m tessera.suites.results
 
 format: setup ## format the Python sources, fix what lint can fix
 	@$(BIN)/ruff format

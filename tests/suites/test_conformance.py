@@ -12,6 +12,7 @@ import pytest
 from tessera.suites.bench import run as bench
 from tessera.suites.conformance.catalogue import CASES
 from tessera.suites.conformance.run import Result, Results, names, read_verdicts, run
+from tessera.suites.results import counts, read_results
 from tests.suites import cases_that_fail
 
 # Both profiles and both configurations, in three boots.
@@ -47,6 +48,12 @@ def test_case(kernel: tuple[str, str], name: str, shared: Path) -> None:
     result = results.by_name[name]
     promise = CASES[name].promise if name in CASES else ""
     assert result.passed, "\n".join([promise, *result.differences, *results.console.splitlines()[-20:]])
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("kernel", KERNELS, ids="-".join)
+def test_the_readme_tells_what_passes(kernel: tuple[str, str], shared: Path) -> None:
+    assert read_results().conformance[" ".join(kernel)] == counts(results_of(kernel, shared)), "call `make results`"
 
 
 @pytest.mark.qemu

@@ -99,19 +99,19 @@ def update_documents(ledger: Ledger) -> list[Path]:
     return changed
 
 
-def replaced(text: str, part: str, path: Path) -> str:
+def replaced(text: str, part: str, path: Path, begin: str = BEGIN) -> str:
     """A document with its generated part replaced. Raises Diagnostic where the marks are missing."""
-    before, mark, rest = text.partition(BEGIN)
+    before, mark, rest = text.partition(begin)
     _, end, after = rest.partition(END)
     if not mark or not end:
         raise Diagnostic(
             "document-marks",
             Location(str(path)),
             "the marks of the generated part are missing",
-            why=f"it stands between {BEGIN} and {END}",
+            why=f"it stands between {begin} and {END}",
             fix="put the two lines back where the table is to stand",
         )
-    return f"{before}{BEGIN}\n\n{part}\n\n{END}{after}"
+    return f"{before}{begin}\n\n{part}\n\n{END}{after}"
 
 
 def _groups(ledger: Ledger) -> Iterator[tuple[str, list[Row]]]:
