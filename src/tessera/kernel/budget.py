@@ -26,6 +26,7 @@ from tessera.lang import (
     modifies,
     requires,
     size_of,
+    specification,
     u64,
     without_invariants,
 )
@@ -261,6 +262,7 @@ def unblock(context: SchedContext) -> None:
     Refills that are available one right after the other become one. (seL4: refill_unblock_check.)
     """
     requires(is_active(context))
+    ensures(lambda: is_round_robin(context) or head(context).time >= kernel.now)
     if is_round_robin(context) or not is_ready(context):
         return
     kernel.reprogram = True
@@ -285,9 +287,18 @@ def unblock(context: SchedContext) -> None:
     first.time = available
 
 
+@specification
+def is_renewed(context: SchedContext | None) -> bool:
+    """Whether a sporadic server, that is not the one in use, has no time left over from before now."""
+    if context is None or not context.sporadic or not is_active(context) or context is kernel.current_context:
+        return True
+    return is_round_robin(context) or head(context).time >= kernel.now
+
+
 @compiled
 def unblock_sporadic(context: SchedContext | None) -> None:
     """A thread with this context wakes up: a sporadic server's time counts from now. The context in use goes on."""
     modifies(SchedContext.refill_head, SchedContext.first, Refill.time, Refill.amount, Refill.offset, kernel.reprogram)
+    ensures(lambda: is_renewed(context))
     if context is not None and context.sporadic and is_active(context) and context is not kernel.current_context:
         unblock(context)

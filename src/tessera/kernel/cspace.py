@@ -7,6 +7,7 @@ bits as the index of a slot, until no bits are left or the slot holds something 
 
 from __future__ import annotations
 
+from tessera.abi.errors import Error, LookupFailure
 from tessera.abi.objects import SLOT_BITS, WORD_BITS
 from tessera.kernel.capability import Capability, CNodeCap, NullCap
 from tessera.kernel.layout import Slot, Tcb
@@ -17,8 +18,22 @@ from tessera.kernel.request import (
     lookup_guard_mismatch,
     lookup_invalid_root,
     range_error,
+    request,
 )
-from tessera.lang import address_of, at, compiled, decreases, ensures, loop_invariant, record, requires, u64
+from tessera.lang import (
+    address_of,
+    at,
+    compiled,
+    decreases,
+    ensures,
+    loop_invariant,
+    min,
+    modifies,
+    record,
+    requires,
+    specification,
+    u64,
+)
 
 
 @record
@@ -65,17 +80,60 @@ def address_part(address: u64, low: u64, width: u64) -> u64:
     return (address >> low) & ((u64(1) << width) - 1)
 
 
+@specification
+def has_guard(node: CNodeCap, address: u64, left: u64) -> bool:
+    """Whether the first of the ``left`` bits of an address are a CNode's guard."""
+    size = node.guard_size
+    return size <= left and node.guard == (0 if size == 0 else (address >> (left - size)) & ((u64(1) << size) - 1))
+
+
+@specification
+def begins_with(root: Capability, address: u64, depth: u64, slot: Slot | None, left: u64) -> bool:
+    """What the first level says of a lookup: it fails, or ends in a slot with so many bits left, or goes on."""
+    if not isinstance(root, CNodeCap) or not has_guard(root, address, depth):
+        return slot is None
+    taken = root.guard_size + root.radix
+    if taken > depth:
+        return slot is None
+    first = slot_at(root.slots, address_part(address, depth - taken, root.radix))
+    return (slot is first and left == depth - taken) or (taken < depth and isinstance(first.capability, CNodeCap))
+
+
+@specification
+def has_failure(failure: LookupFailure, first: u64, second: u64) -> bool:
+    """Whether a lookup failed for this reason, with these first words."""
+    words = request.failure_words[0] == first and request.failure_words[1] == second
+    return request.failure == failure and words
+
+
+@specification
+def is_told(root: Capability, address: u64, depth: u64) -> bool:
+    """Whether the lookup failure is that of the first level, or of one behind it."""
+    if not isinstance(root, CNodeCap):
+        return request.failure == LookupFailure.INVALID_ROOT
+    size = root.guard_size
+    if not has_guard(root, address, depth):
+        return has_failure(LookupFailure.GUARD_MISMATCH, depth, root.guard) and request.failure_words[2] == size
+    if size + root.radix > depth:
+        return has_failure(LookupFailure.DEPTH_MISMATCH, depth, size + root.radix)
+    return request.failure in (LookupFailure.GUARD_MISMATCH, LookupFailure.DEPTH_MISMATCH)
+
+
 @compiled
 def lookup(root: Capability, address: u64, depth: u64) -> Found:
     """Follow the low ``depth`` bits of an address, 64 at most, from a root. (seL4: resolveAddressBits.)"""
     requires(depth <= WORD_BITS)
-    ensures(lambda result: result.ok == (result.slot is not None))
+    modifies(request.failure, request.failure_words)
+    ensures(lambda result: result.ok == (result.slot is not None) and result.bits_left <= depth)
+    ensures(lambda result: begins_with(root, address, depth, result.slot, result.bits_left))
+    ensures(lambda result: result.ok or is_told(root, address, depth))
     left = depth
     slot: Slot | None = None
     node = root
     while isinstance(node, CNodeCap):
         # A CNode has two slots at least, so each level uses up a bit.
-        loop_invariant(left <= depth)
+        loop_invariant(node == (root if slot is None else slot.capability) and (slot is None) == (left == depth))
+        loop_invariant(left <= depth and (slot is None or (left > 0 and begins_with(root, address, depth, slot, left))))
         decreases(left)
         guard_size = node.guard_size
         if guard_size > left or address_part(address, left - guard_size, guard_size) != node.guard:
@@ -99,17 +157,53 @@ def lookup(root: Capability, address: u64, depth: u64) -> Found:
 @compiled
 def lookup_slot(tcb: Tcb, address: u64) -> Found:
     """The slot that a thread means by a capability pointer. Bits that are left over do not matter."""
+    modifies(request.failure, request.failure_words)
+    ensures(lambda result: result.ok == (result.slot is not None))
+    ensures(lambda result: means(tcb, address, result.slot))
     return lookup(tcb.cspace_root.capability, address, WORD_BITS)
+
+
+@specification
+def means(tcb: Tcb, address: u64, slot: Slot | None) -> bool:
+    """Whether a thread means a slot, as far as the root of its CSpace says so."""
+    root = tcb.cspace_root.capability
+    taken = u64(0) if not isinstance(root, CNodeCap) else root.guard_size + root.radix
+    return begins_with(root, address, WORD_BITS, slot, WORD_BITS - min(taken, WORD_BITS))
 
 
 @compiled
 def lookup_capability(tcb: Tcb, address: u64) -> FoundCapability:
     """The capability that a thread means by a capability pointer."""
+    modifies(request.failure, request.failure_words)
+    ensures(lambda result: result.ok == (result.slot is not None))
+    ensures(lambda result: result.capability == (NullCap() if result.slot is None else result.slot.capability))
+    ensures(lambda result: means(tcb, address, result.slot))
     found = lookup_slot(tcb, address)
     slot = found.slot
     if slot is None:
         return FoundCapability(False, NullCap(), None)
     return FoundCapability(True, slot.capability, slot)
+
+
+@specification
+def is_refused(root: Capability, depth: u64, is_source: bool) -> bool:
+    """Whether the request was told why there is no target."""
+    if isinstance(root, CNodeCap) and (depth < 1 or depth > WORD_BITS):
+        return request.error == Error.RANGE_ERROR and request.error_words[0] == 1 and request.error_words[1] == 64
+    reason = isinstance(root, CNodeCap) == (request.failure != LookupFailure.INVALID_ROOT)
+    return reason and request.error == Error.FAILED_LOOKUP and request.error_words[0] == u64(is_source)
+
+
+@specification
+def is_told_of_rest(root: Capability, index: u64, depth: u64) -> bool:
+    """Whether the lookup failure says so where the first level leads to a slot, and leaves bits of the index."""
+    if not isinstance(root, CNodeCap) or depth > WORD_BITS or not has_guard(root, index, depth):
+        return True
+    taken = root.guard_size + root.radix
+    if taken >= depth:
+        return True
+    first = slot_at(root.slots, address_part(index, depth - taken, root.radix))
+    return isinstance(first.capability, CNodeCap) or has_failure(LookupFailure.DEPTH_MISMATCH, depth - taken, 0)
 
 
 @compiled
@@ -118,6 +212,11 @@ def lookup_target_slot(root: Capability, index: u64, depth: u64, is_source: bool
 
     Errors: FAILED_LOOKUP with the reason, ``is_source`` telling which of two slots; RANGE_ERROR for ``depth``.
     """
+    modifies(request.failure, request.failure_words, request.error, request.error_words)
+    ensures(lambda result: result.ok == (result.slot is not None) and result.ok == (result.status == Status.OK))
+    ensures(lambda result: result.ok or (result.status == Status.ERROR and is_refused(root, depth, is_source)))
+    ensures(lambda result: result.slot is None or (0 < depth and begins_with(root, index, depth, result.slot, 0)))
+    ensures(lambda result: depth <= WORD_BITS if result.ok else is_told_of_rest(root, index, depth))
     if not isinstance(root, CNodeCap):
         lookup_invalid_root()
         return Target(False, failed_lookup(is_source), None)

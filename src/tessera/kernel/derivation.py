@@ -45,7 +45,7 @@ from tessera.kernel.derivation_order import (
 from tessera.kernel.layout import DerivationLink, Slot
 from tessera.kernel.memory_invariants import is_new_memory
 from tessera.kernel.region import contains
-from tessera.kernel.request import Status, fail
+from tessera.kernel.request import Status, fail, request
 from tessera.lang import compiled, ensures, ghost, integer, modifies, old, requires, u64
 
 
@@ -154,6 +154,10 @@ def has_children(slot: Slot) -> bool:
 @compiled
 def ensure_no_children(slot: Slot) -> Status:
     """Error REVOKE_FIRST unless nothing is derived from a capability."""
+    modifies(request.error)
+    ensures(lambda result: result == old(Status.OK if has_no_children(slot) else Status.ERROR))
+    ensures(lambda result: result == Status.OK or request.error == Error.REVOKE_FIRST)
+    ensures(lambda result: result == Status.ERROR or is_empty(slot) or has_nothing_below(slot))
     if has_children(slot):
         return fail(Error.REVOKE_FIRST)
     return Status.OK
@@ -162,6 +166,9 @@ def ensure_no_children(slot: Slot) -> Status:
 @compiled
 def ensure_empty(slot: Slot) -> Status:
     """Error DELETE_FIRST unless a slot is empty."""
+    modifies(request.error)
+    ensures(lambda result: result == (Status.OK if is_empty(slot) else Status.ERROR))
+    ensures(lambda result: result == Status.OK or request.error == Error.DELETE_FIRST)
     if not is_empty(slot):
         return fail(Error.DELETE_FIRST)
     return Status.OK
@@ -220,6 +227,8 @@ def insert(capability: Capability, source: Slot, destination: Slot) -> None:
     requires(is_empty(destination) and is_copy(capability, source))
     modifies(destination, source, Slot.previous)
     ensures(lambda: destination.capability == capability and source.link.next is destination)
+    ensures(lambda: source.capability.kind == old(source.capability.kind))
+    ensures(lambda: isinstance(source.capability, UntypedCap) or source.capability == old(source.capability))
     original = source.capability
     if isinstance(original, UntypedCap):
         # Two capabilities to the same free memory must not both hand it out: the original keeps nothing.

@@ -18,6 +18,7 @@ from tessera.lang import compiled, ensures, implies, loop_invariant, old, requir
 def wake(tcb: Tcb) -> None:
     """A thread that waited goes on as soon as its context lets it, which perhaps was never configured."""
     requires(tcb is not kernel.current and scheduler.is_runnable(tcb))
+    ensures(lambda: budget.is_renewed(tcb.scheduling_context))
     budget.unblock_sporadic(tcb.scheduling_context)
     context = tcb.scheduling_context
     if context is not None and budget.is_active(context):
@@ -46,6 +47,19 @@ def is_sent(receiver: Tcb | None, badge: u64) -> bool:
     return received and receiver.blocked_endpoint is None and receiver.state == ThreadState.RUNNING
 
 
+@specification
+def offered_at(endpoint: Endpoint) -> Reply | None:
+    """The reply object that the first receiver offers to a caller."""
+    receiver = endpoint.head
+    return None if receiver is None or endpoint.end.state != EndpointState.RECEIVING else receiver.reply
+
+
+@specification
+def awaits(tcb: Tcb, offered: Reply | None) -> bool:
+    """Whether a caller waits for an answer, if a reply object was offered."""
+    return offered is None or (tcb.state == ThreadState.BLOCKED_ON_REPLY and offered.caller is tcb)
+
+
 @compiled
 def send(
     tcb: Tcb,
@@ -65,6 +79,7 @@ def send(
     requires(waits_for_nothing(tcb) and scheduler.is_runnable(tcb) and waits_for_nothing(kernel.current))
     ensures(lambda: implies(old(endpoint.end.state) == EndpointState.RECEIVING, is_sent(old(endpoint.head), badge)))
     ensures(lambda: implies((is_call or tcb.fault != FaultKind.NONE) and is_blocking, not scheduler.is_runnable(tcb)))
+    ensures(lambda: implies(is_call and (can_grant or can_grant_reply), awaits(tcb, old(offered_at(endpoint)))))
     if endpoint.end.state != EndpointState.RECEIVING:
         if is_blocking:
             block_sender(tcb, endpoint, badge, is_call, can_grant, can_grant_reply)
@@ -182,6 +197,7 @@ def cancel_badged(endpoint: Endpoint, badge: u64) -> Status:
     It goes on where it stopped, so it ends however often it is preempted. (seL4: cancelBadgedSends.)
     """
     requires(waits_for_nothing(kernel.current))
+    ensures(lambda result: result in (Status.OK, Status.PREEMPTED))
     if endpoint.end.state != EndpointState.SENDING:
         return Status.OK
     tcb = endpoint.head

@@ -22,7 +22,7 @@ from tessera.abi.objects import (
     ObjectType,
 )
 from tessera.arch import paging
-from tessera.kernel.capability import Capability, UntypedCap
+from tessera.kernel.capability import Capability, EndpointCap, FrameCap, NotificationCap, ReplyCap, UntypedCap
 from tessera.kernel.derivation import is_empty
 from tessera.kernel.derivation_order import is_unused
 from tessera.kernel.layout import (
@@ -238,3 +238,19 @@ def same_but_cleared(found: Capability, cap: UntypedCap) -> bool:
 def is_clear(cap: UntypedCap, end: u64) -> bool:
     """Whether the free memory below an offset holds zeros."""
     return is_zero(paging.kernel_address(cap.base) + cap.free_offset, end - cap.free_offset)
+
+
+@specification
+def has_all_rights(cap: Capability) -> bool:
+    """Whether a capability to a new object allows everything, and is mapped nowhere."""
+    match cap:
+        case EndpointCap():
+            return cap.can_send and cap.can_receive and cap.can_grant and cap.can_grant_reply and cap.badge == 0
+        case NotificationCap():
+            return cap.can_send and cap.can_receive and cap.badge == 0
+        case ReplyCap():
+            return cap.can_grant
+        case FrameCap():
+            return cap.can_read and cap.can_write and cap.asid == 0
+        case _:
+            return True

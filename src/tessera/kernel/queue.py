@@ -34,6 +34,7 @@ from tessera.lang import (
     loop_invariant,
     modifies,
     requires,
+    specification,
     u64,
     without_invariants,
 )
@@ -206,11 +207,20 @@ def highest_priority(domain: u64) -> u64:
     return found
 
 
+@specification
+def has_mark_above(domain: u64, priority: u64) -> bool:
+    """Whether the bitmaps have a bit above that of a priority: what is left from there on is more than that bit."""
+    queues = kernel.domains[domain]
+    word = priority >> 6
+    return queues.occupied[word] >> (priority & 63) >= 2 or queues.summary >> word >= 2
+
+
 @compiled
 def has_ready_above(domain: u64, priority: u64) -> bool:
     """Whether a thread of a higher priority is ready: the bitmaps have bits above those of ``priority``."""
     requires(is_ready_queue(domain, priority))
     ensures(lambda result: implies(not result, forall(Tcb, lambda tcb: not is_ready_above(tcb, domain, priority))))
+    ensures(lambda result: result == has_mark_above(domain, priority))
     queues = kernel.domains[domain]
     word = priority >> 6
     above = (queues.summary >> word) >> 1 != 0 or (queues.occupied[word] >> (priority & 63)) >> 1 != 0

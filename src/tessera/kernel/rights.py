@@ -20,16 +20,43 @@ from tessera.kernel.capability import (
     ZombieCap,
 )
 from tessera.kernel.derivation import ensure_no_children
-from tessera.kernel.derivation_order import badge_in, is_version
+from tessera.kernel.derivation_order import badge_in, has_nothing_below, is_version
 from tessera.kernel.layout import Slot
-from tessera.kernel.request import Status, fail
-from tessera.lang import compiled, ensures, from_word, u64
+from tessera.kernel.request import Status, fail, request
+from tessera.lang import compiled, ensures, from_word, modifies, requires, specification, u64
+
+
+@specification
+def is_masked(new: Capability, old: Capability, allowed: CapRights) -> bool:
+    """Whether a capability has those of another one's rights that are allowed, and no other."""
+    match new:
+        case EndpointCap():
+            if not isinstance(old, EndpointCap):
+                return False
+            writes = new.can_send == (old.can_send and allowed.write)
+            reads = new.can_receive == (old.can_receive and allowed.read)
+            grants = new.can_grant == (old.can_grant and allowed.grant)
+            return writes and reads and grants and new.can_grant_reply == (old.can_grant_reply and allowed.grant_reply)
+        case NotificationCap():
+            if not isinstance(old, NotificationCap):
+                return False
+            writes = new.can_send == (old.can_send and allowed.write)
+            return writes and new.can_receive == (old.can_receive and allowed.read)
+        case ReplyCap():
+            return isinstance(old, ReplyCap) and new.can_grant == (old.can_grant and allowed.grant)
+        case FrameCap():
+            if not isinstance(old, FrameCap) or new != old.replace(can_read=new.can_read, can_write=new.can_write):
+                return False
+            reads = new.can_read == (old.can_read and allowed.read)
+            return reads and new.can_write == (new.can_read and old.can_write and allowed.write)
+        case _:
+            return new == old
 
 
 @compiled
 def mask_rights(rights: u64, cap: Capability) -> Capability:
     """The capability with no more than these rights, as user level writes them. (seL4: maskCapRights.)"""
-    ensures(lambda result: is_version(result, cap))
+    ensures(lambda result: is_version(result, cap) and is_masked(result, cap, from_word(CapRights, rights)))
     allowed = from_word(CapRights, rights)
     match cap:
         case EndpointCap():
@@ -54,6 +81,24 @@ def mask_rights(rights: u64, cap: Capability) -> Capability:
             return cap
 
 
+@specification
+def derived(cap: Capability) -> Capability:
+    """What a copy of a capability is; null for what cannot be copied."""
+    match cap:
+        case FrameCap():
+            return cap.replace(asid=0, mapped_address=0)
+        case ZombieCap() | IrqControlCap():
+            return NullCap()
+        case _:
+            return cap
+
+
+@specification
+def underived(cap: Capability) -> Error:
+    """Why there is no copy of a capability."""
+    return Error.REVOKE_FIRST if isinstance(cap, UntypedCap) else Error.ILLEGAL_OPERATION
+
+
 @compiled
 def derive(slot: Slot, cap: Capability) -> tuple[Status, Capability]:
     """The capability that a copy of this one, found in ``slot``, is; null if its kind cannot be copied.
@@ -61,6 +106,12 @@ def derive(slot: Slot, cap: Capability) -> tuple[Status, Capability]:
     Errors: REVOKE_FIRST for untyped memory that is in use, ILLEGAL_OPERATION for a page table that is not mapped.
     (seL4: deriveCap.)
     """
+    requires(isinstance(cap, NullCap) or slot.capability.kind == cap.kind)
+    modifies(request.error)
+    ensures(lambda result: result[0] == Status.OK or (result[0] == Status.ERROR and isinstance(result[1], NullCap)))
+    ensures(lambda result: result[1] == (derived(cap) if result[0] == Status.OK else NullCap()))
+    ensures(lambda result: isinstance(result[1], NullCap) or not isinstance(cap, UntypedCap) or has_nothing_below(slot))
+    ensures(lambda result: result[0] == Status.OK or request.error == underived(cap))
     match cap:
         case UntypedCap():
             status = ensure_no_children(slot)
@@ -82,6 +133,36 @@ def derive(slot: Slot, cap: Capability) -> tuple[Status, Capability]:
             return Status.OK, cap
 
 
+@specification
+def is_updated(new: Capability, old: Capability, data: u64) -> bool:
+    """Whether a capability differs from another in its badge or guard only, which it got."""
+    match old:
+        case EndpointCap():
+            return new == old.replace(badge=data)
+        case NotificationCap():
+            return new == old.replace(badge=data)
+        case CNodeCap():
+            size = from_word(CNodeData, data).guard_size
+            guard = from_word(CNodeData, data).guard & (u64(1) << size) - 1
+            return new == old.replace(guard_size=size, guard=guard)
+        case _:
+            return new == old
+
+
+@specification
+def may_not_update(preserve: bool, cap: Capability, data: u64) -> bool:
+    """Whether a capability cannot get a badge, for it has one or is to keep it; or not a guard, which is too long."""
+    match cap:
+        case EndpointCap():
+            return preserve or cap.badge != 0
+        case NotificationCap():
+            return preserve or cap.badge != 0
+        case CNodeCap():
+            return from_word(CNodeData, data).guard_size + cap.radix > WORD_BITS
+        case _:
+            return isinstance(cap, NullCap)
+
+
 @compiled
 def update_data(preserve: bool, data: u64, cap: Capability) -> Capability:
     """The capability with a badge or guard of its own; null if that is not possible. (seL4: updateCapData.)
@@ -90,6 +171,8 @@ def update_data(preserve: bool, data: u64, cap: Capability) -> Capability:
     """
     ensures(lambda result: isinstance(result, NullCap) or is_version(result, cap))
     ensures(lambda result: isinstance(result, NullCap) or not preserve or badge_in(result) == badge_in(cap))
+    ensures(lambda result: isinstance(result, NullCap) or is_updated(result, cap, data))
+    ensures(lambda result: not isinstance(result, NullCap) or may_not_update(preserve, cap, data))
     match cap:
         case EndpointCap():
             if preserve or cap.badge != 0:

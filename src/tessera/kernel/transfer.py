@@ -7,9 +7,10 @@ A short message without capabilities touches nothing but registers.
 from __future__ import annotations
 
 from tessera.abi.messages import MAX_EXTRA_CAPS, MAX_MESSAGE_LENGTH, MessageInfo
+from tessera.abi.objects import WORD_BITS
 from tessera.arch import registers
 from tessera.kernel import cspace, derivation, faultmessage, message, rights
-from tessera.kernel.capability import Capability, EndpointCap, NullCap
+from tessera.kernel.capability import Capability, CNodeCap, EndpointCap, NullCap
 from tessera.kernel.layout import MESSAGE_REGISTERS, Endpoint, FaultKind, IpcBuffer, Slot, Tcb
 from tessera.kernel.request import Status, request
 from tessera.lang import (
@@ -56,6 +57,7 @@ def look_up_extra(sender: Tcb, buffer: IpcBuffer, count: u64) -> bool:
     """Find the slots of the capabilities that a message sends, into ``request.extra``. False: one is not there."""
     requires(count <= MAX_EXTRA_CAPS)
     ensures(lambda result: implies(result, are_found(count)))
+    ensures(lambda result: result or request.failed_address in (buffer.caps[0], buffer.caps[1], buffer.caps[2]))
     for index in range(count):
         loop_invariant(are_found(index))
         address = buffer.caps[index]
@@ -67,10 +69,23 @@ def look_up_extra(sender: Tcb, buffer: IpcBuffer, count: u64) -> bool:
     return True
 
 
+@specification
+def is_receive_slot(receiver: Tcb, buffer: IpcBuffer, slot: Slot) -> bool:
+    """Whether a slot is the one that a receiver named, as far as the first levels say so."""
+    root = receiver.cspace_root.capability
+    if not isinstance(root, CNodeCap) or not cspace.has_guard(root, buffer.receive_cnode, WORD_BITS):
+        return False
+    if root.guard_size + root.radix < WORD_BITS:
+        return True
+    node = cspace.slot_at(root.slots, cspace.address_part(buffer.receive_cnode, 0, root.radix)).capability
+    return cspace.begins_with(node, buffer.receive_index, buffer.receive_depth, slot, 0)
+
+
 @compiled
 def receive_slot(receiver: Tcb, buffer: IpcBuffer) -> Slot | None:
     """The empty slot that the receiver named for a capability, if it named one. (seL4: getReceiveSlots.)"""
     ensures(lambda result: result is None or isinstance(result.capability, NullCap))
+    ensures(lambda result: result is None or is_receive_slot(receiver, buffer, result))
     root = cspace.lookup_capability(receiver, buffer.receive_cnode)
     if not root.ok:
         return None
@@ -93,6 +108,20 @@ def badge_of(cap: Capability) -> u64:
     return cap.badge if isinstance(cap, EndpointCap) else u64(0)
 
 
+@specification
+def are_unwrapped(unwrapped: u64, count: u64, endpoint: Endpoint | None) -> bool:
+    """Whether those bits are set that stand for capabilities to the endpoint, among the first ones."""
+    return forall(u64, lambda index: index >= count or is_unwrapped(unwrapped, index, endpoint))
+
+
+@specification
+def is_unwrapped(unwrapped: u64, index: u64, endpoint: Endpoint | None) -> bool:
+    """Whether the bit of a capability says whether it is to the endpoint."""
+    trigger(request.extra[index])
+    slot = request.extra[index]
+    return slot is not None and ((unwrapped >> index) & 1 != 0) == is_to(slot.capability, endpoint)
+
+
 @compiled
 def move_caps(endpoint: Endpoint | None, receiver: Tcb, buffer: IpcBuffer, count: u64) -> Moved:
     """Hand over the capabilities in ``request.extra``: those to ``endpoint`` itself as badges, one other as a copy.
@@ -101,11 +130,13 @@ def move_caps(endpoint: Endpoint | None, receiver: Tcb, buffer: IpcBuffer, count
     """
     requires(count <= MAX_EXTRA_CAPS and are_found(count))
     ensures(lambda result: result.count <= count and result.unwrapped < 1 << MAX_EXTRA_CAPS)
+    ensures(lambda result: are_unwrapped(result.unwrapped, result.count, endpoint))
     destination = receive_slot(receiver, buffer)
     unwrapped = u64(0)
     for index in range(count):
         loop_invariant(unwrapped < u64(1) << index and u64(1) << index <= 1 << MAX_EXTRA_CAPS)
         loop_invariant(destination is None or isinstance(destination.capability, NullCap))
+        loop_invariant(are_unwrapped(unwrapped, index, endpoint))
         slot = request.extra[index]
         if slot is None:
             return Moved(index, unwrapped)
@@ -152,13 +183,32 @@ def transfer_fault(sender: Tcb, receiver: Tcb) -> None:
     receiver.registers[registers.MESSAGE_INFO] = to_word(info)
 
 
+@specification
+def is_delivered(sent: MessageInfo, sender: Tcb, receiver: Tcb) -> bool:
+    """Whether a receiver has the message of that shape, or its beginning where there is no IPC buffer."""
+    got = message.sent_info(receiver)
+    length = min(sent.length, MAX_MESSAGE_LENGTH)
+    words = got.length == length or got.length == min(length, MESSAGE_REGISTERS)
+    same = message.have_same_registers(sender, receiver, min(length, MESSAGE_REGISTERS))
+    return got.label == sent.label and words and got.extra_caps <= sent.extra_caps and same
+
+
+@specification
+def is_fault_told(sender: Tcb, receiver: Tcb) -> bool:
+    """Whether a receiver has a message that names the sender's fault."""
+    return message.sent_info(receiver).label == u64(sender.fault)
+
+
 @compiled
 def transfer(sender: Tcb, endpoint: Endpoint | None, badge: u64, can_grant: bool, receiver: Tcb) -> None:
     """Deliver a thread's message, or its fault if it has one. ``endpoint`` is None for the answer to a call.
 
     (seL4: doIPCTransfer.)
     """
+    requires(sender is not receiver)
     ensures(lambda: receiver.registers[registers.BADGE] == badge)
+    ensures(lambda: sender.fault == FaultKind.NONE or is_fault_told(sender, receiver))
+    ensures(lambda: sender.fault != FaultKind.NONE or is_delivered(message.sent_info(sender), sender, receiver))
     if sender.fault != FaultKind.NONE:
         transfer_fault(sender, receiver)
     else:

@@ -80,8 +80,10 @@ class Calls(Expressions):
             return self._outside(node, state)
         if self.contract and callee.name in self.session.world.opaque:
             return opaque.applied(self, callee, arguments)
-        if self.contract or self.session.is_inlined(callee):
+        if self.contract:
             return self._in_place(callee, node, state, arguments)
+        if self.session.is_inlined(callee):
+            return self._in_place(self.session.world.faulty.get(callee.name, callee), node, state, arguments)
         return self._by_contract(callee, node, state, arguments)
 
     def _outside(self, node: Expression, state: State) -> Value:

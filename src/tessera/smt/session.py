@@ -45,7 +45,8 @@ class World:
     """What is the same for all functions of a program: its objects, write sets, invariants, and how calls are read.
 
     ``opaque``: functions that are never read in place. ``invariants`` speak of memory; ``of_packed`` of values of a
-    packed class, by class.
+    packed class, by class. ``faulty``: functions that code calls in place of others of their names, while contracts
+    and ghost code mean the others.
     """
 
     program: Program
@@ -54,6 +55,7 @@ class World:
     opaque: set[str] = field(default_factory=set)
     invariants: list[Any] = field(default_factory=list)
     of_packed: dict[Any, list[Function]] = field(default_factory=dict)
+    faulty: dict[str, Function] = field(default_factory=dict)
     treatment: dict[str, bool] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
     # Of opaque specification functions, by name. What invariants say is read once, and so is what they call.

@@ -53,11 +53,23 @@ class Destination:
     capability: Capability
 
 
+@specification
+def is_kind_refused(kind: u64, user_size: u64) -> bool:
+    """Whether the error that was told is what is wrong with a type of object and a size."""
+    first = request.error_words[0]
+    if kind >= OBJECT_TYPE_COUNT:
+        return request.error == Error.INVALID_ARGUMENT and first == 0
+    if user_size < WORD_BITS and untyped.object_bits(kind, user_size) <= MAX_UNTYPED_BITS:
+        return request.error == Error.INVALID_ARGUMENT and first == 1
+    return request.error == Error.RANGE_ERROR and first == 0 and request.error_words[1] == MAX_UNTYPED_BITS
+
+
 @compiled
 def check_kind(kind: u64, user_size: u64) -> Status:
     """Whether such objects exist. INVALID_ARGUMENT 0: the type, 1: it is too small; RANGE_ERROR: it is too large."""
     modifies(request)
-    ensures(lambda result: result == Status.ERROR or (result == Status.OK and untyped.is_kind(kind, user_size)))
+    ensures(lambda result: result == (Status.OK if untyped.is_kind(kind, user_size) else Status.ERROR))
+    ensures(lambda result: result == Status.OK or is_kind_refused(kind, user_size))
     if kind >= OBJECT_TYPE_COUNT:
         return invalid_argument(0)
     if user_size >= WORD_BITS or untyped.object_bits(kind, user_size) > MAX_UNTYPED_BITS:
@@ -73,9 +85,20 @@ def check_kind(kind: u64, user_size: u64) -> Status:
             return Status.OK
 
 
+@specification
+def is_destination(found: Destination, root: Capability, index: u64, depth: u64) -> bool:
+    """Whether a CNode is the one that was named, or its absence was told."""
+    if not isinstance(found.capability, CNodeCap):
+        told = request.error_words[0] == 0 and request.error == Error.FAILED_LOOKUP
+        return found.status == Status.ERROR and (told or request.error == Error.RANGE_ERROR)
+    return depth != 0 or found.capability == root
+
+
 @compiled
 def find_destination(root: Capability, index: u64, depth: u64) -> Destination:
     """The CNode at an address below a root; depth 0 means the root itself. Errors as any target lookup."""
+    modifies(request.failure, request.failure_words, request.error, request.error_words)
+    ensures(lambda result: is_destination(result, root, index, depth))
     node = root
     if depth != 0:
         found = cspace.lookup_target_slot(root, index, depth, False)
@@ -97,12 +120,28 @@ def is_window(radix: u64, offset: u64, count: u64) -> bool:
     return offset < slots and 0 < count and count <= slots - offset and count <= most
 
 
+@specification
+def is_window_refused(radix: u64, offset: u64, count: u64) -> bool:
+    """Whether the limits that were told are those of the number that is off."""
+    slots = u64(1) << radix
+    least = u64(1)
+    most = u64(configuration.profile.retype_fan_out_limit)
+    if offset >= slots:
+        least = u64(0)
+        most = slots - 1
+    elif 0 < count and count <= most:
+        most = slots - offset
+    is_range = request.error == Error.RANGE_ERROR
+    return is_range and request.error_words[0] == least and request.error_words[1] == most
+
+
 @compiled
 def check_window(radix: u64, offset: u64, count: u64) -> Status:
     """Whether a CNode has ``count`` slots from ``offset`` on. RANGE_ERROR tells the limits of the first that is off."""
     requires(radix <= MAX_NODE_RADIX)
     modifies(request)
-    ensures(lambda result: result == Status.ERROR or (result == Status.OK and is_window(radix, offset, count)))
+    ensures(lambda result: result == (Status.OK if is_window(radix, offset, count) else Status.ERROR))
+    ensures(lambda result: result == Status.OK or is_window_refused(radix, offset, count))
     slots = u64(1) << radix
     if offset >= slots:
         return range_error(0, slots - 1)
@@ -113,10 +152,40 @@ def check_window(radix: u64, offset: u64, count: u64) -> Status:
     return Status.OK
 
 
+@specification
+def is_illegal() -> bool:
+    """Whether there is no such operation, as was told."""
+    return request.error == Error.ILLEGAL_OPERATION
+
+
+@specification
+def is_reason(length: u64, cap: UntypedCap) -> bool:
+    """Whether the error that was told is what is wrong with a Retype."""
+    first = request.error_words[0]
+    kind = message.argument(0)
+    match request.error:
+        case Error.TRUNCATED_MESSAGE:
+            return length < 6 or request.extra[0] is None
+        case Error.INVALID_ARGUMENT:
+            is_device = cap.is_device and not untyped.is_device_kind(kind)
+            return is_device or not untyped.is_kind(kind, message.argument(1))
+        case Error.NOT_ENOUGH_MEMORY:
+            return first == u64(1) << cap.size_bits or first == (u64(1) << cap.size_bits) - cap.free_offset
+        case Error.FAILED_LOOKUP:
+            return first == 0
+        case Error.RANGE_ERROR | Error.DELETE_FIRST:
+            return True
+        case _:
+            return False
+
+
 @compiled
 def decode(label: u64, length: u64, slot: Slot, cap: UntypedCap) -> Status:
     """Check a Retype and do it. (seL4: decodeUntypedInvocation.)"""
     requires(slot.capability == cap and request_is_good())
+    ensures(lambda result: result != Status.ERROR or label == InvocationLabel.UNTYPED_RETYPE or is_illegal())
+    ensures(lambda result: result != Status.ERROR or label != InvocationLabel.UNTYPED_RETYPE or is_reason(length, cap))
+    ensures(lambda result: result == Status.ERROR or label == InvocationLabel.UNTYPED_RETYPE)
     if label != InvocationLabel.UNTYPED_RETYPE:
         return fail(Error.ILLEGAL_OPERATION)
     root_slot = request.extra[0]

@@ -11,6 +11,16 @@ from tessera.abi.objects import ASID_POOL_BITS
 from tessera.arch import machine, paging
 from tessera.kernel import cspace, derivation, message, untyped, vspace
 from tessera.kernel.capability import AsidPoolCap, Capability, FrameCap, NullCap, PageTableCap, UntypedCap
+from tessera.kernel.invoke.vspace_promises import (
+    is_entry_of,
+    is_first_word,
+    is_frame_answer,
+    is_map_refused,
+    is_mapping,
+    is_named,
+    is_space_refused,
+    is_unmapped,
+)
 from tessera.kernel.layout import ASID_POOL_INDEX_BITS, ASIDS_PER_POOL, AsidPool, IpcBuffer, PageTable, Slot
 from tessera.kernel.request import (
     Status,
@@ -24,7 +34,6 @@ from tessera.kernel.request import (
     request_is_good,
 )
 from tessera.kernel.state import ASID_POOLS, kernel
-from tessera.kernel.vspace_invariants import entry_at, table_at
 from tessera.lang import (
     address_of,
     at,
@@ -38,7 +47,6 @@ from tessera.lang import (
     range,
     record,
     requires,
-    specification,
     u64,
 )
 
@@ -51,21 +59,13 @@ class Space:
     cap: Capability
 
 
-@specification
-def is_named(cap: Capability) -> bool:
-    """Whether a capability is the first extra one, and to the root of an address space in use."""
-    slot = request.extra[0]
-    if slot is None or slot.capability != cap or not isinstance(cap, PageTableCap):
-        return False
-    return cap.is_mapped and vspace.space_of(cap.asid) is cap.table
-
-
 @compiled
 def named_space() -> Space:
     """The address space that the first extra capability names. Errors say what is wrong with it."""
     requires(request_is_good())
     modifies(request.error, request.error_words, request.failure)
     ensures(lambda result: is_named(result.cap) if result.status == Status.OK else result.status == Status.ERROR)
+    ensures(lambda result: result.status == Status.OK or (not is_named(result.cap) and is_space_refused()))
     slot = request.extra[0]
     if slot is None:
         return Space(fail(Error.TRUNCATED_MESSAGE), NullCap())
@@ -147,18 +147,14 @@ def unmap_page_table(slot: Slot, cap: PageTableCap) -> Status:
     return Status.OK
 
 
-@specification
-def is_unmapped(new: Capability, cap: FrameCap) -> bool:
-    """Whether a capability, and with it its frame, is mapped no longer."""
-    return new == cap.replace(asid=0, mapped_address=0) and not vspace.has_mapping(cap)
-
-
 @compiled
 def decode_frame(label: u64, length: u64, slot: Slot, cap: FrameCap) -> Status:
     """Page Map, Unmap and GetAddress."""
     requires(request_is_good() and slot.capability == cap)
     modifies(request, slot.capability, PageTable.entries, kernel.current.registers, IpcBuffer.message)
     ensures(lambda: label != InvocationLabel.RISCV_PAGE_UNMAP or cap.asid == 0 or is_unmapped(slot.capability, cap))
+    ensures(lambda result: label == InvocationLabel.RISCV_PAGE_MAP or is_frame_answer(result, label))
+    ensures(lambda: label != InvocationLabel.RISCV_PAGE_GET_ADDRESS or not request.is_call or is_first_word(cap.base))
     match label:
         case InvocationLabel.RISCV_PAGE_MAP:
             return map_frame(length, slot, cap)
@@ -175,45 +171,6 @@ def decode_frame(label: u64, length: u64, slot: Slot, cap: FrameCap) -> Status:
             return fail(Error.ILLEGAL_OPERATION)
 
 
-@specification
-def is_entry_of(table: PageTable, index: u64, new: Capability) -> bool:
-    """Whether an entry is the one that maps a frame where its capability says."""
-    if not isinstance(new, FrameCap):
-        return False
-    root = vspace.space_of(new.asid)
-    if root is None or table is not table_at(root, new.mapped_address, u64(new.size)):
-        return False
-    return index == paging.index_at(new.mapped_address, u64(new.size))
-
-
-@specification
-def is_allowed(entry: paging.Entry, cap: FrameCap) -> bool:
-    """Whether an entry gives a user no more than the frame, with the rights of the capability and of the request."""
-    if not entry.valid:
-        return True
-    rights = from_word(CapRights, message.argument(1))
-    can_read = cap.can_read and rights.read
-    if (entry.read and not can_read) or (entry.write and not (can_read and cap.can_write and rights.write)):
-        return False
-    return entry.user and entry.address == cap.base and not entry.is_table()
-
-
-@specification
-def is_mapping(new: Capability, cap: FrameCap) -> bool:
-    """Whether a frame is mapped into the space that was named, as its new capability says."""
-    if not isinstance(new, FrameCap) or new != cap.replace(asid=new.asid, mapped_address=message.argument(0)):
-        return False
-    root = vspace.space_of(new.asid)
-    slot = request.extra[0]
-    if root is None or slot is None:
-        return False
-    named = slot.capability
-    table = table_at(root, new.mapped_address, u64(new.size))
-    if table is None or not isinstance(named, PageTableCap) or named.table is not root:
-        return False
-    return is_allowed(entry_at(table, paging.index_at(new.mapped_address, u64(new.size))), cap)
-
-
 @compiled
 def map_frame(length: u64, slot: Slot, cap: FrameCap) -> Status:
     """Map a frame, or change the rights of its mapping where it is mapped already."""
@@ -221,6 +178,8 @@ def map_frame(length: u64, slot: Slot, cap: FrameCap) -> Status:
     modifies(request.error, request.error_words, request.failure, request.failure_words)
     modifies(slot.capability, PageTable.entries)
     ensures(lambda result: is_mapping(slot.capability, cap) if result == Status.OK else slot.capability == cap)
+    ensures(lambda result: result == Status.OK or (result == Status.ERROR and is_map_refused(cap, length)))
+    ensures(lambda result: result == Status.ERROR or cap.asid == 0 or cap.mapped_address == message.argument(0))
     ensures(
         lambda result: forall(
             PageTable,
