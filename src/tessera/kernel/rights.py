@@ -106,7 +106,7 @@ def derive(slot: Slot, cap: Capability) -> tuple[Status, Capability]:
     Errors: REVOKE_FIRST for untyped memory that is in use, ILLEGAL_OPERATION for a page table that is not mapped.
     (seL4: deriveCap.)
     """
-    requires(isinstance(cap, NullCap) or slot.capability.kind == cap.kind)
+    requires(not isinstance(cap, UntypedCap) or isinstance(slot.capability, UntypedCap))
     modifies(request.error)
     ensures(lambda result: result[0] == Status.OK or (result[0] == Status.ERROR and isinstance(result[1], NullCap)))
     ensures(lambda result: result[1] == (derived(cap) if result[0] == Status.OK else NullCap()))

@@ -96,7 +96,7 @@ def is_map_refused(cap: FrameCap, length: u64) -> bool:
         case Error.TRUNCATED_MESSAGE:
             return length < 3 or slot is None
         case Error.INVALID_CAPABILITY:
-            return request.error_words[0] == 1 and (cap.asid != 0 or not is_named(slot.capability))
+            return request.error_words[0] == 1 and (cap.asid != 0 or slot is None or not is_named(slot.capability))
         case Error.INVALID_ARGUMENT:
             is_outside = address >= paging.USER_TOP or paging.USER_TOP - address < size
             return request.error_words[0] == 0 and (is_outside if cap.asid == 0 else address != cap.mapped_address)
