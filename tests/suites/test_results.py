@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from tessera.lang.diagnostics import Diagnostic
-from tessera.proof.ledger import read_ledger
 from tessera.proof.ledger_tables import END, README
 from tessera.suites.conformance.catalogue import CASES
 from tessera.suites.conformance.run import Result, Results, names
@@ -46,7 +45,7 @@ def test_the_results_are_of_these_cases_and_kernels() -> None:
 
 def test_the_readme_has_their_table() -> None:
     part = README.read_text().partition(BEGIN)[2].partition(END)[0].strip()
-    assert part == readme_part(read_results(), read_ledger()), "call `make results`"
+    assert part == readme_part(read_results()), "call `make results`"
 
 
 def test_what_fails_is_in_the_table() -> None:
@@ -58,7 +57,7 @@ def test_what_fails_is_in_the_table() -> None:
     kept = copy.deepcopy(read_results())
     kept.conformance["sel4test debug"] = found
     kept.fuzz["failures"], kept.schedule["missed"] = 2, 1
-    part = readme_part(kept, read_ledger())
+    part = readme_part(kept)
     assert f"| Notifications | {every['Notifications'] - 1} of {every['Notifications']} |" in part
     assert "2 differences" in part and "1 missed deadline |" in part
 
@@ -69,7 +68,7 @@ def test_results_are_kept_and_the_table_is_replaced(tmp_path: Path) -> None:
     assert read_results(path) == kept
     page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
     update_readme(kept, page)
-    assert page.read_text() == f"before\n{BEGIN}\n\n{readme_part(kept, read_ledger())}\n\n{END}\nafter\n"
+    assert page.read_text() == f"before\n{BEGIN}\n\n{readme_part(kept)}\n\n{END}\nafter\n"
     page.write_text("nothing")
     with pytest.raises(Diagnostic, match="marks"):
         update_readme(kept, page)

@@ -16,7 +16,6 @@ from typing import Any
 
 import tessera
 from tessera.lang.diagnostics import Diagnostic, Diagnostics
-from tessera.proof.ledger import ITSELF, Ledger, read_ledger
 from tessera.proof.ledger_tables import README, replaced
 from tessera.suites.conformance import bootplan
 from tessera.suites.conformance import run as conformance
@@ -113,7 +112,7 @@ def write_results(kept: Kept, path: Path = RESULTS) -> None:
     path.write_text(json.dumps(asdict(kept), indent=1) + "\n", encoding="utf-8")
 
 
-def readme_part(kept: Kept, ledger: Ledger) -> str:
+def readme_part(kept: Kept) -> str:
     """The table."""
     kernels = list(kept.conformance)
     lines = [
@@ -126,7 +125,6 @@ def readme_part(kept: Kept, ledger: Ledger) -> str:
     sums = [[sum(column) for column in zip(*kept.conformance[kernel].values(), strict=True)] for kernel in kernels]
     lines.append(f"| all (`tessera conformance`) | {' | '.join(_of(passed, every) for passed, every in sums)} |")
     some, jobs = kept.fuzz, kept.schedule
-    complete = sum(ledger.rows[name].complete for name in ledger.with_how(ITSELF))
     lines += [
         "",
         "| | | |",
@@ -136,8 +134,6 @@ def readme_part(kept: Kept, ledger: Ledger) -> str:
         f" {_of(some['reached'], some['possible'])} pairs of invocation and error |",
         f"| the scheduling examples of the literature (`tessera schedule`) | {jobs['jobs']} jobs,"
         f" {_times(jobs['missed'], 'missed deadline')} | while a driver of higher priority spins |",
-        f"| proofs (`tessera prove`) | {_of(complete, len(ledger.with_how(ITSELF)))} functions under proof are proved"
-        f" completely | of {len(ledger.rows)} functions of the kernel |",
     ]
     return "\n".join(lines)
 
@@ -157,7 +153,7 @@ def _share(some: int, every: int) -> str:
 def update_readme(kept: Kept, path: Path = README) -> None:
     """Write the table. Raises :class:`Diagnostic` where its marks are missing."""
     text = path.read_text(encoding="utf-8")
-    path.write_text(replaced(text, readme_part(kept, read_ledger()), path, BEGIN), encoding="utf-8")
+    path.write_text(replaced(text, readme_part(kept), path, BEGIN), encoding="utf-8")
 
 
 def main() -> int:
