@@ -13,9 +13,12 @@ from dataclasses import replace
 
 from tessera.arch.riscv64.target import KERNEL, CodeTarget
 from tessera.ir.nodes import Program
+from tessera.llvm import watch
+from tessera.llvm.instrumented import InstrumentedEmitter, Instruments
 from tessera.llvm.module import HOST, RISCV64, ModuleContext, Options
 from tessera.llvm.statements import FunctionEmitter
 from tessera.llvm.trampolines import host_support
+from tessera.llvm.watch import Plans, called
 
 # Shift and subtract: only for 128-bit words, for which there is neither an instruction nor a library. The remainder
 # before the last step is below 2**127, so doubling it loses nothing.
@@ -58,22 +61,34 @@ def emit_module(
     weak: Collection[str] = (),
     entries: Collection[str] | None = None,
     code_target: CodeTarget = KERNEL,
+    instruments: Instruments | None = None,
+    plans: Plans | None = None,
 ) -> str:
     """LLVM IR of a program, the same text for the same input.
 
     ``target`` is ``"riscv64"`` (``code_target`` says how) or ``"host"``. ``entries`` are the functions, by name, that
     Python may call on the host; all of them unless given. For the rest see :class:`tessera.llvm.module.Options`;
     ``static_addresses`` is on for the host and off otherwise unless given.
-    Raises ``Diagnostic`` for what a target cannot express.
+    With ``instruments`` the code is watched, on the host only; the program was built with specifications then, and has
+    the checks of ``plans``. Raises ``Diagnostic`` for what a target cannot express.
     """
     if target not in (HOST, RISCV64):
         raise ValueError(f"no such target: {target}")
     fixed = target == HOST if static_addresses is None else static_addresses
     named = frozenset(exported_statics)
     options = Options(target, checked, debug_info, fixed, memory_size, dict(exports or {}), named, frozenset(weak))
-    program = replace(program, functions={n: f for n, f in program.functions.items() if f.info.kind != "specification"})
+    roots = list(program.functions if entries is None else entries)
+    if instruments is None:
+        kept = {n for n, f in program.functions.items() if f.info.kind != "specification"}
+    else:
+        plans = Plans({}) if plans is None else plans
+        kept = called(program, [*roots, *(name for name, _ in plans.checks)], ghosts=True)
+    program = replace(program, functions={n: f for n, f in program.functions.items() if n in kept})
     module = ModuleContext(program, options)
-    functions = [FunctionEmitter(module, function).emit() for function in program.functions.values()]
+    if instruments is None:
+        functions = [FunctionEmitter(module, function).emit() for function in program.functions.values()]
+    else:
+        functions = [InstrumentedEmitter(module, f, instruments).emit() for f in program.functions.values()]
     if module.needs_division:
         functions.append(_DIVISION)
     flags = []
@@ -85,7 +100,10 @@ def emit_module(
             f'!{{i32 1, !"Code Model", i32 {code_target.code_model}}}',
         ]
     else:
-        functions += host_support(module, program.functions if entries is None else entries)
+        functions += host_support(module, program.functions if entries is None else roots)
+        if instruments is not None and plans is not None:
+            module.llvm_intrinsic("llvm.trap", "void", [])
+            functions += watch.support(instruments, plans, program)
     parts = [
         *head,
         *module.constants,

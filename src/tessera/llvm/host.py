@@ -11,7 +11,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, NoReturn
 
 import llvmlite.binding as llvm
@@ -23,8 +23,10 @@ from tessera.lang.memory import MEMORY_BASE, Memory, static_size
 from tessera.lang.types import TEXT
 from tessera.lang.words import Violation
 from tessera.llvm.emit import emit_module
+from tessera.llvm.instrumented import Instruments
 from tessera.llvm.trampolines import ENTRY_PREFIX, SLOT
 from tessera.llvm.types import scalars_of
+from tessera.llvm.watch import Plans
 
 _MAP_FIXED_NOREPLACE = 0x100000
 _MAP_NORESERVE = 0x4000
@@ -72,7 +74,8 @@ class HostModule:
     """A program compiled for this machine.
 
     ``memory_size`` in bytes includes the static objects. ``entries`` (names of functions) limits what can be called
-    from Python, which makes compiling faster. ``optimise`` is LLVM's level, 0 to 3.
+    from Python, which makes compiling faster. ``optimise`` is LLVM's level, 0 to 3. ``instruments`` and ``plans``: see
+    :func:`tessera.llvm.emit.emit_module`.
     """
 
     def __init__(
@@ -83,6 +86,8 @@ class HostModule:
         memory_size: int = 1 << 20,
         entries: Collection[str] | None = None,
         optimise: int = 2,
+        instruments: Instruments | None = None,
+        plans: Plans | None = None,
     ) -> None:
         if memory_size < static_size():
             raise ValueError(f"static objects alone take {static_size()} bytes")
@@ -96,7 +101,11 @@ class HostModule:
             debug_info=False,
             memory_size=memory_size if checked else 0,
             entries=entries,
+            instruments=instruments,
+            plans=plans,
         )
+        if instruments is not None:
+            instruments.shadow.map()
         self._callbacks = [i for i in program.externals.values() if not i.operation]
         self._pending: BaseException | None = None
         self._functions: dict[str, NativeFunction] = {}
@@ -130,6 +139,17 @@ class HostModule:
                 raise KeyError(f"{name} is not an entry of this module")
             found = self._functions[name] = NativeFunction(self, self.program.functions[name], address)
         return found
+
+    def plan(self, name: str) -> Callable[[], None]:
+        """What runs a plan of checks. It raises what a check raises that does not come to its end."""
+        address = self._engine.get_function_address(f"{ENTRY_PREFIX}plan {name}")
+        native = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_uint64, ctypes.c_uint64)(address)
+
+        def run() -> None:
+            if native(0, 0):
+                self._failed()
+
+        return run
 
     def _dispatch(self, index: int, arguments: int, results: int) -> int:
         """Native code calls a Python model. An exception waits until the native frames are gone."""

@@ -81,7 +81,11 @@ class FunctionEmitter(ExpressionEmitter):
             if not isinstance(statement, nodes.Unreachable):
                 self.returned_never = False
             self.at_line(statement.line)
-            _STATEMENTS[type(statement)](self, statement)
+            self.statement(statement)
+
+    def statement(self, statement: Statement) -> None:
+        """One statement."""
+        _STATEMENTS[type(statement)](self, statement)
 
     def _assign(self, statement: nodes.Assign) -> None:
         value = self.expression(statement.value)
@@ -178,11 +182,15 @@ class FunctionEmitter(ExpressionEmitter):
         reached = False
         bodies = [*zip(labels, (body for _, body in statement.cases), strict=True), (default, statement.default)]
         for label, body in bodies:
-            self.start(label)
+            self.case(label)
             self.statements(body)
             reached |= not self.closed
             self.jump(end)
         self._join(end, reached)
+
+    def case(self, label: str) -> None:
+        """The start of a case of a switch."""
+        self.start(label)
 
     def _break(self, statement: nodes.Break) -> None:
         self.jump(self.loops[-1][1])
@@ -233,7 +241,7 @@ _STATEMENTS: dict[type[Statement], Callable[[FunctionEmitter, Any], None]] = {
 def _bodies(statement: Statement) -> Iterator[list[Statement]]:
     if isinstance(statement, nodes.If):
         yield from (statement.then, statement.otherwise)
-    elif isinstance(statement, (nodes.While, nodes.For)):
+    elif isinstance(statement, (nodes.While, nodes.For, nodes.Ghost)):
         yield statement.body
     elif isinstance(statement, nodes.Switch):
         yield from (body for _, body in statement.cases)

@@ -123,8 +123,13 @@ def _entry(module: ModuleContext, info: FunctionInfo) -> str:
         call = f"  %value = {call}"
         results.write(result, "%value")
     leave = ["  unreachable"] if result is NoReturn else [*results.lines, *_leave("done", 0)]
+    return entry_from_python(info.name, [*arguments.lines, call, *leave])
+
+
+def entry_from_python(name: str, body: list[str]) -> str:
+    """A function that Python calls under a name; ``body`` ends with its last instruction."""
     lines = [
-        f"define i32 @{quoted(ENTRY_PREFIX + info.name)}(ptr %arguments, ptr %results) nounwind {{",
+        f"define i32 @{quoted(ENTRY_PREFIX + name)}(ptr %arguments, ptr %results) nounwind {{",
         "  %place = alloca [32 x i64], align 16",
         "  %outer = alloca ptr",
         "  %handler = load ptr, ptr @tessera_handler",
@@ -134,14 +139,17 @@ def _entry(module: ModuleContext, info: FunctionInfo) -> str:
         "  %first = icmp eq i32 %again, 0",
         "  br i1 %first, label %run, label %caught",
         "run:",
-        *arguments.lines,
-        call,
-        *leave,
+        *body,
         "caught:",
         *_leave("caught", 1),
         "}",
     ]
     return "\n".join(lines)
+
+
+def done() -> list[str]:
+    """The end of what Python calls, where nothing went wrong."""
+    return _leave("done", 0)
 
 
 def _leave(tag: str, code: int) -> list[str]:

@@ -7,10 +7,13 @@ from functools import cache
 from typing import Any, NoReturn
 
 from tessera.ir.values import component_types, width_of
-from tessera.lang.types import TEXT, OptionalReference, is_enum, is_packed, is_struct, is_word
+from tessera.lang.types import INTEGER, RATIONAL, TEXT, OptionalReference, is_enum, is_packed, is_struct, is_word
 
 POINTER = "ptr"
 TEXT_TYPE = "{ ptr, i64 }"
+# The numbers of ghost code where native code has it: integers, and fractions in units of 2**-FRACTION_BITS.
+INTEGER_BITS = 128
+RATIONAL_BITS, FRACTION_BITS = 1024, 960
 
 
 def is_reference(type_: Any) -> bool:
@@ -27,6 +30,8 @@ def llvm_type(type_: Any) -> str:
         return POINTER
     if type_ is TEXT:
         return TEXT_TYPE
+    if type_ is INTEGER or type_ is RATIONAL:
+        return f"i{INTEGER_BITS if type_ is INTEGER else RATIONAL_BITS}"
     parts = component_types(type_)
     if parts is not None:
         return "{ " + ", ".join(llvm_type(part) for part in parts) + " }" if parts else "{}"

@@ -17,16 +17,21 @@ from tessera.ir.build import build_program
 from tessera.kernel import boot, boot_slots, entry, scheduler
 from tessera.kernel.layout import Tcb, ThreadState
 from tessera.kernel.state import kernel
-from tessera.lang import MEMORY_BASE, Memory, address_of, u32, u64
+from tessera.lang import MEMORY_BASE, Memory, address_of, clear_ghosts, u32, u64
 from tessera.lang.memory import static_size
 from tessera.llvm.host import HostModule
+from tessera.llvm.instrumented import Instruments
+from tessera.llvm.shadow import Shadow
+from tessera.llvm.watch import called
 from tessera.spec.objects import NEXT_PC, REGISTERS, State, Thread
 from tessera.spec.state import Kernel
 from tessera.spec.step import Event, InstructionFault, Interrupt, SystemCall, step
+from tessera.suites.fuzz import plans
 from tessera.suites.fuzz.abstraction import REGISTER_INDEX
 from tessera.suites.fuzz.agreement import abstract, compare
 from tessera.suites.fuzz.concrete import Words, fields_of
 from tessera.suites.fuzz.mirror import Mirror
+from tessera.suites.fuzz.watch import SavedWatch, Watch
 
 MIB = 1 << 20
 RAM = MIB
@@ -107,15 +112,26 @@ class Native:
 
     def __init__(self, checked: bool = True, work_units: int = 3) -> None:
         functions = [getattr(entry, name) for name in ENTRIES]
+        self.plans = plans.plans()
         constants: Any = scheduler
         before = constants.PREEMPTION_WORK_UNITS
         try:
             constants.PREEMPTION_WORK_UNITS = work_units
-            program = build_program(functions)
+            program = build_program([*functions, *plans.invariants()], specification=True)
         finally:
             constants.PREEMPTION_WORK_UNITS = before
         names = [f"tessera.kernel.entry.{name}" for name in ENTRIES]
-        self.module = HostModule(program, checked=checked, memory_size=memory_size(), entries=names, optimise=1)
+        counted = called(program, names, ghosts=False)
+        self.instruments = Instruments(Shadow(memory_size()), counted, plans.STEPS)
+        self.module = HostModule(
+            program,
+            checked=checked,
+            memory_size=memory_size(),
+            entries=names,
+            optimise=1,
+            instruments=self.instruments,
+            plans=self.plans,
+        )
         self.call = {name: self.module.function(f) for name, f in zip(ENTRIES, functions, strict=True)}
         self.controller = Controller()
         models: dict[str, Any] = {"read_device": self.controller.read, "write_device": self.controller.write}
@@ -149,6 +165,7 @@ class Saved:
     k: bytes
     controller: dict[str, Any]
     outside: tuple[int, int, int]
+    watch: SavedWatch
 
 
 class World:
@@ -164,13 +181,15 @@ class World:
         self.stopped = 0
         # Grows with each change of what slots hold.
         self.version = 0
+        self.watch = Watch(native.module, native.instruments, native.plans)
         self.boot()
 
     def save(self) -> Saved:
         """Both states, to come back to."""
         controller = self.native.controller
         outside = (machine.Model.time, machine.Model.deadline, machine.Model.address_space)
-        return Saved(bytes(self.memory.data), pickle.dumps(self.k), copy.deepcopy(controller.__dict__), outside)
+        return Saved(bytes(self.memory.data), pickle.dumps(self.k), copy.deepcopy(controller.__dict__), outside,
+                     self.watch.save())
 
     def restore(self, saved: Saved) -> None:
         """Go back to a saved state."""
@@ -178,12 +197,14 @@ class World:
         self.k = pickle.loads(saved.k)
         self.native.controller.__dict__.update(copy.deepcopy(saved.controller))
         machine.Model.time, machine.Model.deadline, machine.Model.address_space = saved.outside
+        self.watch.restore(saved.watch)
         self.mirror = Mirror(self.k, self.memory)
         self.version += 1
 
     def boot(self) -> None:
         """Both begin anew: the abstract state is that of the booted kernel."""
         self.memory.data[:] = bytes(len(self.memory.data))
+        clear_ghosts(self.memory)
         machine.Model.time = 1000
         machine.Model.pending = 0
         machine.features.has_timer_compare = True
@@ -199,6 +220,7 @@ class World:
         self.words = Words(self.memory)
         self.root = self.words.name(int(address_of(boot_slots.root_task.slots))) or 0
         self.k = abstract(self.memory, {self.root: ("Node", ROOT_BITS)})
+        self.watch.boot(self.k)
         self.mirror = Mirror(self.k, self.memory)
         self.version += 1
 
@@ -243,31 +265,39 @@ class World:
         self.enter(attempt)
         self.specify(attempt)
         self.version += bool(self.k.touched)
-        if attempt.stops and caller is not None:
-            self.finish(attempt, caller)
+        told = self.watch.look(self.watch.take(), self.k, not attempt.stops)
+        if attempt.stops and caller is not None and not told:
+            told = self.finish(attempt, caller) or self.watch.look([], self.k, True)
+        if told:
+            return told
         told = self.differences(self.mirror.check())
         if told and attempt.stops and caller is not None and caller.state is State.INACTIVE:
             # It stopped itself on the way, so that nobody makes the call again.
             raise Abandoned
         return told
 
-    def finish(self, attempt: Attempt, caller: Thread) -> None:
+    def finish(self, attempt: Attempt, caller: Thread) -> list[str]:
         """Let an operation that stopped in between go on: the thread makes its call again, until nothing is left.
 
-        What a call does in several entries is what is specified for one.
+        What a call does in several entries is what is specified for one. Gives the invariants that do not hold in
+        between.
         """
         if caller.state is State.RESTART or caller.registers[NEXT_PC] == attempt.registers["pc"]:
-            return  # the call is made again in the specification, too: there was no time for it
+            return []  # the call is made again in the specification, too: there was no time for it
         start = self.words.named(caller.name)
         for _ in range(MOST_ENTRIES):
             if self.words.words[start + _PLACE[NEXT_PC]] != attempt.registers["pc"]:
                 if self.is_restarting(start):
                     raise Abandoned
-                return
+                return []
             self.stopped += 1
             if self.words.name(int(address_of(kernel.current))) != caller.name:
                 raise Abandoned
             self.enter(replace(attempt, stops=False))
+            told = self.watch.look(self.watch.take(), self.k, False)
+            if told:
+                return told
+        return []
 
     def is_restarting(self, start: int) -> bool:
         """Whether a thread that does not run will make its call again."""

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Which objects each ``@invariant`` is applied to: after each event, and when all are looked at.
+
+Every invariant of the kernel is checked after each event, for
+
+- all objects of its type if it speaks of one (of slots: those in use, and those that changed);
+- pairs of which one has changed, if it speaks of two;
+- an object that has changed, and all words that matter, if it speaks of a word, too;
+- objects that have changed if it looks through memory (``HEAVY``).
+
+A complete look has all objects, all pairs of slots in use, and all words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+from tessera.abi.configuration import configuration
+from tessera.abi.objects import IPC_BUFFER_BITS
+from tessera.kernel import derivation_invariants, memory_invariants, object_invariants, refill_ring
+from tessera.kernel.layout import ASIDS_PER_POOL, Granule, Slot
+from tessera.kernel.state import ASID_POOLS, IRQ_SLOTS, MAX_DOMAIN_SCHEDULE, PRIORITIES
+from tessera.lang.functions import FUNCTIONS, FunctionInfo, info_of
+from tessera.lang.types import is_packed, is_struct, is_word
+from tessera.llvm.watch import Check, Plans
+from tessera.proof.kernel import kernel_modules
+
+# Words that invariants speak of, by the name of the parameter: 0 up to, but not including, this. There is nothing
+# behind it that they could speak of.
+WORDS = {
+    "index": 512,
+    "number": ASID_POOLS,
+    "place": ASIDS_PER_POOL,
+    "irq": IRQ_SLOTS,
+    "entry": MAX_DOMAIN_SCHEDULE,
+    "priority": PRIORITIES,
+    "word": PRIORITIES // 64,
+}
+# The words of bitmaps and queues are tried where they have changed.
+OF_QUEUES = ("domain", "priority", "word")
+
+
+def _names(*functions: Any) -> frozenset[str]:
+    return frozenset(info.name for function in functions if (info := info_of(function)) is not None)
+
+
+# What looks through memory is done for objects that have changed only.
+HEAVY = _names(object_invariants.capability_is_valid, derivation_invariants.cleared_memory_is_zero)
+# Of two invariants that speak of addresses in an object: the places at which such objects were made.
+PLACES = {
+    **dict.fromkeys(_names(object_invariants.node_slots_are_live), ("used.Slot", "places.Slot")),
+    **dict.fromkeys(_names(refill_ring.ring_places_are_refills), ("all.SchedContext", "places.Refill")),
+}
+FREE_MEMORY = _names(memory_invariants.free_memory_is_granular, memory_invariants.cleared_memory_is_zero)
+# Functions with a `forall` over addresses: buffers begin so far apart.
+STEPS = {name: 1 << IPC_BUFFER_BITS for name in _names(object_invariants.has_buffers)}
+MEMORY = "memory"
+
+
+def invariants() -> list[FunctionInfo]:
+    """All invariants of the kernel, in the order of their names."""
+    modules = set(kernel_modules())
+    found = (i for i in FUNCTIONS.values() if i.kind == "invariant" and i.function.__module__ in modules)
+    return sorted(found, key=lambda info: info.name)
+
+
+def of_words(name: str) -> int:
+    """How many words there are to be tried for a parameter. Raises :class:`KeyError` for one that is not known."""
+    return configuration.profile.domains if name == "domain" else WORDS[name]
+
+
+def _complete(name: str, type_: Any) -> str:
+    if is_word(type_):
+        return MEMORY if name == "address" else f"word.{name}"
+    if type_ is Granule:
+        return MEMORY
+    return "used.Slot" if is_packed(type_) else f"all.{type_.__name__}"
+
+
+def _changed(name: str, type_: Any) -> str:
+    if is_word(type_):
+        return f"changed.{name}" if name in OF_QUEUES else f"word.{name}"
+    return f"changed.{Slot.__name__ if is_packed(type_) else type_.__name__}"
+
+
+def after_event(info: FunctionInfo) -> Iterator[tuple[str, ...]]:
+    """The lists that an invariant is applied to after each event."""
+    parameters = list(info.signature()[0].items())
+    objects = [type_ for _, type_ in parameters if not is_word(type_)]
+    if info.name in PLACES:
+        yield PLACES[info.name]
+    elif info.name in FREE_MEMORY:
+        yield "changed.untyped", "changed.memory"
+        if Granule in objects:
+            yield "used.untyped", "changed.Granule"
+    elif len(parameters) == 1 and (objects and info.name not in HEAVY):
+        name = objects[0].__name__
+        yield from [("used.Slot",), ("changed.Slot",)] if objects[0] is Slot else [(f"all.{name}",)]
+    elif len(objects) == 2:
+        every = ["used.Slot" if type_ is Slot else f"all.{type_.__name__}" for type_ in objects]
+        few = [_changed(*parameter) for parameter in parameters]
+        yield few[0], every[1]
+        yield every[0], few[1]
+    else:
+        yield tuple(_changed(*parameter) for parameter in parameters)
+
+
+def complete(info: FunctionInfo, every_pair: bool) -> tuple[str, ...]:
+    """The lists of all objects that an invariant is applied to."""
+    parameters = list(info.signature()[0].items())
+    if len(parameters) == 2 and all(type_ is Slot for _, type_ in parameters) and not every_pair:
+        return "used.Slot", "used.Slot"
+    return tuple(_complete(*parameter) for parameter in parameters)
+
+
+def plans() -> Plans:
+    """What is checked after each event, now and then, and at the end."""
+    known = invariants()
+    rows: dict[str, list[Check]] = {
+        "event": [(info.name, lists) for info in known for lists in after_event(info)],
+        "complete": [(info.name, complete(info, False)) for info in known],
+        "pairs": [(info.name, complete(info, True)) for info in known],
+    }
+    return Plans(rows, filtered=(Granule,))
+
+
+def structs() -> list[Any]:
+    """The structs whose objects are in lists."""
+    types = {type_ for info in invariants() for type_ in info.signature()[0].values() if is_struct(type_)}
+    return sorted(types - {Granule}, key=lambda cls: str(cls.__name__))
+
+
+def word_lists() -> dict[str, int]:
+    """The lists of words, and how long they are."""
+    names = {name for info in invariants() for name, type_ in info.signature()[0].items() if is_word(type_)}
+    return {f"word.{name}": of_words(name) for name in sorted(names - {"address"})}
+
+
+def all_lists(plan: Plans) -> set[str]:
+    """The names of lists that are filled: those of other names would stay empty without a word."""
+    kinds = [cls.__name__ for cls in structs()]
+    names = {f"{which}.{kind}" for which, kind in product(("all", "changed"), kinds)}
+    names |= {"used.Slot", "used.untyped", "places.Slot", "places.Refill", MEMORY}
+    names |= {"changed.untyped", "changed.memory", "changed.Granule", *(f"changed.{name}" for name in OF_QUEUES)}
+    return names | set(word_lists())
