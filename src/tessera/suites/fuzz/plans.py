@@ -48,12 +48,19 @@ def _names(*functions: Any) -> frozenset[str]:
 
 # What looks through memory is done for objects that have changed only.
 HEAVY = _names(object_invariants.capability_is_valid, derivation_invariants.cleared_memory_is_zero)
-# Of two invariants that speak of addresses in an object: the places at which such objects were made.
+# Of invariants that speak of addresses in an object: the objects of which they say anything (slots that CNodes begin
+# with, untyped memory), and the addresses: after an event the places where objects of a kind were made, and memory
+# that was written, or that was handed out or came back.
 PLACES = {
-    **dict.fromkeys(_names(object_invariants.node_slots_are_live), ("used.Slot", "places.Slot")),
-    **dict.fromkeys(_names(refill_ring.ring_places_are_refills), ("all.SchedContext", "places.Refill")),
+    **dict.fromkeys(_names(object_invariants.node_slots_are_live), ("heads", "changed.heads", "places.Slot")),
+    **dict.fromkeys(
+        _names(refill_ring.ring_places_are_refills), ("all.SchedContext", "changed.SchedContext", "places.Refill")
+    ),
+    **dict.fromkeys(
+        _names(memory_invariants.free_memory_is_granular, memory_invariants.cleared_memory_is_zero),
+        ("used.untyped", "used.untyped", "changed.memory"),
+    ),
 }
-FREE_MEMORY = _names(memory_invariants.free_memory_is_granular, memory_invariants.cleared_memory_is_zero)
 # Functions with a `forall` over addresses: buffers begin so far apart.
 STEPS = {name: 1 << IPC_BUFFER_BITS for name in _names(object_invariants.has_buffers)}
 MEMORY = "memory"
@@ -73,9 +80,7 @@ def of_words(name: str) -> int:
 
 def _complete(name: str, type_: Any) -> str:
     if is_word(type_):
-        return MEMORY if name == "address" else f"word.{name}"
-    if type_ is Granule:
-        return MEMORY
+        return f"word.{name}"
     return "used.Slot" if is_packed(type_) else f"all.{type_.__name__}"
 
 
@@ -90,11 +95,7 @@ def after_event(info: FunctionInfo) -> Iterator[tuple[str, ...]]:
     parameters = list(info.signature()[0].items())
     objects = [type_ for _, type_ in parameters if not is_word(type_)]
     if info.name in PLACES:
-        yield PLACES[info.name]
-    elif info.name in FREE_MEMORY:
-        yield "changed.untyped", "changed.memory"
-        if Granule in objects:
-            yield "used.untyped", "changed.Granule"
+        yield PLACES[info.name][1:]
     elif len(parameters) == 1 and (objects and info.name not in HEAVY):
         name = objects[0].__name__
         yield from [("used.Slot",), ("changed.Slot",)] if objects[0] is Slot else [(f"all.{name}",)]
@@ -109,6 +110,8 @@ def after_event(info: FunctionInfo) -> Iterator[tuple[str, ...]]:
 
 def complete(info: FunctionInfo, every_pair: bool) -> tuple[str, ...]:
     """The lists of all objects that an invariant is applied to."""
+    if info.name in PLACES:
+        return PLACES[info.name][0], MEMORY
     parameters = list(info.signature()[0].items())
     if len(parameters) == 2 and all(type_ is Slot for _, type_ in parameters) and not every_pair:
         return "used.Slot", "used.Slot"
@@ -142,6 +145,6 @@ def all_lists(plan: Plans) -> set[str]:
     """The names of lists that are filled: those of other names would stay empty without a word."""
     kinds = [cls.__name__ for cls in structs()]
     names = {f"{which}.{kind}" for which, kind in product(("all", "changed"), kinds)}
-    names |= {"used.Slot", "used.untyped", "places.Slot", "places.Refill", MEMORY}
-    names |= {"changed.untyped", "changed.memory", "changed.Granule", *(f"changed.{name}" for name in OF_QUEUES)}
+    names |= {"used.Slot", "used.untyped", "heads", "changed.heads", "places.Slot", "places.Refill", MEMORY}
+    names |= {"changed.memory", *(f"changed.{name}" for name in OF_QUEUES)}
     return names | set(word_lists())

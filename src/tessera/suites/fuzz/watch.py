@@ -36,6 +36,7 @@ from tessera.spec.objects import Table as SpecTable
 from tessera.spec.state import Kernel
 from tessera.suites.fuzz import plans
 from tessera.suites.fuzz.lists import Addresses, Changing, Table
+from tessera.suites.fuzz.pieces import Pieces
 from tessera.suites.fuzz.rings import Rings
 
 STRUCTS: dict[type, Any] = {
@@ -64,6 +65,7 @@ class SavedWatch:
     known: frozenset[tuple[int, type]]
     tails: dict[int, tuple[int, int]]
     radixes: dict[int, int]
+    pieces: dict[tuple[int, int], tuple[int, int]]
 
 
 class Watch:
@@ -90,13 +92,12 @@ class Watch:
         self.kinds = plans.structs()
         most = size // GRANULE
         self.every = {cls: Addresses(self.table, f"all.{cls.__name__}", most) for cls in self.kinds}
-        self.changed = {cls: Changing(self.table, f"changed.{cls.__name__}", most) for cls in [*self.kinds, Granule]}
-        names = ("used.Slot", "used.untyped", "places.Slot", "places.Refill")
-        self.used, self.untyped, *places = (Addresses(self.table, name, most) for name in names)
+        self.changed = {cls: Changing(self.table, f"changed.{cls.__name__}", most) for cls in self.kinds}
+        names = ("used.Slot", "used.untyped", "heads", "places.Slot", "places.Refill")
+        self.used, self.untyped, self.heads, *places = (Addresses(self.table, name, most) for name in names)
         self.places = {Slot: places[0], Refill: places[1]}
-        self.changed_untyped = Changing(self.table, "changed.untyped", most)
-        self.granules = Addresses(self.table, plans.MEMORY, most)
-        self.granules.set(range(MEMORY_BASE, MEMORY_BASE + size, GRANULE))
+        self.changed_heads = Changing(self.table, "changed.heads", most)
+        self.pieces = Pieces(self.table, size)
         self.of_queues = {name: Changing(self.table, f"changed.{name}", 512) for name in plans.OF_QUEUES}
         self.fixed = {name: Addresses(self.table, name, count) for name, count in plans.word_lists().items()}
         for name, count in plans.word_lists().items():
@@ -114,6 +115,9 @@ class Watch:
         self.radixes: dict[int, int] = {}
         self.events = 0
         self.rings = Rings(self.memory, shadow)
+        radix = shadow.ghost(Slot, "node_radix")
+        self.radix_of = shadow.view(radix.address, (size >> radix.shift) * 8).cast("Q")
+        self.radix_shift = radix.shift
 
     # What lives
 
@@ -145,8 +149,8 @@ class Watch:
                 if cls in self.places:
                     self.places[cls].discard(address)
                 if cls is Slot:
-                    self.used.discard(address)
-                    self.untyped.discard(address)
+                    for found in (self.used, self.untyped, self.heads):
+                        found.discard(address)
                 first, last = address - MEMORY_BASE >> UNIT_BITS, address - MEMORY_BASE + size - 1 >> UNIT_BITS
                 for unit in range(first, last + 1):
                     left = tuple(owner for owner in self.owners.get(unit, ()) if owner != (cls, address))
@@ -213,7 +217,7 @@ class Watch:
     def save(self) -> SavedWatch:
         """What is known now, to come back to."""
         lists = {cls.__name__: list(found.index) for cls, found in self.every.items()}
-        lists |= {found.name: list(found.index) for found in (self.used, self.untyped, *self.places.values())}
+        lists |= {found.name: list(found.index) for found in (self.used, self.untyped, self.heads, *self.places.values())}
         return SavedWatch(
             self.shadow.save(),
             lists,
@@ -221,6 +225,7 @@ class Watch:
             frozenset(self.known),
             dict(self.tails),
             dict(self.radixes),
+            dict(self.pieces.known),
         )
 
     def restore(self, saved: SavedWatch) -> None:
@@ -233,11 +238,12 @@ class Watch:
         self.table.words.cast("B")[:] = table
         for cls, found in self.every.items():
             found.set(saved.lists[cls.__name__])
-        for found in (self.used, self.untyped, *self.places.values()):
+        for found in (self.used, self.untyped, self.heads, *self.places.values()):
             found.set(saved.lists[found.name])
         self.owners = dict(saved.owners)
         self.known = set(saved.known)
         self.tails, self.radixes = dict(saved.tails), dict(saved.radixes)
+        self.pieces.known = dict(saved.pieces)
 
     # What changed
 
@@ -256,6 +262,8 @@ class Watch:
         kind = self.words[(address - MEMORY_BASE >> 2) + 1] >> _KIND_SHIFT
         (self.used.add if kind else self.used.discard)(address)
         (self.untyped.add if kind == CapKind.UNTYPED else self.untyped.discard)(address)
+        radix = self.radix_of[address - MEMORY_BASE >> self.radix_shift]
+        (self.heads.add if radix else self.heads.discard)(address)
 
     def _begun(self) -> bool:
         """Note the objects that began to live. Whether there were any."""
@@ -266,6 +274,7 @@ class Watch:
         self.lives[0] = 0
         for number, start, size in zip(rows[::3], rows[1::3], rows[2::3], strict=True):
             cls = self.instruments.begun[number]
+            self.pieces.add(start, size)
             if cls is Granule:
                 # Buffers end with the memory that they were made of; nobody has listed them.
                 self._clear_lives(IpcBuffer, start, size)
@@ -310,6 +319,7 @@ class Watch:
         if settled and k.touched:
             lives |= self._ended(k)
         changed: dict[Any, set[int]] = {cls: set() for cls in self.changed}
+        pieces = self.pieces
         owners, queue_units, queues, pools = self.owners, self.queue_units, False, False
         for unit in units:
             found = owners.get(unit)
@@ -321,10 +331,12 @@ class Watch:
             elif unit in self.pool_units:
                 pools = True
             else:
-                address = MEMORY_BASE + (unit << UNIT_BITS)
-                changed[Granule].update((address, address + GRANULE))
+                pieces.add(MEMORY_BASE + (unit << UNIT_BITS), 1 << UNIT_BITS)
         for address in changed[Slot]:
             self._slot(address)
+            if address in self.untyped.index:
+                pieces.slot(*struct.unpack_from("<QQ", self.memory.data, address - MEMORY_BASE))
+        self.changed_heads.set(list(self.heads.index if lives else self.heads.index.keys() & changed[Slot]))
         for address in changed[SchedContext] | {self.rings.context_of[place] for place in changed[Refill]}:
             self.rings.count(address)
         if lives:
@@ -339,27 +351,11 @@ class Watch:
         self.of_queues["domain"].set(list(range(domains)) if queues else [])
         self.of_queues["priority"].set(list(range(plans.of_words("priority"))) if queues else [])
         self.of_queues["word"].set(list(range(plans.of_words("word"))) if queues else [])
-        self._memory([address for address in changed[Slot] if address in self.untyped.index])
+        pieces.tell()
         told = self.check("event")
         if not told and self.events % COMPLETE_EVERY == 0:
             told = self.check("complete")
         return told
-
-    def _memory(self, slots: list[int]) -> None:
-        """The untyped memory that changed, and all of the memory that it has."""
-        low, high = 1 << 64, 0
-        kept = []
-        for address in slots:
-            first, second = struct.unpack_from("<QQ", self.memory.data, address - MEMORY_BASE)
-            cap = _untyped(first, second)
-            if not cap.is_device:
-                kept.append(address)
-                low = min(low, int(paging.kernel_address(cap.base)))
-                high = max(high, int(paging.kernel_address(cap.base)) + (1 << int(cap.size_bits)))
-        self.changed_untyped.set(kept)
-        start = (low - MEMORY_BASE) // GRANULE if kept else 0
-        count = (high - low) // GRANULE if kept else 0
-        self.table.set("changed.memory", self.granules.address + 8 * start, count)
 
     def check(self, plan: str) -> list[str]:
         """Run a plan. What does not hold: one line, or none."""
@@ -374,13 +370,6 @@ class Watch:
         name, lists = self.plan.checks[number - 1]
         objects = ", ".join(hex(self.found[1 + index]) for index in range(len(lists)))
         return [f"invariant {name.removeprefix('tessera.')}{wrong}: does not hold of {objects or 'the kernel'}"]
-
-
-def _untyped(low: int, high: int) -> Any:
-    from tessera.kernel.capability import Capability
-    from tessera.lang.structs import from_stored
-
-    return from_stored(Capability, high << 64 | low)
 
 
 def _address(name: int) -> int:
