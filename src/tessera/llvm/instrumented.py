@@ -49,12 +49,14 @@ class Instruments:
     """What is watched, and where it is noted.
 
     ``counted``: functions whose branches are counted. ``steps``: for functions with a ``forall`` over words, how far
-    apart the addresses of memory are that it is tried for.
+    apart the addresses of memory are that it is tried for. ``models``: names of intrinsics and extern functions that
+    need not ask Python: they load or store a word at an address, ("load", a) or ("store", a), or do nothing ("", 0).
     """
 
     shadow: Shadow
     counted: Collection[str] = ()
     steps: Mapping[str, int] = field(default_factory=dict)
+    models: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     outcomes: list[Outcome] = field(default_factory=list)
     # Structs whose objects begin to live somewhere, in the order of their numbers in the list of what began.
     begun: list[Any] = field(default_factory=list)
@@ -203,6 +205,21 @@ class InstrumentedEmitter(FunctionEmitter):
             return self.value(f"mul {llvm_type(RATIONAL)} {self.expression(other)}, {_whole(factor)}")
         return self.value(f"mul {llvm_type(INTEGER)} {self.expression(left)}, {self.expression(right)}")
 
+    def _call(self, node: Expression) -> str:
+        model = self.instruments.models.get(node.data.name)
+        if model is None:
+            return super()._call(node)
+        values = self.operands(node)
+        what, address = model
+        if what == "store":
+            self.do(f"store i64 {values[0]}, ptr inttoptr (i64 {address} to ptr)")
+        result = node.data.signature()[1]
+        if result is None:
+            return ""
+        if what == "load":
+            return self.value(f"load {llvm_type(result)}, ptr inttoptr (i64 {address} to ptr)")
+        return "0"
+
     def _divide(self, node: Expression) -> str:
         """By a power of two, which loses nothing as long as there are bits for it; it is noted where it does."""
         divisor = _whole(node.operands[1])
@@ -309,6 +326,7 @@ class InstrumentedEmitter(FunctionEmitter):
 
 
 _METHODS: dict[str, Callable[[InstrumentedEmitter, Expression], str]] = {
+    "call": InstrumentedEmitter._call,
     "live": InstrumentedEmitter._live,
     "ghost_load": InstrumentedEmitter._ghost_load,
     "forall": InstrumentedEmitter._forall,

@@ -46,7 +46,7 @@ def _names(*functions: Any) -> frozenset[str]:
     return frozenset(info.name for function in functions if (info := info_of(function)) is not None)
 
 
-# What looks through memory is done for objects that have changed only.
+# What looks through memory is done for slots that have changed, and for all where an object began or ended.
 HEAVY = _names(object_invariants.capability_is_valid, derivation_invariants.cleared_memory_is_zero)
 # Of invariants that speak of addresses in an object: the objects of which they say anything (slots that CNodes begin
 # with, untyped memory), and the addresses: after an event the places where objects of a kind were made, and memory
@@ -96,7 +96,9 @@ def after_event(info: FunctionInfo) -> Iterator[tuple[str, ...]]:
     objects = [type_ for _, type_ in parameters if not is_word(type_)]
     if info.name in PLACES:
         yield PLACES[info.name][1:]
-    elif len(parameters) == 1 and (objects and info.name not in HEAVY):
+    elif info.name in HEAVY:
+        yield ("changed.valid",)
+    elif len(parameters) == 1 and objects:
         name = objects[0].__name__
         yield from [("used.Slot",), ("changed.Slot",)] if objects[0] is Slot else [(f"all.{name}",)]
     elif len(objects) == 2:
@@ -145,6 +147,6 @@ def all_lists(plan: Plans) -> set[str]:
     """The names of lists that are filled: those of other names would stay empty without a word."""
     kinds = [cls.__name__ for cls in structs()]
     names = {f"{which}.{kind}" for which, kind in product(("all", "changed"), kinds)}
-    names |= {"used.Slot", "used.untyped", "heads", "changed.heads", "places.Slot", "places.Refill", MEMORY}
+    names |= {"used.Slot", "used.untyped", "heads", "changed.heads", "changed.valid", "places.Slot", "places.Refill", MEMORY}
     names |= {"changed.memory", *(f"changed.{name}" for name in OF_QUEUES)}
     return names | set(word_lists())

@@ -97,6 +97,7 @@ class Watch:
         self.used, self.untyped, self.heads, *places = (Addresses(self.table, name, most) for name in names)
         self.places = {Slot: places[0], Refill: places[1]}
         self.changed_heads = Changing(self.table, "changed.heads", most)
+        self.changed_valid = Changing(self.table, "changed.valid", most)
         self.pieces = Pieces(self.table, size)
         self.of_queues = {name: Changing(self.table, f"changed.{name}", 512) for name in plans.OF_QUEUES}
         self.fixed = {name: Addresses(self.table, name, count) for name, count in plans.word_lists().items()}
@@ -339,9 +340,8 @@ class Watch:
         self.changed_heads.set(list(self.heads.index if lives else self.heads.index.keys() & changed[Slot]))
         for address in changed[SchedContext] | {self.rings.context_of[place] for place in changed[Refill]}:
             self.rings.count(address)
-        if lives:
-            # Capabilities may refer to what has ended.
-            changed[Slot].update(self.used.index)
+        # Capabilities may refer to what has ended.
+        self.changed_valid.set(list(self.used.index if lives else changed[Slot]))
         if pools or changed[AsidPool]:
             changed[AsidPool].update(self.every[AsidPool].index)
             changed[PageTable].update(self.every[PageTable].index)

@@ -43,6 +43,18 @@ ENTRIES = ("handle_system_call", "handle_exception", "handle_interrupt")
 DOMAINS = 2
 # A long operation is done after so many entries.
 MOST_ENTRIES = 1000
+# What native code has of the machine: words that it loads or stores, and instructions that change nothing here.
+CELLS = ("time", "pending", "deadline", "address space")
+MODELS = (
+    ("read_time", "load", "time"),
+    ("read_pending", "load", "pending"),
+    ("write_timer_compare", "store", "deadline"),
+    ("write_address_space", "store", "address space"),
+)
+SILENT = (
+    *("save_fpu", "load_fpu", "set_status", "clear_status", "firmware_call"),
+    *("flush_page", "flush_space", "flush_translations", "flush_instructions", "memory_fence"),
+)
 _TCB = fields_of(Tcb)
 _PLACE = dict(zip(REGISTERS, REGISTER_INDEX, strict=True))
 
@@ -72,6 +84,11 @@ def small_configuration() -> Iterator[None]:
         yield
     finally:
         configuration.profile, configuration.physical_window = before
+
+
+def machine_name(name: str) -> str:
+    """The full name of a function of the machine."""
+    return f"{machine.__name__}.{name}"
 
 
 @dataclass
@@ -122,7 +139,12 @@ class Native:
             constants.PREEMPTION_WORK_UNITS = before
         names = [f"tessera.kernel.entry.{name}" for name in ENTRIES]
         counted = called(program, names, ghosts=False)
-        self.instruments = Instruments(Shadow(memory_size()), counted, plans.STEPS)
+        shadow = Shadow(memory_size())
+        cells = shadow.reserve("machine", 8 * len(CELLS))
+        self.cells = shadow.view(cells, 8 * len(CELLS)).cast("Q")
+        models = {machine_name(name): (what, cells + 8 * CELLS.index(cell)) for name, what, cell in MODELS}
+        models |= {machine_name(name): ("", 0) for name in SILENT}
+        self.instruments = Instruments(shadow, counted, plans.STEPS, models)
         self.module = HostModule(
             program,
             checked=checked,
@@ -221,6 +243,7 @@ class World:
         self.root = self.words.name(int(address_of(boot_slots.root_task.slots))) or 0
         self.k = abstract(self.memory, {self.root: ("Node", ROOT_BITS)})
         self.watch.boot(self.k)
+        self.native.cells[2], self.native.cells[3] = machine.Model.deadline, machine.Model.address_space
         self.mirror = Mirror(self.k, self.memory)
         self.version += 1
 
@@ -235,8 +258,8 @@ class World:
             for address, value in attempt.words:
                 self.words.words[self.words.named(address)] = value
         machine.Model.time = event.time
-        machine.Model.pending = machine.EXTERNAL_PENDING if attempt.stops else 0
-        machine.Model.console.clear()
+        cells = self.native.cells
+        cells[0], cells[1] = event.time, machine.EXTERNAL_PENDING if attempt.stops else 0
         match event:
             case SystemCall():
                 assert current is not None
@@ -247,8 +270,9 @@ class World:
             case Interrupt(_, irq, timer):
                 self.native.controller.waiting = irq
                 bits = (machine.TIMER_PENDING if timer else 0) | (machine.EXTERNAL_PENDING if irq else 0)
-                machine.Model.pending = bits
+                cells[1] = bits
                 self.native.call["handle_interrupt"].raw()
+        machine.Model.deadline, machine.Model.address_space = cells[2], cells[3]
 
     def specify(self, attempt: Attempt) -> None:
         """The abstract kernel alone."""
