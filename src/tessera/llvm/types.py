@@ -13,7 +13,7 @@ POINTER = "ptr"
 TEXT_TYPE = "{ ptr, i64 }"
 # The numbers of ghost code where native code has it: integers, and fractions in units of 2**-FRACTION_BITS.
 INTEGER_BITS = 128
-RATIONAL_BITS, FRACTION_BITS = 1024, 960
+RATIONAL_BITS, FRACTION_BITS = 256, 224
 
 
 def is_reference(type_: Any) -> bool:

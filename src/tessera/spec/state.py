@@ -62,9 +62,10 @@ class Kernel:
     space: tuple[Table, int] | None = None
     deadline: int = NO_DEADLINE
 
-    # What was changed since somebody looked: slots, and pages of memory.
+    # What was changed since somebody looked: slots, addresses of words of memory, and pages that became zero.
     touched: set[Place] = field(default_factory=set)
     written: set[int] = field(default_factory=set)
+    erased: set[int] = field(default_factory=set)
 
     # Only inside of an event: whether to choose a thread anew, or to let one that woke up go first; the timer.
     choose_anew: bool = False
@@ -104,13 +105,13 @@ class Kernel:
 
     def write_word(self, address: int, value: int) -> None:
         """Change a word of user memory."""
-        self.written.add(address >> PAGE_BITS)
+        self.written.add(address)
         self.memory.setdefault(address >> PAGE_BITS, {})[address] = value
 
     def erase(self, start: int, end: int) -> None:
         """Memory becomes zero: whole pages, or objects that no user sees."""
         for page in [page for page in self.memory if start <= page << PAGE_BITS < end]:
-            self.written.add(page)
+            self.erased.add(page)
             del self.memory[page]
 
 

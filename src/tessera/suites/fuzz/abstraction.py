@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any
 
 from tessera.abi.configuration import configuration
@@ -74,6 +75,7 @@ _SLOT, _KERNEL, _DOMAIN, _QUEUE = (
 # Interrupts and pools stand side by side.
 _TABLES = _KERNEL["irq_states"][0]
 _TABLES_END = _KERNEL["asid_table"][0] + kernel_state.ASID_POOLS
+_REGISTERS = itemgetter(*REGISTER_INDEX)
 _REFILL_WORDS = int(size_of(Refill)) >> 3
 _DOMAIN_WORDS, _QUEUE_WORDS = int(size_of(DomainQueues)) >> 3, int(size_of(ReadyQueue)) >> 3
 
@@ -115,7 +117,12 @@ class Picture:
 
     def thread(self, name: int) -> Row:
         """A thread, and its slots."""
-        words, start = self.words, self.words.named(name)
+        start = self.words.named(name)
+        return ("Thread", self.thread_row(start), self.slots(start + _TCB["cspace_root"][0], THREAD_SLOTS))
+
+    def thread_row(self, start: int) -> Row:
+        """The thread that begins at a word."""
+        words = self.words
         raw = words.words[start : start + REGISTER_COUNT].tolist()
 
         def read(field: str) -> int:
@@ -128,8 +135,8 @@ class Picture:
             grants = (read("blocked_can_grant"), read("blocked_can_grant_reply"))
             sending = (read("blocked_badge"), read("blocked_is_call"), *grants)
         title = start + _TCB["name"][0]
-        told = (
-            tuple(raw[index] for index in REGISTER_INDEX),
+        return (
+            _REGISTERS(raw),
             state.name,
             tuple(read(f) for f in ("priority", "maximum_priority", "domain", "flags", "ipc_buffer")),
             (
@@ -144,7 +151,6 @@ class Picture:
             (read("in_ready_queue"), read("in_release_queue")),
             words.words[title : title + 8].tobytes().split(b"\0")[0],
         )
-        return ("Thread", told, self.slots(start + _TCB["cspace_root"][0], THREAD_SLOTS))
 
     def fault(self, start: int, kind: FaultKind) -> Row | None:
         """Why a thread cannot go on."""
@@ -318,8 +324,10 @@ class Picture:
             if self.words.read(at, _DOMAIN["summary"]) == 0:
                 continue
             queues = at + _DOMAIN["queues"][0]
-            heads = self.words.words[queues : queues + kernel_state.PRIORITIES * _QUEUE_WORDS].tolist()[::_QUEUE_WORDS]
-            for priority, head in enumerate(heads):
+            raw = self.words.words[queues : queues + kernel_state.PRIORITIES * _QUEUE_WORDS].tolist()
+            if not any(raw):
+                continue
+            for priority, head in enumerate(raw[::_QUEUE_WORDS]):
                 if head:
                     found[domain, priority] = self._chain(head, _TCB["queue_next"])
         return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import ctypes
 from array import array
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from tessera.llvm.shadow import Shadow
 from tessera.llvm.watch import LIST_BYTES
@@ -80,12 +80,16 @@ class Changing:
         self.address = ctypes.addressof(self.buffer)
         self.place = table.place.get(name)
         self.table = table
+        self.count = 0
         table.set(name, self.address, 0)
 
-    def set(self, addresses: list[int]) -> None:
+    def set(self, addresses: Collection[int]) -> None:
         """Exactly these."""
         count = len(addresses)
         if count:
             self.words[:count] = array("Q", addresses)
+        elif not self.count:
+            return
+        self.count = count
         if self.place is not None:
             self.table.words[self.place + 1] = count

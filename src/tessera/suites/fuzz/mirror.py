@@ -1,21 +1,25 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The comparison of both states after every event, made quick: what neither kernel has touched is equal still.
 
-The running kernel's part is noticed by its bytes, the abstract one's slots and words of memory by its notes
-(``Kernel.touched``, ``Kernel.written``); everything else of the abstract state is looked at each time.
+The running kernel notes which units of memory it writes (``Watch``). The abstract one notes slots and words of memory
+(``Kernel.touched``, ``Kernel.written``, ``Kernel.erased``); of everything else in it there is a snapshot.
 ``agreement.compare`` looks at everything, without any memory of before.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
-from tessera.abi.objects import PAGE_BITS, PAGE_TABLE_INDEX_BITS, REFILL_BYTES, SCHED_CONTEXT_CORE_BYTES
+from tessera.abi.objects import PAGE_BITS
+from tessera.arch import machine
 from tessera.kernel import state as kernel_state
-from tessera.kernel.state import IRQ_SLOTS
-from tessera.lang import Memory
+from tessera.kernel.layout import Refill, Slot
+from tessera.kernel.layout import Reply as KernelReply
+from tessera.kernel.state import IRQ_SLOTS, KernelState
+from tessera.lang import MEMORY_BASE, Memory, offset_of
+from tessera.llvm.shadow import UNIT_BITS
 from tessera.spec import describe
 from tessera.spec.describe import Row
 from tessera.spec.objects import (
@@ -25,259 +29,225 @@ from tessera.spec.objects import (
     Node,
     Notification,
     Object,
-    Place,
     Reply,
     Table,
     Thread,
 )
-from tessera.spec.state import IRQ_NODE, Kernel, held
-from tessera.suites.fuzz.abstraction import CSPACE_WORD, SLOT_WORDS, THREAD_SLOTS, Picture
+from tessera.spec.state import Kernel
+from tessera.suites.fuzz.abstraction import CSPACE_WORD, SLOT_WORDS, THREAD_SLOTS
 from tessera.suites.fuzz.agreement import differences
-from tessera.suites.fuzz.derivation_order import LINK, Order
+from tessera.suites.fuzz.mirror_slots import Differences, SlotMirror
+from tessera.suites.fuzz.watch import Changes, Watch
 
-SLOT_BYTES = SLOT_WORDS * 8
 PAGE = 1 << PAGE_BITS
-TCB_BYTES, TABLE_BYTES, POOL_BYTES = 2048, 4096, 4096
-Differences = list[str]
+_SCALARS = offset_of(KernelState, "domain_schedule") // 8
+_NOW, _CONSUMED, _LEFT = (offset_of(KernelState, name) // 8 for name in ("now", "consumed", "domain_time"))
+
+_thread = attrgetter(
+    *("state", "priority", "maximum_priority", "domain", "flags", "buffer_address", "context", "yields_to", "bound"),
+    *("waits_at", "reply", "badge", "is_call", "can_grant", "can_grant_reply", "fault", "is_ready", "is_postponed"),
+    "title",
+)
+_context = attrgetter(
+    *("limit", "budget", "period", "sporadic", "badge", "consumed", "thread", "notification", "yields_from")
+)
+_notification = attrgetter("signals", "bound", "context")
+_numbers = attrgetter(
+    *("current", "charged", "domain", "schedule_index", "schedule_start", "fpu_owner", "fpu_on", "space")
+)
 
 
-class Mirror:
+def _of_context(context: Context) -> Any:
+    return _context(context), [(r.time, r.amount) for r in context.refills], tuple(context.calls)
+
+
+# What an abstract object is now, in a form that is quickly made and compared.
+SNAPSHOTS: dict[type, Callable[[Any], Any]] = {
+    Thread: lambda thread: (_thread(thread), tuple(thread.registers.values())),
+    Context: _of_context,
+    Table: lambda table: table.entries.copy(),
+    AsidPool: lambda pool: pool.spaces.copy(),
+    Node: lambda node: None,
+    Endpoint: lambda endpoint: tuple(endpoint.queue),
+    Notification: lambda notification: (_notification(notification), tuple(notification.queue)),
+    Reply: lambda reply: reply.thread,
+}
+
+
+class Mirror(SlotMirror):
     """What is known of both states, which were equal when it was made."""
 
-    def __init__(self, k: Kernel, memory: Memory) -> None:
-        self.k = k
-        self.picture = Picture(memory)
-        self.words = self.picture.words
-        self.bytes = memoryview(memory.data).cast("B")
-        self.raw: dict[Object, bytes] = {}
-        self.rows: dict[Object, Row] = {}
-        self.irq_start = self.words.of(kernel_state.irq_slots)
-        # How an object is looked at: what is specified of it, and what is found.
-        self.looks: dict[type, Callable[[Any, int, set[Place]], tuple[Row, Row]]] = {
-            Thread: self._thread,
-            Context: self._context,
-            Table: self._table,
-            AsidPool: self._pool,
-            Node: self._node,
-            Endpoint: self._endpoint,
-            Notification: self._notification,
-            Reply: self._reply,
+    def __init__(self, k: Kernel, memory: Memory, watch: Watch) -> None:
+        super().__init__(k, memory)
+        self.watch = watch
+        # By name: the object, and its snapshot.
+        self.known: dict[int, Object] = {}
+        self.snapshots: dict[int, Any] = {}
+        self.changes = Changes()
+        self.numbers: Any = None
+        self.scalars: list[int] = []
+        # How an object is described as the running kernel has it.
+        self.looks: dict[type, Callable[[int, int], Row]] = {
+            Thread: lambda name, start: self.picture.thread_row(start),
+            Context: lambda name, start: self.picture.context(start),
+            Table: lambda name, start: self.picture.table(start),
+            AsidPool: lambda name, start: self.picture.thing("AsidPool", name, 0),
+            Node: lambda name, start: (),
+            Endpoint: lambda name, start: self.picture.thing("Endpoint", name, 0),
+            Notification: lambda name, start: self.picture.thing("Notification", name, 0),
+            Reply: lambda name, start: self.picture.thing("Reply", name, 0),
         }
-        # Slots by the word they begin at, frames by base and level, and what the slots held when they were compared.
-        self.places: dict[int, Place] = {}
-        self.frames: Counter[tuple[int, int]] = Counter()
-        self.compared: dict[Place, Row] = {}
-        self.pages: dict[int, bytes] = {}
-        self.order = Order(self.words, {})
-        for node in [k.interrupts, *self._nodes()]:
-            k.touched.update((node, index) for index in node.slots)
-        k.written.update(k.memory)
+        for index in range(IRQ_SLOTS):
+            self.places[self.irq_start + index * SLOT_WORDS] = (k.interrupts, index)
+        k.touched.update((k.interrupts, index) for index in k.interrupts.slots)
 
-    def _nodes(self) -> list[Node]:
-        things = self.k.objects.values()
-        return [t.own if isinstance(t, Thread) else t for t in things if isinstance(t, (Thread, Node))]
+    def note(self, changes: Changes) -> None:
+        """What the running kernel has written."""
+        self.changes.add(changes)
 
     def check(self) -> Differences:
         """How the states differ now."""
         told: Differences = []
-        changed: set[Place] = set()
-        looks, named = self.looks, self.words.named
-        for name, thing in self.k.objects.items():
-            expected, found = looks[type(thing)](thing, named(name), changed)
-            if expected != found:
-                told += differences(expected, found, f"/objects/{name:#x}")
-        self._changed_slots(self.k.interrupts, self.irq_start, IRQ_SLOTS, changed)
-        told += self._slots(changed | self.k.touched)
+        k, snapshots, known = self.k, self.snapshots, self.known
+        changed = self._changed()
+        for name, thing in k.objects.items():
+            kind = type(thing)
+            snapshot = SNAPSHOTS[kind](thing)
+            if known.get(name) is not thing:
+                self._meet(name, thing)
+                changed.add(name)
+            elif snapshot == snapshots[name] and name not in changed:
+                continue
+            snapshots[name] = snapshot
+            told += self._object(name, thing, kind)
+        if len(known) > len(k.objects):
+            self._part()
+        told += self._slots(k.touched)
         told += self._memory()
-        told += self._globals()
-        self.k.touched.clear()
-        self.k.written.clear()
+        told += self._globals(self.changes.links or self.changes.queues)
+        k.touched.clear()
+        k.written.clear()
+        k.erased.clear()
+        self.changes = Changes()
         return told
 
-    def _bytes_changed(self, thing: Object, start: int, size: int) -> bool:
-        """Whether an object's bytes are not those of the last time it was looked at."""
-        raw = self.bytes[start * 8 : start * 8 + size].tobytes()
-        if self.raw.get(thing) == raw:
-            return False
-        self.raw[thing] = raw
-        return True
+    def _object(self, name: int, thing: Object, kind: type) -> Differences:
+        """The descriptions of one object."""
+        start = self.words.named(name)
+        found = self.looks[kind](name, start)
+        expected: Row
+        match thing:
+            case Thread():
+                expected = describe.thread(thing)
+            case Context():
+                expected = describe.context(thing)
+            case Table():
+                expected = describe.table(thing)
+            case Node():
+                return []
+            case Reply():
+                # Which context it gives back is compared as the context's calls.
+                expected = ("Reply", describe.name_of(thing.thread))
+            case _:
+                expected = describe.thing(self.k, thing)
+        return [] if expected == found else differences(expected, found, f"/objects/{name:#x}")
 
-    def _thread(self, thread: Thread, start: int, changed: set[Place]) -> tuple[Row, Row]:
-        if self._bytes_changed(thread, start, TCB_BYTES):
-            self.rows[thread] = self.picture.thread(thread.name)[1]
-            self._changed_slots(thread.own, start + CSPACE_WORD, THREAD_SLOTS, changed)
-        return describe.thread(thread), self.rows[thread]
+    def _meet(self, name: int, thing: Object) -> None:
+        """An object that was not there before."""
+        self.known[name] = thing
+        node = thing.own if isinstance(thing, Thread) else thing
+        if isinstance(node, Node):
+            start = self._start(node)
+            count = THREAD_SLOTS if isinstance(thing, Thread) else 1 << node.radix
+            for index in range(count):
+                self.places[start + index * SLOT_WORDS] = (node, index)
+            self.k.touched.update((node, index) for index in range(count))
 
-    def _context(self, context: Context, start: int, changed: set[Place]) -> tuple[Row, Row]:
-        size = SCHED_CONTEXT_CORE_BYTES + max(context.limit - 2, 0) * REFILL_BYTES
-        # The list of calls goes through other objects.
-        if self._bytes_changed(context, start, size) or context.calls:
-            self.rows[context] = self.picture.context(start)
-        return describe.context(context), self.rows[context]
+    def _part(self) -> None:
+        """Forget objects that are gone."""
+        for name in [name for name in self.known if name not in self.k.objects]:
+            del self.known[name], self.snapshots[name]
 
-    def _table(self, table: Table, start: int, changed: set[Place]) -> tuple[Row, Row]:
-        if self._bytes_changed(table, start, TABLE_BYTES):
-            self.rows[table] = self.picture.table(start)
-        return describe.table(table), self.rows[table]
-
-    def _pool(self, pool: AsidPool, start: int, changed: set[Place]) -> tuple[Row, Row]:
-        if self._bytes_changed(pool, start, POOL_BYTES):
-            self.rows[pool] = self.picture.thing("AsidPool", pool.name, 0)
-        return describe.thing(self.k, pool), self.rows[pool]
-
-    def _node(self, node: Node, start: int, changed: set[Place]) -> tuple[Row, Row]:
-        self._changed_slots(node, start, 1 << node.radix, changed)
-        return (), ()
-
-    def _endpoint(self, endpoint: Endpoint, start: int, changed: set[Place]) -> tuple[Row, Row]:
-        words = self.words.words
-        if not endpoint.queue and words[start] == 0 == words[start + 1]:
-            return (), ()
-        return describe.thing(self.k, endpoint), self.picture.thing("Endpoint", endpoint.name, 0)
-
-    def _notification(self, notification: Notification, start: int, changed: set[Place]) -> tuple[Row, Row]:
-        return describe.thing(self.k, notification), self.picture.thing("Notification", notification.name, 0)
-
-    def _reply(self, reply: Reply, start: int, changed: set[Place]) -> tuple[Row, Row]:
-        # Which context it gives back is compared as the context's calls.
-        address = self.words.words[start]
-        return (describe.name_of(reply.thread),), (self.words.name(address),)
-
-    def _changed_slots(self, node: Node, start: int, count: int, changed: set[Place]) -> None:
-        """Note the slots whose bytes are not those of the last time."""
-        raw = self.bytes[start * 8 : (start + count * SLOT_WORDS) * 8].tobytes()
-        before = self.raw.get(node)
-        if before == raw:
-            return
-        self.raw[node] = raw
-        if before is None:
-            before = bytes(len(raw))
-            changed.update((node, index) for index in node.slots)
-            self.places.update((start + index * SLOT_WORDS, (node, index)) for index in range(count))
-        for at in range(0, len(raw), SLOT_BYTES):
-            if before[at : at + SLOT_BYTES] != raw[at : at + SLOT_BYTES]:
-                changed.add((node, at // SLOT_BYTES))
-
-    def _start(self, node: Node) -> int:
-        """The word that slots begin at."""
-        if node.name == IRQ_NODE:
-            return self.irq_start
-        own = isinstance(self.k.objects.get(node.name), Thread)
-        return self.words.named(node.name) + (CSPACE_WORD if own else 0)
-
-    def _slots(self, slots: set[Place]) -> Differences:
-        """Capabilities, marks and places in the tree."""
-        told: Differences = []
-        frames = False
-        for place in slots:
-            node, index = place
-            before = self.compared.pop(place, None)
-            if before is not None and before[0] == "FrameCap" and not before[3]:
-                self.frames[before[1:3]] -= 1
-                frames = True
-            if node.name != IRQ_NODE and not self._is_live(node):
+    def _changed(self) -> set[int]:
+        """The names of objects whose bytes were written. Notes the slots and words of frames that were written, too."""
+        changes, places = self.changes, self.places
+        names: set[int] = set()
+        contexts = self.watch.rings.context_of
+        base, window = MEMORY_BASE, self.words.window
+        for cls, addresses in changes.objects.items():
+            if cls is Slot:
+                self.k.touched.update(
+                    place for address in addresses if (place := places.get(address - base >> 3)) is not None
+                )
                 continue
-            cap = held(place)
-            at = self._start(node) + index * SLOT_WORDS
-            expected = None if cap is None else describe.capability(cap)
-            found = self.words.cap(at)
-            where = f"/slots/{node.name:#x}/{index}"
-            if expected != found:
-                told += differences(expected, found, where)
-                continue
-            if expected is None:
-                if any(self.words.words[at : at + SLOT_WORDS]):
-                    told.append(f"{where}: specified empty, found remains")
-                continue
-            self.compared[place] = expected
-            if expected[0] == "FrameCap" and not expected[3]:
-                self.frames[expected[1:3]] += 1
-                frames = True
-            link = self.words.words[at + LINK]
-            told += differences(place in self.k.original, link >> 1 & 1 == 1, f"{where}/original")
-            told += self._tree(place, at, link, where)
-        if frames:
-            self.frames = +self.frames
-        return told
+            if cls is Refill:
+                addresses = {contexts[address] for address in addresses}
+            names.update(address - window & 0xFFFF_FFFF_FFFF_FFFF for address in addresses)
+        for unit in changes.loose:
+            self._unit(unit)
+        replies = KernelReply in changes.objects
+        if changes.links or replies:
+            # What is in a queue or a list of calls is told by others, too.
+            for name, thing in self.known.items():
+                if (isinstance(thing, (Endpoint, Notification)) and thing.queue) or (
+                    replies and isinstance(thing, Context) and thing.calls
+                ):
+                    names.add(name)
+        return names
 
-    def _is_live(self, node: Node) -> bool:
-        thing = self.k.objects.get(node.name)
-        return thing is node or (isinstance(thing, Thread) and thing.own is node)
-
-    def _tree(self, place: Place, at: int, link: int, where: str) -> Differences:
-        """A slot's neighbours in the running kernel's list are those that the tree says, and so is its parent."""
-        words = self.words
-        told: Differences = []
-        following = self._place(link >> 5 << 5)
-        told += self._successor(place, following, f"{where}/next")
-        previous_address = words.words[at + 2]
-        previous = self._place(previous_address)
-        parent = self.k.parent.get(place)
-        if previous is None:
-            told += differences(None, describe.place(parent), f"{where}/parent")
-            return told
-        back = words.words[words.index(previous_address) + LINK] >> 5 << 5
-        told += differences(place, self._place(back), f"{where}/previous")
-        told += self._successor(previous, place, f"{where}/previous")
-        # The nearest slot before this one, or above that, that the kernel's rule makes a parent.
-        candidate: Place | None = previous
-        while candidate is not None:
-            start = self._start(candidate[0]) + candidate[1] * SLOT_WORDS
-            if self.order.is_parent(start, at):
-                break
-            candidate = self.k.parent.get(candidate)
-        return told + differences(describe.place(parent), describe.place(candidate), f"{where}/parent")
-
-    def _place(self, address: int) -> Place | None:
-        return None if address == 0 else self.places.get(self.words.index(address), (self.k.interrupts, -1))
-
-    def _successor(self, place: Place, found: Place | None, where: str) -> Differences:
-        """What comes behind a slot: its first child, or its next sibling, or that of the first above that has one."""
-        children = self.k.children.get(place)
-        if children:
-            expected = children[0]
-        else:
-            above: Place = place
-            while True:
-                parent = self.k.parent.get(above)
-                if parent is None:
-                    # Slots without parents are in no order.
-                    if found is not None and self.k.parent.get(found, found) is not None:
-                        return [f"{where}: specified None, found {describe.place(found)}"]
-                    return []
-                siblings = self.k.children[parent]
-                after = siblings.index(above) + 1
-                if after < len(siblings):
-                    expected = siblings[after]
-                    break
-                above = parent
-        return [] if expected == found else differences(describe.place(expected), describe.place(found), where)
+    def _unit(self, unit: int) -> None:
+        """The words of user memory in a unit, if that is part of a frame, are to be compared."""
+        address = (unit << UNIT_BITS) + MEMORY_BASE - self.words.window & 0xFFFF_FFFF_FFFF_FFFF
+        if address >> PAGE_BITS in self.pages:
+            self.k.written.update(range(address, address + (1 << UNIT_BITS), 8))
 
     def _memory(self) -> Differences:
-        """The words of all frames."""
+        """The words of frames that were written, and pages that became frames or were erased."""
         told: Differences = []
-        for (base, level), count in self.frames.items():
-            if count <= 0:
-                continue
-            for page in range(base >> PAGE_BITS, (base >> PAGE_BITS) + (1 << PAGE_TABLE_INDEX_BITS * level)):
-                start = self.words.named(page << PAGE_BITS) * 8
-                raw = self.bytes[start : start + PAGE].tobytes()
-                if page in self.k.written or self.pages.get(page) != raw:
-                    self.pages[page] = raw
-                    told += self._page(page, raw)
+        pages, words, memory = self.pages, self.words.words, self.k.memory
+        for page in self.fresh | self.k.erased:
+            if page in pages:
+                told += self._page(page)
+        self.fresh.clear()
+        for address in self.k.written:
+            if address >> PAGE_BITS in pages:
+                held = memory.get(address >> PAGE_BITS)
+                expected = 0 if held is None else held.get(address, 0)
+                found = words[self.words.named(address)]
+                if expected != found:
+                    told += differences(expected, found, f"/memory/{address:#x}")
         return told
 
-    def _page(self, page: int, raw: bytes) -> Differences:
+    def _page(self, page: int) -> Differences:
         expected = [0] * (PAGE // 8)
         for address, value in self.k.memory.get(page, {}).items():
             expected[(address & (PAGE - 1)) >> 3] = value
-        found = memoryview(raw).cast("Q").tolist()
+        start = self.words.named(page << PAGE_BITS)
+        found = self.words.words[start : start + PAGE // 8].tolist()
         if expected == found:
             return []
         return differences(tuple(expected), tuple(found), f"/memory/{page << PAGE_BITS:#x}")
 
-    def _globals(self) -> Differences:
-        """What is in no object."""
-        expected: dict[str, Any] = describe.numbers(self.k)
+    def _globals(self, queues: bool) -> Differences:
+        """What is in no object. The queues are looked at where threads or queues changed."""
+        k = self.k
+        start = self.picture.kernel
+        scalars = self.words.words[start : start + _SCALARS].tolist()
+        time = scalars[_NOW], scalars[_CONSUMED], machine.Model.deadline, scalars[_LEFT]
+        scalars[_NOW] = scalars[_CONSUMED] = scalars[_LEFT] = 0
+        numbers = (
+            _numbers(k),
+            {key: tuple(queue) for key, queue in k.ready.items()},
+            tuple(k.postponed),
+            tuple(k.schedule),
+            k.irqs_in_use.copy(),
+            k.pools.copy(),
+        )
+        if time != (specified := (k.now, k.used, k.deadline, k.domain_time)):
+            return differences(specified, time, "/time")
+        if not queues and scalars == self.scalars and numbers == self.numbers:
+            return []
+        self.scalars, self.numbers = scalars, numbers
+        expected: dict[str, Any] = describe.numbers(k)
         found = self.picture.numbers()
         return [] if expected == found else differences(expected, found)

@@ -40,22 +40,26 @@ class Pieces:
         """A range of the kernel's addresses."""
         self.ranges.append(((start - MEMORY_BASE) // GRANULE, (start + size - MEMORY_BASE) // GRANULE))
 
-    def slot(self, low: int, high: int) -> None:
-        """The two words of an untyped that has changed: memory that is free or cleared now, and was not before."""
+    def slot(self, low: int, high: int) -> bool:
+        """The two words of an untyped that has changed: memory that is free or cleared now, and was not before.
+
+        Whether it is no device's.
+        """
         raw = high << 64 | low
         base, bits, free, clear, device = (_part(raw, name) for name in _NAMES)
         if device:
-            return
+            return False
         before = self.known.get((base, bits))
         self.known[base, bits] = free, clear
         start, end = int(paging.kernel_address(base)), 1 << bits
         if before is None:
             self.add(start + free, end - free)
-            return
+            return True
         if free < before[0]:
             self.add(start + free, min(before[0], end) - free)
         if clear > before[1]:
             self.add(start + before[1], min(clear, end) - before[1])
+        return True
 
     def tell(self) -> None:
         """Let native code see what there is, and forget it."""

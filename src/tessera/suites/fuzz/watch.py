@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 import struct
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tessera.arch import paging
@@ -19,7 +19,7 @@ from tessera.kernel.capability import CapKind
 from tessera.kernel.layout import AsidPool, Endpoint, Granule, IpcBuffer, Notification, PageTable, Refill, Reply
 from tessera.kernel.layout import SchedContext, Slot, Tcb
 from tessera.kernel.state import KernelState
-from tessera.lang import MEMORY_BASE, Memory, address_of, offset_of
+from tessera.lang import MEMORY_BASE, Memory, address_of, offset_of, size_of
 from tessera.lang.memory import STATICS
 from tessera.lang.words import Violation
 from tessera.llvm.host import HostModule
@@ -53,6 +53,10 @@ GRANULE = 16
 # How often everything is looked at, in events.
 COMPLETE_EVERY = 1000
 _KIND_SHIFT = 59 - 32
+# Parts of the kernel's own state, in their order: ready queues, then interrupts, then the table of pools.
+_PARTS = ("domains", "irq_states", "asid_table")
+# Where a thread's links of queues are, from the beginning of the unit of memory that the first is in.
+_LINKS = range(offset_of(Tcb, "queue_next") >> UNIT_BITS << UNIT_BITS, offset_of(Tcb, "fpu"))
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,30 @@ class SavedWatch:
     tails: dict[int, tuple[int, int]]
     radixes: dict[int, int]
     pieces: dict[tuple[int, int], tuple[int, int]]
+
+
+@dataclass
+class Changes:
+    """What was written: objects by struct, units of memory in which none lies; whether queues and their links were."""
+
+    objects: dict[Any, set[int]] = field(default_factory=dict)
+    loose: list[int] = field(default_factory=list)
+    queues: bool = False
+    links: bool = False
+    pools: bool = False
+    # Whether objects began to live.
+    lives: bool = False
+
+    def add(self, other: Changes) -> None:
+        """What was written later."""
+        for cls, addresses in other.objects.items():
+            if cls in self.objects:
+                self.objects[cls] |= addresses
+            else:
+                self.objects[cls] = set(addresses)
+        self.loose += other.loose
+        self.queues |= other.queues
+        self.links |= other.links
 
 
 class Watch:
@@ -103,11 +131,15 @@ class Watch:
         self.fixed = {name: Addresses(self.table, name, count) for name, count in plans.word_lists().items()}
         for name, count in plans.word_lists().items():
             self.fixed[name].set(range(count))
-        start = int(address_of(kernel_state.kernel)) - MEMORY_BASE
-        domains = start + offset_of(KernelState, "domains")
-        self.queue_units = range(domains >> UNIT_BITS, (start + offset_of(KernelState, "irq_states") >> UNIT_BITS) + 1)
-        pools = start + offset_of(KernelState, "asid_table")
-        self.pool_units = range(pools >> UNIT_BITS, (pools + 8 * kernel_state.ASID_POOLS >> UNIT_BITS) + 1)
+        self.queue_words = {name: list(range(plans.of_words(name))) for name in plans.OF_QUEUES}
+        queues, states, pools, end = (
+            int(address_of(kernel_state.kernel)) - MEMORY_BASE + place >> UNIT_BITS
+            for place in (*(offset_of(KernelState, name) for name in _PARTS), int(size_of(KernelState)))
+        )
+        start = int(address_of(kernel_state.kernel)) - MEMORY_BASE >> UNIT_BITS
+        self.kernel_units = range(start, end + 1)
+        self.queue_units = range(queues, states + 1)
+        self.pool_units = range(pools, end + 1)
         # What lies in a unit of memory: structs and addresses.
         self.owners: dict[int, tuple[tuple[Any, int], ...]] = {}
         # Abstract objects that were there after the last event, and what is behind the head of a context.
@@ -262,7 +294,10 @@ class Watch:
         """Note whether a slot is in use."""
         kind = self.words[(address - MEMORY_BASE >> 2) + 1] >> _KIND_SHIFT
         (self.used.add if kind else self.used.discard)(address)
-        (self.untyped.add if kind == CapKind.UNTYPED else self.untyped.discard)(address)
+        is_memory = kind == CapKind.UNTYPED and self.pieces.slot(
+            *struct.unpack_from("<QQ", self.memory.data, address - MEMORY_BASE)
+        )
+        (self.untyped.add if is_memory else self.untyped.discard)(address)
         radix = self.radix_of[address - MEMORY_BASE >> self.radix_shift]
         (self.heads.add if radix else self.heads.discard)(address)
 
@@ -313,46 +348,57 @@ class Watch:
         self.known = now
         return bool(gone)
 
-    def look(self, units: Iterable[int], k: Kernel, settled: bool) -> list[str]:
-        """What does not hold after an event that wrote these units. ``settled``: nothing is half done."""
-        self.events += 1
-        lives = self._begun()
-        if settled and k.touched:
-            lives |= self._ended(k)
-        changed: dict[Any, set[int]] = {cls: set() for cls in self.changed}
-        pieces = self.pieces
-        owners, queue_units, queues, pools = self.owners, self.queue_units, False, False
+    def sort(self, units: Iterable[int]) -> Changes:
+        """What lies in units of memory that were written."""
+        changes = Changes(lives=self._begun())
+        objects, loose, owners = changes.objects, changes.loose, self.owners
         for unit in units:
             found = owners.get(unit)
             if found is not None:
                 for cls, address in found:
-                    changed[cls].add(address)
-            elif unit in queue_units:
-                queues = True
+                    if cls in objects:
+                        objects[cls].add(address)
+                    else:
+                        objects[cls] = {address}
+                    if cls is Tcb and (unit << UNIT_BITS) - (address - MEMORY_BASE) in _LINKS:
+                        changes.links = True
+            elif unit not in self.kernel_units:
+                loose.append(unit)
+            elif unit in self.queue_units:
+                changes.queues = True
             elif unit in self.pool_units:
-                pools = True
-            else:
-                pieces.add(MEMORY_BASE + (unit << UNIT_BITS), 1 << UNIT_BITS)
-        for address in changed[Slot]:
+                changes.pools = True
+        return changes
+
+    def look(self, changes: Changes, k: Kernel, settled: bool) -> list[str]:
+        """What does not hold after an event that wrote this. ``settled``: nothing is half done."""
+        self.events += 1
+        changed, pieces, slots = changes.objects, self.pieces, changes.objects.get(Slot, set())
+        lives = changes.lives
+        if settled and k.touched:
+            lives |= self._ended(k)
+        for unit in changes.loose:
+            pieces.add(MEMORY_BASE + (unit << UNIT_BITS), 1 << UNIT_BITS)
+        for address in slots:
             self._slot(address)
-            if address in self.untyped.index:
-                pieces.slot(*struct.unpack_from("<QQ", self.memory.data, address - MEMORY_BASE))
-        self.changed_heads.set(list(self.heads.index if lives else self.heads.index.keys() & changed[Slot]))
-        for address in changed[SchedContext] | {self.rings.context_of[place] for place in changed[Refill]}:
-            self.rings.count(address)
+        for refill in changed.get(Refill, ()):
+            self.rings.count(self.rings.context_of[refill])
+        for context in changed.get(SchedContext, ()):
+            self.rings.count(context)
+        if changes.pools or AsidPool in changed:
+            changed[AsidPool] = set(self.every[AsidPool].index)
+            changed[PageTable] = set(self.every[PageTable].index)
+        for cls, few in self.changed.items():
+            few.set(changed.get(cls, ()))
         # Capabilities may refer to what has ended.
-        self.changed_valid.set(list(self.used.index if lives else changed[Slot]))
-        if pools or changed[AsidPool]:
-            changed[AsidPool].update(self.every[AsidPool].index)
-            changed[PageTable].update(self.every[PageTable].index)
-        for cls, addresses in changed.items():
-            self.changed[cls].set(list(addresses))
-        domains = plans.of_words("domain")
-        self.of_queues["domain"].set(list(range(domains)) if queues else [])
-        self.of_queues["priority"].set(list(range(plans.of_words("priority"))) if queues else [])
-        self.of_queues["word"].set(list(range(plans.of_words("word"))) if queues else [])
+        self.changed_valid.set(self.used.index if lives else slots)
+        self.changed_heads.set(self.heads.index if lives else self.heads.index.keys() & slots)
+        for name, words in self.of_queues.items():
+            words.set(self.queue_words[name] if changes.queues else ())
         pieces.tell()
         told = self.check("event")
+        if self.inexact[0] and not told:
+            raise OverflowError("the ghosts of the derivation tree need more bits")
         if not told and self.events % COMPLETE_EVERY == 0:
             told = self.check("complete")
         return told

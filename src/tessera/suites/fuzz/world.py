@@ -220,7 +220,7 @@ class World:
         self.native.controller.__dict__.update(copy.deepcopy(saved.controller))
         machine.Model.time, machine.Model.deadline, machine.Model.address_space = saved.outside
         self.watch.restore(saved.watch)
-        self.mirror = Mirror(self.k, self.memory)
+        self.mirror = Mirror(self.k, self.memory, self.watch)
         self.version += 1
 
     def boot(self) -> None:
@@ -244,7 +244,7 @@ class World:
         self.k = abstract(self.memory, {self.root: ("Node", ROOT_BITS)})
         self.watch.boot(self.k)
         self.native.cells[2], self.native.cells[3] = machine.Model.deadline, machine.Model.address_space
-        self.mirror = Mirror(self.k, self.memory)
+        self.mirror = Mirror(self.k, self.memory, self.watch)
         self.version += 1
 
     def enter(self, attempt: Attempt) -> None:
@@ -289,9 +289,9 @@ class World:
         self.enter(attempt)
         self.specify(attempt)
         self.version += bool(self.k.touched)
-        told = self.watch.look(self.watch.take(), self.k, not attempt.stops)
+        told = self.look(not attempt.stops)
         if attempt.stops and caller is not None and not told:
-            told = self.finish(attempt, caller) or self.watch.look([], self.k, True)
+            told = self.finish(attempt, caller) or self.look(True)
         if told:
             return told
         told = self.differences(self.mirror.check())
@@ -299,6 +299,12 @@ class World:
             # It stopped itself on the way, so that nobody makes the call again.
             raise Abandoned
         return told
+
+    def look(self, settled: bool) -> list[str]:
+        """The invariants that do not hold after an entry. ``settled``: nothing is half done."""
+        changes = self.watch.sort(self.watch.take())
+        self.mirror.note(changes)
+        return self.watch.look(changes, self.k, settled)
 
     def finish(self, attempt: Attempt, caller: Thread) -> list[str]:
         """Let an operation that stopped in between go on: the thread makes its call again, until nothing is left.
@@ -318,7 +324,7 @@ class World:
             if self.words.name(int(address_of(kernel.current))) != caller.name:
                 raise Abandoned
             self.enter(replace(attempt, stops=False))
-            told = self.watch.look(self.watch.take(), self.k, False)
+            told = self.look(False)
             if told:
                 return told
         return []
