@@ -12,6 +12,7 @@ import pytest
 import typer
 
 from tessera.cli import fuzz
+from tessera.llvm.instrumented import Outcome
 from tessera.spec.step import Interrupt
 from tessera.suites.fuzz import run as runs
 from tessera.suites.fuzz.campaign import Failure, Result
@@ -35,6 +36,8 @@ def test_the_same_seed_makes_the_same_calls() -> None:
     assert facts["ok"] and facts["calls"] == 300 and facts["failures"] == [] and facts["succeeded"] > 90
     pairs = facts["invocation_error_pairs"]
     assert 0 < pairs["reached"] == pairs["possible"] - len(pairs["missing"]) and pairs["unexpected"] == []
+    assert 0.3 < facts["branch_coverage"] < 1
+    assert facts["invariants"]["checked"] > 100 and facts["invariants"]["in_proofs_only"] == []
     assert "300 calls, " in done[0].stderr
 
 
@@ -42,7 +45,8 @@ def test_a_difference_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     def run(calls: int, seed: int, progress: Any) -> Told:
         result = Result(events=5, calls=calls)
         result.failures.append(Failure(3, 5, Attempt("timer", Interrupt(9)), ("/time/0: specified 8, found 9",)))
-        return Told(result, 1.0, 2.0)
+        branches = {Outcome("kernel.a.b", "kernel/a.py", 5, what, 1): what == "true" for what in ("true", "false")}
+        return Told(result, 1.0, 2.0, branches, ["kernel.a.holds"])
 
     monkeypatch.setattr(runs, "run", run)
     with pytest.raises(typer.Exit) as ended:
@@ -52,5 +56,8 @@ def test_a_difference_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert ended.value.exit_code == 1 and not told["ok"]
     assert told["failures"][0]["differences"] == ["/time/0: specified 8, found 9"]
     assert "world 3, event 5" in printed.err and "1 differences" in printed.err
+    assert told["branch_coverage"] == 0.5
+    assert told["branches"] == {"outcomes": 2, "untaken": ["kernel/a.py:5: kernel.a.b: branch 1: false"]}
+    assert told["invariants"] == {"checked": 1, "in_proofs_only": []}
     assert told["invocation_error_pairs"]["reached"] == 0
     assert len(told["invocation_error_pairs"]["missing"]) == len(possible_pairs())

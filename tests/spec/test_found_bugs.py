@@ -13,11 +13,11 @@ from tessera.abi.syscalls import Syscall
 from tessera.kernel.state import kernel
 from tessera.lang import address_of
 from tessera.spec.capability import UntypedCap
-from tessera.spec.objects import Node
-from tessera.suites.fuzz.generator import ROOT, Generator
+from tessera.spec.objects import Node, State
+from tessera.suites.fuzz.generator import ROOT, THREAD, Generator
 from tessera.suites.fuzz.world import Attempt, Native, World
 
-BUFFER_FRAME = 10
+BUFFER_FRAME, DOMAIN = 10, 11
 
 
 class Program:
@@ -71,3 +71,19 @@ def test_a_long_operation_is_done_before_its_thread_receives(program: Program) -
     # Either all is done, or the thread will make the call again.
     waits = world.words.name(int(address_of(kernel.current))) != thread.name
     assert not left or not waits
+
+
+def test_a_thread_that_moves_itself_and_then_waits_is_in_no_queue(program: Program) -> None:
+    """It moved itself to another domain in the first half of a call, and came to wait in the second half."""
+    world = program.world
+    node = world.k.objects[world.root]
+    assert isinstance(node, Node)
+    sizes = {i: cap.size_bits for i, cap in node.slots.items() if isinstance(cap, UntypedCap) and not cap.is_device}
+    memory = max(sizes, key=lambda index: sizes[index])
+    program.call(memory, Label.UNTYPED_RETYPE, [ObjectType.ENDPOINT, 0, 0, 0, 190, 1], [ROOT])
+    program.call(memory, Label.UNTYPED_RETYPE, [ObjectType.REPLY, 0, 0, 0, 191, 1], [ROOT])
+    attempt = program.attempt(Syscall.NB_SEND_RECV, 190, Label.DOMAIN_SET_SET, [1], [THREAD], t0=DOMAIN, a6=191)
+    thread = world.k.current
+    assert thread is not None
+    assert world.do(attempt) == []
+    assert thread.state is State.RECEIVING and not thread.is_ready

@@ -20,7 +20,9 @@ The object that --json prints:
   abandoned     worlds that ended because another thread ran before it was
   failures      differences: world, event, attempt, differences, before
   invocation_error_pairs  reached, possible, missing, unexpected
-  branch_coverage  null: it is not measured yet
+  branch_coverage  which part of the ways that branches of the kernel can go was taken, 0 to 1
+  branches      outcomes: how many ways there are; untaken: those that were not taken
+  invariants    checked: how many after every call; in_proofs_only: those that cannot be
   seconds       without the time to compile the kernel
 
 """
@@ -34,7 +36,7 @@ def fuzz(
     verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
-    """Make random system calls, and compare the kernel's state with the specification's after every one.
+    """Make random system calls; after every one compare the state with the specification, and check all invariants.
 
     The kernel runs as native code in this process; the specification is the abstract kernel (docs/spec.md).
     """
@@ -49,7 +51,10 @@ def fuzz(
     pairs = facts["invocation_error_pairs"]
     output.say(
         f"{told.result.calls} calls, {told.result.succeeded} succeeded, {len(told.result.failures)} differences; "
-        f"{pairs['reached']} of {pairs['possible']} pairs of invocation and error"
+        f"{pairs['reached']} of {pairs['possible']} pairs of invocation and error; "
+        f"{facts['branch_coverage']:.1%} of the ways of branches; {facts['invariants']['checked']} invariants hold"
     )
+    if verbose:
+        output.say_all(f"never: {line}" for line in facts["branches"]["untaken"])
     if told.result.failures:
         raise typer.Exit(1)

@@ -370,5 +370,6 @@ def move_to_domain(tcb: Tcb, domain: u64) -> None:
         reschedule_required()
     dequeue(tcb)
     tcb.domain = domain
-    if is_schedulable(tcb):
+    # The current one may come to wait for something yet: it joins a queue when the kernel is left, if it can run.
+    if tcb is not kernel.current and is_schedulable(tcb):
         possible_switch_to(tcb)

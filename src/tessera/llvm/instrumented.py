@@ -33,15 +33,19 @@ MOST_BEGUN = 1 << 14
 
 @dataclass(frozen=True)
 class Outcome:
-    """One way that a branch of a function can go; ``what`` is true, false, or the number of a case."""
+    """One way that a branch of a function can go; ``what`` is true, false, case or default.
+
+    ``number`` tells branches of one line apart.
+    """
 
     function: str
     file: str
     line: int
     what: str
+    number: int
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.function.removeprefix('tessera.')}: {self.what}"
+        return f"{self.file}:{self.line}: {self.function.removeprefix('tessera.')}: branch {self.number}: {self.what}"
 
 
 @dataclass
@@ -85,7 +89,8 @@ class Instruments:
 
     def outcome(self, function: Function, line: int, what: str) -> int:
         """The address of the byte that says whether a branch ever went this way."""
-        self.outcomes.append(Outcome(function.name, source_path(function.file), line, what))
+        number = sum(1 for one in self.outcomes if one.line == line and one.function == function.name)
+        self.outcomes.append(Outcome(function.name, source_path(function.file), line, what, number // 2 + 1))
         return self.taken + len(self.outcomes) - 1
 
 
@@ -161,7 +166,7 @@ class InstrumentedEmitter(FunctionEmitter):
         """The start of a case of a switch, which is noted."""
         super().case(label)
         if self.counted:
-            self._take(str(self.instruments.outcome(self.function, self.line, f"{label.rstrip('0123456789')}")))
+            self._take(str(self.instruments.outcome(self.function, self.line, label.rstrip("0123456789"))))
 
     def _take(self, address: str) -> None:
         self.do(f"store i8 1, ptr {self.value(f'inttoptr i64 {address} to ptr')}, align 1")

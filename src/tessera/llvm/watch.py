@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What watched native code (:mod:`tessera.llvm.instrumented`) calls: notes of changes, lives that begin and end; checks.
+"""What watched native code (:mod:`tessera.llvm.instrumented`) calls: notes of changes, lives, and checks.
 
 A check is an invariant, applied to all objects of lists that Python fills; a plan is a row of checks for one call.
 """

@@ -193,7 +193,8 @@ def move_to_domain(k: Kernel, thread: Thread, domain: int) -> None:
         reconsider(k)
     leave(k, thread)
     thread.domain = domain
-    if can_run(thread):
+    # The one that runs is among those to choose from anyway, if it still can then.
+    if thread is not k.current and can_run(thread):
         let_run(k, thread)
 
 

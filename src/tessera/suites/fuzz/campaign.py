@@ -20,8 +20,8 @@ from tessera.suites.fuzz.world import Abandoned, Attempt, Native, Saved, World
 BOOT_EVERY = 600
 # Worlds have seeds of their own, far apart.
 STRIDE = 1_000_003
-# How often everything is compared, and not only what may have changed.
-FULL_EVERY = 100
+# How often everything is compared, and not only what may have changed, in events.
+FULL_EVERY = 1000
 # What is kept of a failure: the events since boot, the last ones only.
 KEPT = 12
 PLAIN = (Syscall.CALL, Syscall.SEND, Syscall.NB_SEND)
@@ -86,6 +86,11 @@ class Campaign:
             self.result.stopped = self.world.stopped
             if tell is not None:
                 tell(self.result)
+        if not self.result.failures:
+            told = self.world.differences() or self.world.watch.check("pairs")
+            if told:
+                attempt = Attempt("the end", SystemCall(0))
+                self.result.failures.append(Failure(self.seed * STRIDE + number, 0, attempt, tuple(told)))
         return self.result
 
     def attempts(self, seed: int) -> Iterator[Attempt]:
@@ -114,7 +119,7 @@ class Campaign:
         except Abandoned:
             self.result.abandoned += 1
             return False
-        if not told and len(done) % FULL_EVERY == 0:
+        if not told and self.result.events % FULL_EVERY == 0:
             told = self.world.differences()
         self.count(done[-1])
         if told:

@@ -14,7 +14,6 @@ from typing import Any
 
 from tessera.abi.objects import PAGE_BITS
 from tessera.arch import machine
-from tessera.kernel import state as kernel_state
 from tessera.kernel.layout import Refill, Slot
 from tessera.kernel.layout import Reply as KernelReply
 from tessera.kernel.state import IRQ_SLOTS, KernelState
@@ -34,7 +33,7 @@ from tessera.spec.objects import (
     Thread,
 )
 from tessera.spec.state import Kernel
-from tessera.suites.fuzz.abstraction import CSPACE_WORD, SLOT_WORDS, THREAD_SLOTS
+from tessera.suites.fuzz.abstraction import SLOT_WORDS, THREAD_SLOTS
 from tessera.suites.fuzz.agreement import differences
 from tessera.suites.fuzz.mirror_slots import Differences, SlotMirror
 from tessera.suites.fuzz.watch import Changes, Watch

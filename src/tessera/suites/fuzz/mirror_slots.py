@@ -71,7 +71,7 @@ class SlotMirror:
         return told
 
     def _count_frame(self, cap: Row, step: int) -> None:
-        """There is one more capability to a frame, or one less. The words of a page are compared as long as there is one."""
+        """There is one more capability to a frame, or one less. Words of pages are compared while there is one."""
         page, pages = cap[1] >> PAGE_BITS, self.pages
         for number in range(page, page + (1 << PAGE_TABLE_INDEX_BITS * cap[2])):
             count = pages.get(number, 0) + step

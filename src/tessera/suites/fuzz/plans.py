@@ -62,7 +62,7 @@ PLACES = {
     ),
 }
 # Functions with a `forall` over addresses: buffers begin so far apart.
-STEPS = {name: 1 << IPC_BUFFER_BITS for name in _names(object_invariants.has_buffers)}
+STEPS = dict.fromkeys(_names(object_invariants.has_buffers), 1 << IPC_BUFFER_BITS)
 MEMORY = "memory"
 
 
@@ -147,6 +147,15 @@ def all_lists(plan: Plans) -> set[str]:
     """The names of lists that are filled: those of other names would stay empty without a word."""
     kinds = [cls.__name__ for cls in structs()]
     names = {f"{which}.{kind}" for which, kind in product(("all", "changed"), kinds)}
-    names |= {"used.Slot", "used.untyped", "heads", "changed.heads", "changed.valid", "places.Slot", "places.Refill", MEMORY}
+    names |= {
+        "used.Slot",
+        "used.untyped",
+        "heads",
+        "changed.heads",
+        "changed.valid",
+        "places.Slot",
+        "places.Refill",
+        MEMORY,
+    }
     names |= {"changed.memory", *(f"changed.{name}" for name in OF_QUEUES)}
     return names | set(word_lists())

@@ -11,6 +11,7 @@ from typing import Any
 from tessera.abi.errors import Error
 from tessera.abi.invocations import INVOCATIONS
 from tessera.abi.labels import InvocationLabel
+from tessera.llvm.instrumented import Outcome
 from tessera.suites.fuzz.campaign import Campaign, Failure, Pair, Result
 from tessera.suites.fuzz.world import Native, small_configuration
 
@@ -33,6 +34,8 @@ class Told:
     result: Result
     compiled: float
     seconds: float
+    branches: dict[Outcome, bool]
+    invariants: list[str]
 
     @property
     def missing(self) -> list[str]:
@@ -43,6 +46,11 @@ class Told:
     def unexpected(self) -> list[str]:
         """Pairs that the table of invocations does not have."""
         return sorted(shown(pair) for pair in set(self.result.pairs) - possible_pairs())
+
+    @property
+    def untaken(self) -> list[str]:
+        """The ways of branches that were never taken."""
+        return sorted(str(outcome) for outcome, taken in self.branches.items() if not taken)
 
     def facts(self) -> dict[str, Any]:
         """What ``tessera fuzz --json`` prints."""
@@ -61,7 +69,9 @@ class Told:
                 "missing": self.missing,
                 "unexpected": self.unexpected,
             },
-            "branch_coverage": None,
+            "branch_coverage": round(sum(self.branches.values()) / max(1, len(self.branches)), 4),
+            "branches": {"outcomes": len(self.branches), "untaken": self.untaken},
+            "invariants": {"checked": len(self.invariants), "in_proofs_only": []},
             "seconds": round(self.seconds, 1),
         }
 
@@ -91,8 +101,11 @@ def run(calls: int, seed: int, progress: Callable[[str, float], None] | None = N
         if progress is not None:
             progress("compile the kernel for this machine", compiled)
         with native.module.memory:
-            result = Campaign(native, seed).run(calls)
+            campaign = Campaign(native, seed)
+            result = campaign.run(calls)
+            branches = native.branches()
     seconds = time.perf_counter() - before - compiled
     if progress is not None:
         progress("random system calls", seconds)
-    return Told(result, compiled, seconds)
+    checked = sorted({name for name, _ in native.plans.checks})
+    return Told(result, compiled, seconds, branches, checked)

@@ -20,7 +20,7 @@ from tessera.kernel.state import kernel
 from tessera.lang import MEMORY_BASE, Memory, address_of, clear_ghosts, u32, u64
 from tessera.lang.memory import static_size
 from tessera.llvm.host import HostModule
-from tessera.llvm.instrumented import Instruments
+from tessera.llvm.instrumented import Instruments, Outcome
 from tessera.llvm.shadow import Shadow
 from tessera.llvm.watch import called
 from tessera.spec.objects import NEXT_PC, REGISTERS, State, Thread
@@ -30,8 +30,9 @@ from tessera.suites.fuzz import plans
 from tessera.suites.fuzz.abstraction import REGISTER_INDEX
 from tessera.suites.fuzz.agreement import abstract, compare
 from tessera.suites.fuzz.concrete import Words, fields_of
+from tessera.suites.fuzz.lives import SavedWatch
 from tessera.suites.fuzz.mirror import Mirror
-from tessera.suites.fuzz.watch import SavedWatch, Watch
+from tessera.suites.fuzz.watch import Watch
 
 MIB = 1 << 20
 RAM = MIB
@@ -142,9 +143,9 @@ class Native:
         shadow = Shadow(memory_size())
         cells = shadow.reserve("machine", 8 * len(CELLS))
         self.cells = shadow.view(cells, 8 * len(CELLS)).cast("Q")
-        models = {machine_name(name): (what, cells + 8 * CELLS.index(cell)) for name, what, cell in MODELS}
-        models |= {machine_name(name): ("", 0) for name in SILENT}
-        self.instruments = Instruments(shadow, counted, plans.STEPS, models)
+        native = {machine_name(name): (what, cells + 8 * CELLS.index(cell)) for name, what, cell in MODELS}
+        native |= {machine_name(name): ("", 0) for name in SILENT}
+        self.instruments = Instruments(shadow, counted, plans.STEPS, native)
         self.module = HostModule(
             program,
             checked=checked,
@@ -161,6 +162,11 @@ class Native:
             short = info.name.rsplit(".", 1)[-1]
             if short in models:
                 info.function = models[short]
+
+    def branches(self) -> dict[Outcome, bool]:
+        """The ways that branches of the kernel's functions can go, and whether they ever did."""
+        taken = self.instruments.shadow.view(self.instruments.taken, len(self.instruments.outcomes))
+        return dict(zip(self.instruments.outcomes, (byte == 1 for byte in taken), strict=True))
 
 
 @dataclass(frozen=True)
@@ -195,6 +201,7 @@ class World:
 
     k: Kernel
     mirror: Mirror
+    watch: Watch
 
     def __init__(self, native: Native) -> None:
         self.native = native
@@ -203,15 +210,19 @@ class World:
         self.stopped = 0
         # Grows with each change of what slots hold.
         self.version = 0
-        self.watch = Watch(native.module, native.instruments, native.plans)
         self.boot()
 
     def save(self) -> Saved:
         """Both states, to come back to."""
         controller = self.native.controller
         outside = (machine.Model.time, machine.Model.deadline, machine.Model.address_space)
-        return Saved(bytes(self.memory.data), pickle.dumps(self.k), copy.deepcopy(controller.__dict__), outside,
-                     self.watch.save())
+        return Saved(
+            bytes(self.memory.data),
+            pickle.dumps(self.k),
+            copy.deepcopy(controller.__dict__),
+            outside,
+            self.watch.save(),
+        )
 
     def restore(self, saved: Saved) -> None:
         """Go back to a saved state."""
@@ -242,6 +253,7 @@ class World:
         self.words = Words(self.memory)
         self.root = self.words.name(int(address_of(boot_slots.root_task.slots))) or 0
         self.k = abstract(self.memory, {self.root: ("Node", ROOT_BITS)})
+        self.watch = Watch(self.native.module, self.native.instruments, self.native.plans)
         self.watch.boot(self.k)
         self.native.cells[2], self.native.cells[3] = machine.Model.deadline, machine.Model.address_space
         self.mirror = Mirror(self.k, self.memory, self.watch)
@@ -304,7 +316,10 @@ class World:
         """The invariants that do not hold after an entry. ``settled``: nothing is half done."""
         changes = self.watch.sort(self.watch.take())
         self.mirror.note(changes)
-        return self.watch.look(changes, self.k, settled)
+        try:
+            return self.watch.look(changes, self.k, settled)
+        except OverflowError:
+            raise Abandoned from None
 
     def finish(self, attempt: Attempt, caller: Thread) -> list[str]:
         """Let an operation that stopped in between go on: the thread makes its call again, until nothing is left.
