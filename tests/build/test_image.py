@@ -147,6 +147,15 @@ def test_a_passive_server_runs_on_the_time_of_its_callers(tmp_path: Path) -> Non
     ]
 
 
+def test_components_share_capabilities_and_run_in_their_parts_of_the_schedule(tmp_path: Path) -> None:
+    assert run_system("shared", tmp_path) == [
+        "manager: the worker waits",
+        "worker: awake",
+        "worker: signalled",
+        "manager: the worker has used time of its own",
+    ]
+
+
 def test_a_parent_is_told_of_a_fault_and_restarts_its_child(tmp_path: Path) -> None:
     assert run_system("family", tmp_path) == [
         "child: I fail",

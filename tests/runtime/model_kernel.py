@@ -75,6 +75,7 @@ class ModelKernel:
         self.printed = bytearray()
         self.handover: tuple[int, MessageInfo] | None = None
         self.resumed: list[Thing] = []
+        self.begin = 0
 
     def __call__(
         self, number: Syscall, cap: int, info: int, words: tuple[int, ...], reply: int, second: int
@@ -91,6 +92,7 @@ class ModelKernel:
         held = self.cap(cap)
         if held.thing.kind == "endpoint":
             self.handover = (held.data, shape)
+            self.begin = words[0]
             raise HandedOver
         what = BY_LABEL[InvocationLabel(int(shape.label))]
         assert int(shape.length) == what.message_length
@@ -224,6 +226,18 @@ class ModelKernel:
     def tcb_writeregisters(self, cap: int, held: Held, **a: Any) -> None:
         assert a["count"] == 32 and not a["resume_target"]
         held.thing.facts["registers"] = a["regs"]
+
+    def domainset_set(self, cap: int, held: Held, domain: int, thread: Held) -> None:
+        assert held.thing.kind == "domain" and thread.thing not in self.resumed
+        thread.thing.facts["domain"] = domain
+
+    def domainset_scheduleconfigure(self, cap: int, held: Held, **a: Any) -> None:
+        assert held.thing.kind == "domain"
+        held.thing.facts.setdefault("schedule", []).append((a["index"], a["domain"], a["duration"]))
+
+    def domainset_schedulesetstart(self, cap: int, held: Held, index: int) -> None:
+        assert held.thing.kind == "domain"
+        held.thing.facts["start"] = index
 
     def tcb_resume(self, cap: int, held: Held) -> None:
         self.resumed.append(held.thing)

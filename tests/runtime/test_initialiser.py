@@ -65,6 +65,26 @@ OTHER = """
 <channel><end pd="parent" id="1" pp="true" /><end pd="server" id="2" /></channel>
 """
 
+# Threads in domains of a schedule, and capabilities of one component for another.
+SHARED = """
+<domains>
+  <domain name="high" />
+  <domain name="low" id="5" />
+  <domain_schedule start_index="1" index_shift="3">
+    <schedule_entry domain="high" duration="3 us" />
+    <schedule_entry domain="low" duration="70 ticks" />
+    <schedule_end_marker />
+  </domain_schedule>
+</domains>
+<protection_domain name="manager" priority="3" domain="low">
+  <program_image path="manager.elf" />
+  <cspace><cap_tcb slot="1" pd="worker" /><cap_sc slot="63" pd="worker" /><cap_vspace slot="7" pd="manager" /></cspace>
+</protection_domain>
+<protection_domain name="worker" domain="high"><program_image path="worker.elf" /></protection_domain>
+<channel><end pd="manager" id="1" /><end pd="worker" id="2" /></channel>
+"""
+SYSTEMS = {"other": OTHER, "shared": SHARED}
+
 
 @dataclass
 class Run:
@@ -81,9 +101,9 @@ def untyped_list() -> list[Untyped]:
     return list(systems.boot_plan().untypeds)
 
 
-@pytest.fixture(params=["greeter", "other"])
+@pytest.fixture(params=["greeter", *SYSTEMS])
 def system(request: pytest.FixtureRequest) -> System:
-    return parse(systems.GREETER) if request.param == "greeter" else systems.described(OTHER)
+    return parse(systems.GREETER) if request.param == "greeter" else systems.described(SYSTEMS[request.param])
 
 
 @pytest.fixture
@@ -202,6 +222,8 @@ def test_the_cnodes_hold_what_the_distribution_says_and_nothing_else(run: Run, d
             assert slots.pop(spec.MONITOR_SLOT_INITIALISER_TCB).thing is run.own
             assert slots.pop(spec.MONITOR_SLOT_INITIALISER_CNODE).thing is run.kernel.root
             assert slots.pop(spec.MONITOR_SLOT_OWN_CNODE).thing is run.objects["monitor.cnode"]
+            if distribution.schedule is not None:
+                assert slots.pop(spec.MONITOR_SLOT_DOMAIN).thing.kind == "domain"
         assert set(slots) == set(cnode.slots), cnode.name
         for slot, cap in cnode.slots.items():
             check_cap(run, slots[slot], cap)
@@ -235,6 +257,7 @@ def test_threads_are_set_up_and_started_by_priority(run: Run, distribution: Dist
         assert (facts["priority"], facts["max_priority"]) == (thread.priority, thread.max_priority)
         assert facts["sched_context"] is run.objects[thread.sched_context.object]
         assert facts["thread_name"] == thread.thread_name
+        assert facts.get("domain", 0) == thread.domain
         assert facts.get("flags", 0) == (0 if thread.fpu else 1)
         registers = dict(zip(USER_CONTEXT, facts["registers"], strict=True))
         assert (registers["pc"], registers["sp"]) == (thread.entry, thread.stack_pointer)
@@ -275,7 +298,15 @@ def test_no_authority_is_left_when_the_monitor_has_removed_the_initialiser(
     assert run.own in reachable([own_cnode])
     as_monitor = ModelKernel(own_cnode, run.kernel.buffer)
     Host.kernel = as_monitor
-    monitor.remove_initialiser()
+    domains = own_cnode.slots.get(spec.MONITOR_SLOT_DOMAIN)
+    monitor.remove_initialiser(run.kernel.begin)
+    schedule = distribution.schedule
+    if schedule is None:
+        assert run.kernel.begin == 0 and domains is None
+    else:
+        assert domains is not None
+        assert domains.thing.facts["schedule"] == [(each.index, each.domain, each.ticks) for each in schedule.entries]
+        assert domains.thing.facts["start"] == schedule.start
     threads = [run.objects[thread.name] for thread in distribution.of(Tcb)]
     left = reachable(threads)
     assert run.own not in left
@@ -287,6 +318,32 @@ def test_no_authority_is_left_when_the_monitor_has_removed_the_initialiser(
     names = {id(thing): name for name, thing in run.objects.items()}
     alive = {names[id(held.thing)] for held in kept(run.kernel).slots.values() if id(held.thing) in names}
     assert alive == set(run.objects)
+
+
+def test_the_root_of_a_capability_space_has_what_is_shared() -> None:
+    found = distribute(systems.described(SHARED), systems.images(systems.described(SHARED)))
+    root = found.by_name["manager.cspace"]
+    assert isinstance(root, CNode)
+    assert root.size_bits == 6
+    assert {slot: cap.object for slot, cap in root.slots.items()} == {
+        0: "manager.cnode",
+        1: "worker.tcb",
+        7: "manager.vspace",
+        63: "worker.sched_context",
+    }
+    # 6 bits choose a slot of the root, 9 one of the component's own; zeros between: the same addresses as without.
+    assert (root.slots[0].guard, root.slots[0].guard_bits) == (0, 64 - 6 - 9)
+    manager, worker = found.by_name["manager.tcb"], found.by_name["worker.tcb"]
+    assert isinstance(manager, Tcb) and isinstance(worker, Tcb)
+    assert (manager.cspace.object, manager.cspace.guard_bits) == ("manager.cspace", 0)
+    assert (worker.cspace.object, worker.cspace.guard_bits) == ("worker.cnode", 64 - 9)
+    assert (manager.domain, worker.domain) == (5, 0)
+    assert found.schedule is not None and found.schedule.start == 4
+    assert [(each.index, each.domain, each.ticks) for each in found.schedule.entries] == [
+        (3, 0, 30),
+        (4, 5, 70),
+        (5, 0, 0),
+    ]
 
 
 def test_untyped_memory_is_given_up(run: Run) -> None:

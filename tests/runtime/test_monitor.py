@@ -358,6 +358,17 @@ def test_the_initialiser_is_removed_with_all_that_it_has(kernel: Kernel) -> None
     ]
 
 
+def test_the_domain_schedule_starts_when_the_initialiser_is_gone(kernel: Kernel) -> None:
+    assert kernel.deliver(0, HANDOVER_LABEL, 8) == ""
+    assert [(label, cap, words) for label, cap, words, _ in kernel.invoked] == [
+        (InvocationLabel.CNODE_DELETE, 402, (400, env.CNODE_BITS)),
+        (InvocationLabel.CNODE_DELETE, 402, (401, env.CNODE_BITS)),
+        (InvocationLabel.DOMAIN_SET_SCHEDULE_SET_START, 403, (7,)),
+        (InvocationLabel.CNODE_DELETE, 402, (403, env.CNODE_BITS)),
+        (InvocationLabel.CNODE_DELETE, 402, (402, env.CNODE_BITS)),
+    ]
+
+
 @pytest.mark.parametrize("badge, label", [(0, 6), (6, 6), (1 << 63, 0)])
 def test_a_message_of_nobody_is_told_and_ignored(kernel: Kernel, badge: int, label: int) -> None:
     told = kernel.deliver(badge, label, 1, 2, 3, 4)

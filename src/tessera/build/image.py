@@ -91,7 +91,7 @@ def build_system(
         phases.done("initialiser and monitor")
         kernel = pending.result()
     phases.done("kernel")
-    _make(description, components, roots, kernel, image, told, phases)
+    _make(description, components, roots, kernel, search, image, told, phases)
     paths = {name: component.elf for name, component in components.items()}
     made = {
         "inputs": inputs,
@@ -107,7 +107,8 @@ def build_system(
 def _files(system: Path, description: System, search: list[Path]) -> list[Path]:
     """Every file of the user that the image is made from."""
     files = [system, *files_of(description, search)]
-    return files + [path for region in description.memory_regions if (path := _prefill(region.prefill_path, search))]
+    files += [path for region in description.memory_regions if (path := _found(region.prefill_path, search))]
+    return files + [path for pd in description.domains() if (path := _found(pd.symbols, search))]
 
 
 def _inputs(files: list[Path]) -> str:
@@ -116,7 +117,7 @@ def _inputs(files: list[Path]) -> str:
     return digest(texts, [*files, *source_files("kernel", "system", "build"), *compiler_files()])
 
 
-def _prefill(name: str | None, search: list[Path]) -> Path | None:
+def _found(name: str | None, search: list[Path]) -> Path | None:
     from tessera.system.locate import find
 
     return find(name, search) if name else None
@@ -163,6 +164,7 @@ def _make(
     components: dict[str, Component],
     roots: dict[str, Path],
     kernel: KernelBuild,
+    search: list[Path],
     image: Path,
     told: Path,
     phases: Phases,
@@ -175,13 +177,11 @@ def _make(
     from tessera.system.distribute import distribute
     from tessera.system.elf import read_program
     from tessera.system.faultmap import fault_map
+    from tessera.system.images import read_image
     from tessera.system.report import report as system_report
 
     space = environment.USER_SPACE
-    images = {
-        pd.name: read_program(components[pd.name].elf, space, pd.image_location, pd.program_image)
-        for pd in system.domains()
-    }
+    images = {pd.name: read_image(pd, components[pd.name].elf, search, space) for pd in system.domains()}
     faults = fault_map(system, images)
     watcher = read_program(roots["monitor"], space, system.location, "monitor.elf")
     images[environment.MONITOR_NAME] = monitor.with_tables(watcher, monitor.encode(system, faults, images))

@@ -53,6 +53,8 @@ def encode(distribution: Distribution) -> bytes:
         interrupts=blob.table([_interrupt(each, numbers) for each in distribution.of(IrqHandler)]),
         contexts=blob.table([_context(each, numbers) for each in distribution.of(SchedContext)]),
         threads=blob.table([_thread(each, numbers, blob) for each in threads]),
+        schedule=blob.table(_schedule(distribution)),
+        schedule_start=0 if distribution.schedule is None else distribution.schedule.start,
         kept=numbers[KEPT_NAME],
         monitor_cnode=numbers[f"{environment.MONITOR_NAME}.cnode"],
         monitor_endpoint=numbers[f"{environment.MONITOR_NAME}.endpoint"],
@@ -145,6 +147,11 @@ def _context(each: SchedContext, numbers: Mapping[str, int]) -> bytes:
     )
 
 
+def _schedule(distribution: Distribution) -> list[bytes]:
+    entries = distribution.schedule.entries if distribution.schedule is not None else ()
+    return [pack(spec.ScheduleEntry, index=each.index, domain=each.domain, ticks=each.ticks) for each in entries]
+
+
 def _thread(each: Tcb, numbers: Mapping[str, int], blob: Blob) -> bytes:
     fault = each.fault_endpoint or Cap("", Rights.NONE)
     return pack(
@@ -167,5 +174,6 @@ def _thread(each: Tcb, numbers: Mapping[str, int], blob: Blob) -> bytes:
         resume=each.resume,
         entry=each.entry,
         stack_pointer=each.stack_pointer,
+        domain=each.domain,
         arguments=each.arguments,
     )

@@ -48,11 +48,14 @@ from tessera.runtime.spec import (
     FillEntry,
     InterruptEntry,
     MappingEntry,
+    ScheduleEntry,
     SlotEntry,
     TableEntry,
     ThreadEntry,
 )
 from tessera.runtime.threads import (
+    domain_set_schedule_configure,
+    domain_set_set,
     irq_control_get_trigger,
     irq_handler_set_notification,
     sched_control_configure_flags,
@@ -227,8 +230,22 @@ def configure_threads() -> None:
             check(tcb_bind_notification(thread, slot_of(entry.notification)), b"bind a notification to", entry.thread)
         if entry.flags != 0:
             check(tcb_set_flags(thread, 0, entry.flags).error, b"set the flags of", entry.thread)
+        if entry.domain != 0:
+            check(domain_set_set(u64(InitialSlot.DOMAIN), entry.domain, thread), b"set the domain of", entry.thread)
         set_registers(entry)
         debug_name_thread(thread, start.spec + entry.name)
+
+
+@compiled
+def configure_schedule() -> None:
+    """Write down the domain schedule. It starts when the initialiser is gone: until then only its own domain runs."""
+    table = header().schedule
+    for i in range(table.count):
+        entry = at(ScheduleEntry, start.spec + table.offset + i * size_of(ScheduleEntry))
+        domains = u64(InitialSlot.DOMAIN)
+        error = domain_set_schedule_configure(domains, entry.index, entry.domain, entry.ticks)
+        if error != Error.NO_ERROR:
+            fail(error, b"set an entry of the domain schedule", ABSENT)
 
 
 @compiled
@@ -285,6 +302,7 @@ def main(boot_info: u64, spec: u64) -> NoReturn:
     build_spaces()
     fill_cnodes()
     configure_threads()
+    configure_schedule()
     put(b"INITIALISER|INFO: ")
     put_decimal(header().objects.count)
     put(b" objects made, ")

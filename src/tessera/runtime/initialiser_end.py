@@ -28,6 +28,7 @@ from tessera.runtime.sel4 import call
 from tessera.runtime.spec import (
     ABSENT,
     HANDOVER_LABEL,
+    MONITOR_SLOT_DOMAIN,
     MONITOR_SLOT_INITIALISER_CNODE,
     MONITOR_SLOT_INITIALISER_TCB,
     MONITOR_SLOT_OWN_CNODE,
@@ -44,10 +45,14 @@ def delete(slot: u64) -> None:
 
 @compiled
 def give_up_authority(info: BootInfo) -> None:
-    """Delete every capability with which something could be made: memory, interrupts, time, identifiers, domains."""
+    """Delete every capability with which something could be made: memory, interrupts, time, identifiers, domains.
+
+    A domain schedule is started last, by the monitor, which then deletes the capability to it.
+    """
     for slot in range(u64(InitialSlot.IRQ_CONTROL), u64(InitialSlot.ASID_POOL)):
         delete(slot)
-    delete(u64(InitialSlot.DOMAIN))
+    if header().schedule.count == 0:
+        delete(u64(InitialSlot.DOMAIN))
     for slot in range(info.sched_control.start, info.sched_control.end):
         delete(slot)
     for i in range(pools.count):
@@ -84,7 +89,7 @@ def keep_objects() -> None:
 
 @compiled
 def hand_over() -> NoReturn:
-    """Give the monitor this thread and its CNode, and ask it to delete them."""
+    """Give the monitor this thread and its CNode, and ask it to delete them, and to start the domain schedule."""
     monitor = header().monitor_cnode
     endpoint = header().monitor_endpoint
     # The kept CNode gets its own capabilities to these two; the ones that are used here go with the initialiser.
@@ -96,9 +101,15 @@ def hand_over() -> NoReturn:
     check(error, b"hand over to", monitor)
     error = cnode_move(target, MONITOR_SLOT_INITIALISER_TCB, size, CNODE, u64(InitialSlot.TCB), DEPTH)
     check(error, b"hand over to", monitor)
+    begin = u64(0)
+    if header().schedule.count != 0:
+        begin = header().schedule_start + 1
+        error = cnode_move(target, MONITOR_SLOT_DOMAIN, size, CNODE, u64(InitialSlot.DOMAIN), DEPTH)
+        check(error, b"hand over to", monitor)
+    # The capability to the CNode goes last: all others are found through it.
     error = cnode_move(target, MONITOR_SLOT_INITIALISER_CNODE, size, CNODE, CNODE, DEPTH)
     check(error, b"hand over to", monitor)
-    call(slot_of(endpoint), MessageInfo(label=HANDOVER_LABEL), 0, 0, 0, 0)
+    call(slot_of(endpoint), MessageInfo(label=HANDOVER_LABEL, length=1), begin, 0, 0, 0)
     # The monitor does not answer: this thread is gone.
     while True:
         stop()

@@ -23,12 +23,15 @@ from tessera.abi.capabilities import (
     COMPONENT_MONITOR_ENDPOINT,
     COMPONENT_NAME_BYTES,
     COMPONENT_REPLY,
+    COMPONENT_ROOT_BITS,
     MAX_CHANNELS,
+    InitialSlot,
 )
 from tessera.abi.errors import Error
 from tessera.abi.labels import InvocationLabel
 from tessera.abi.layout import COMPONENT_IPC_BUFFER
 from tessera.abi.messages import IpcBuffer, MessageInfo, UserContext
+from tessera.abi.objects import WORD_BITS
 from tessera.lang import Array, array, at, compiled, extern, range, static, struct, truncate, u8, u32, u64
 from tessera.runtime.machine import Received, stop
 from tessera.runtime.sel4 import (
@@ -52,6 +55,7 @@ __all__ = [
     "child_restart",
     "child_resume",
     "child_stop",
+    "cspace_slot",
     "deferred_irq_ack",
     "deferred_notify",
     "irq_ack",
@@ -66,6 +70,7 @@ __all__ = [
 
 CHANNEL_MASK = 63
 COUNT_LIMIT = 64
+ROOT_SLOTS = 1 << COMPONENT_ROOT_BITS
 OUTSIDE = 1 << COMPONENT_CNODE_BITS
 
 
@@ -225,6 +230,14 @@ def child_stop(child: u32) -> None:
 def child_resume(child: u32) -> None:
     """Let a stopped child go on."""
     require(tcb_resume(BASE_CHILD_TCB + u64(child)))
+
+
+@compiled
+def cspace_slot(slot: u64) -> u64:
+    """The address of a capability that the description gives in a ``cspace`` element; null for a slot that cannot be.
+    What can be done with it is in ``tessera.runtime.threads`` and ``tessera.runtime.memory``.
+    """
+    return slot << (WORD_BITS - COMPONENT_ROOT_BITS) if 0 < slot < ROOT_SLOTS else u64(InitialSlot.NULL)
 
 
 # The event loop

@@ -38,11 +38,17 @@ from tessera.runtime.memory import cnode_delete
 from tessera.runtime.sel4 import environment, recv_message
 from tessera.runtime.spec import (
     HANDOVER_LABEL,
+    MONITOR_SLOT_DOMAIN,
     MONITOR_SLOT_INITIALISER_CNODE,
     MONITOR_SLOT_INITIALISER_TCB,
     MONITOR_SLOT_OWN_CNODE,
 )
-from tessera.runtime.threads import sched_context_bind, sched_context_unbind_object, tcb_suspend
+from tessera.runtime.threads import (
+    domain_set_schedule_set_start,
+    sched_context_bind,
+    sched_context_unbind_object,
+    tcb_suspend,
+)
 
 # Slots of the monitor's CNode, each plus the index of a component (system.environment). The monitor has no virtual
 # machines, so that it uses the slots of these for what it has of passive components.
@@ -87,10 +93,21 @@ def stop_component(index: u64, received: Received) -> None:
 
 
 @compiled
-def remove_initialiser() -> None:
-    """Delete the initialiser, which has handed over its thread and its CNode, and then the authority to do so."""
+def remove_initialiser(begin: u64) -> None:
+    """Delete the initialiser, which has handed over its thread and its CNode, and then the authority to do so.
+
+    ``begin``: the index at which the domain schedule starts, plus one; 0 if there is no schedule. When it starts,
+    another domain may run at once: the rest waits until it is the monitor's turn.
+    """
     remove(MONITOR_SLOT_INITIALISER_TCB)
     remove(MONITOR_SLOT_INITIALISER_CNODE)
+    if begin != 0:
+        error = domain_set_schedule_set_start(MONITOR_SLOT_DOMAIN, begin - 1)
+        if error != Error.NO_ERROR:
+            put(b"MONITOR|ERROR: cannot start the domain schedule: ")
+            put_error(error)
+            put_line(b"")
+        remove(MONITOR_SLOT_DOMAIN)
     remove(MONITOR_SLOT_OWN_CNODE)
 
 
@@ -110,7 +127,7 @@ def handle(received: Received) -> None:
     badge = received.badge
     label = received.info.label
     if badge == 0 and label == HANDOVER_LABEL:
-        remove_initialiser()
+        remove_initialiser(received.word0)
     elif badge == 0 or badge > tables().components.count:
         put(b"MONITOR|ERROR: a message from an unknown sender: badge ")
         put_hexadecimal(badge)

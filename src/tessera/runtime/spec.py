@@ -11,7 +11,7 @@ from __future__ import annotations
 from tessera.lang import Array, array, inline, struct, u64
 
 MAGIC = 0x2E43_4550_5341_5254
-VERSION = 1
+VERSION = 2
 
 # No object, or no address.
 ABSENT = (1 << 64) - 1
@@ -27,8 +27,11 @@ INITIALISER_BASE = 0x4000_0000
 MONITOR_SLOT_INITIALISER_TCB = 400
 MONITOR_SLOT_INITIALISER_CNODE = 401
 MONITOR_SLOT_OWN_CNODE = 402
+# Where there is a domain schedule, the monitor starts it, for which it is handed the capability to it too.
+MONITOR_SLOT_DOMAIN = 403
 
-# The label of the message that asks the monitor to do so. Fault messages have lower ones.
+# The label of the message that asks the monitor to do so. Fault messages have lower ones. Its word is the index at
+# which the domain schedule is to start, plus one, or 0.
 HANDOVER_LABEL = 0x1000
 
 MAX_ARGUMENTS = 8
@@ -61,6 +64,9 @@ class Header:
     interrupts: Table = inline()
     contexts: Table = inline()
     threads: Table = inline()
+    schedule: Table = inline()
+    # The index at which the domain schedule is to start.
+    schedule_start: u64
     kept: u64
     monitor_cnode: u64
     monitor_endpoint: u64
@@ -146,6 +152,15 @@ class ContextEntry:
 
 
 @struct
+class ScheduleEntry:
+    """An entry of the domain schedule, in ticks of the timer. Domain 0 for no ticks ends the schedule."""
+
+    index: u64
+    domain: u64
+    ticks: u64
+
+
+@struct
 class ThreadEntry:
     """A thread; that with the highest priority comes first. ``flags``: TCB flags to set; ``resume``: 1 to start it."""
 
@@ -167,4 +182,5 @@ class ThreadEntry:
     resume: u64
     entry: u64
     stack_pointer: u64
+    domain: u64
     arguments: Array[u64] = array(MAX_ARGUMENTS)

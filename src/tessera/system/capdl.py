@@ -241,7 +241,8 @@ class IrqHandler(KernelObject):
 class Tcb(KernelObject):
     """A thread with everything that it is given. 255 is the highest priority.
 
-    ``thread_name`` is for the kernel's debugging aids. ``arguments`` go to the argument registers in order.
+    ``thread_name`` is for the kernel's debugging aids. ``arguments`` go to the argument registers in order. ``domain``
+    is the number of its scheduling domain.
     """
 
     word: ClassVar[str] = "tcb"
@@ -260,6 +261,7 @@ class Tcb(KernelObject):
     fpu: bool
     resume: bool
     thread_name: str
+    domain: int = 0
 
     @property
     def kind(self) -> ObjectType:
@@ -275,6 +277,7 @@ class Tcb(KernelObject):
             "arguments": "[" + ", ".join(f"{word:#x}" for word in self.arguments) + "]",
             "fpu": str(self.fpu).lower(),
             "resume": str(self.resume).lower(),
+            **({"domain": str(self.domain)} if self.domain else {}),
         }
 
 
@@ -310,6 +313,23 @@ class FrameMapping:
 
 
 @dataclass(frozen=True)
+class ScheduleSlot:
+    """An entry of the kernel's domain schedule; domain 0 for no ticks ends it."""
+
+    index: int
+    domain: int
+    ticks: int
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The domain schedule: its entries, and the index at which it begins when all threads are ready."""
+
+    entries: tuple[ScheduleSlot, ...]
+    start: int
+
+
+@dataclass(frozen=True)
 class Distribution:
     """Everything that is to exist; :mod:`tessera.system.dump` writes it down.
 
@@ -321,6 +341,7 @@ class Distribution:
     objects: tuple[KernelObject, ...]
     tables: tuple[TableMapping, ...]
     mappings: tuple[FrameMapping, ...]
+    schedule: Schedule | None = None
 
     @cached_property
     def by_name(self) -> dict[str, KernelObject]:

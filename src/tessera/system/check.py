@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from tessera.lang.diagnostics import Diagnostic, Location
 from tessera.system import environment
+from tessera.system.check_schedule import check_scheduling_domains, schedule_warnings
 from tessera.system.collect import Collector, did_you_mean
 from tessera.system.environment import AddressSpace
 from tessera.system.model import Map, MemoryRegion, ProtectionDomain, System, Variable
@@ -27,9 +28,12 @@ def check(system: System, space: AddressSpace) -> System:
     check_maps(system, space, errors)
     check_variables(system, errors)
     check_physical(system, errors)
+    check_extra_caps(system, errors)
+    check_scheduling_domains(system, errors)
     errors.stop_if_any()
     system = replace(system, memory_regions=tuple(with_largest_pages(r, system, space) for r in system.memory_regions))
-    return replace(system, warnings=tuple(find_warnings(system, space)))
+    found = (*system.warnings, *find_warnings(system, space), *schedule_warnings(system))
+    return replace(system, warnings=found)
 
 
 def _duplicates(named: Iterable[tuple[str, Location]], kind: str, rule: str, errors: Collector) -> None:
@@ -287,6 +291,31 @@ def check_physical(system: System, errors: Collector) -> None:
         placed.append((region, region.phys_addr))
 
 
+def check_extra_caps(system: System, errors: Collector) -> None:
+    """Capabilities that are shared name domains that exist, each in a slot of its own."""
+    domains = {pd.name for pd in system.domains()}
+    for pd in system.domains():
+        taken: dict[int, Location] = {}
+        for cap in pd.caps:
+            if cap.pd not in domains:
+                errors.error(
+                    "unknown-domain",
+                    cap.location,
+                    f"there is no protection domain '{cap.pd}'",
+                    why=f"'{pd.name}' is to get a capability of it",
+                    fix=did_you_mean(cap.pd, domains) or "write the name of a protection domain of this system",
+                )
+            if cap.slot in taken:
+                errors.error(
+                    "duplicate-slot",
+                    cap.location,
+                    f"slot {cap.slot} of '{pd.name}' is used twice",
+                    why=f"it is also used at {taken[cap.slot]}, and a slot holds one capability",
+                    fix="use another slot",
+                )
+            taken.setdefault(cap.slot, cap.location)
+
+
 def with_largest_pages(region: MemoryRegion, system: System, space: AddressSpace) -> MemoryRegion:
     """A region whose description leaves the page size open gets the largest that its size and places allow."""
     if not region.page_size_open:
@@ -299,8 +328,18 @@ def with_largest_pages(region: MemoryRegion, system: System, space: AddressSpace
 
 def find_warnings(system: System, space: AddressSpace) -> Iterable[Diagnostic]:
     mapped = {m.mr for pd in system.domains() for m in pd.maps}
+    # A device may use memory that no program maps: a program that asks for its address tells the device.
+    asked = {v.region for pd in system.domains() for v in pd.setvars if v.kind is Variable.REGION_PADDR}
     for region in system.memory_regions:
-        if region.name not in mapped:
+        if region.bootinfo is not None:
+            yield Diagnostic(
+                "bootinfo-absent",
+                region.location,
+                f"'{region.name}' stays empty: this board hands over no boot information '{region.bootinfo}'",
+                why="the loader of this board gives the kernel none, so that the region is all zeros",
+                fix="let its readers check for zeros, or fill it with prefill_path",
+            )
+        if region.name not in mapped | asked:
             yield Diagnostic(
                 "unused-region",
                 region.location,

@@ -9,8 +9,10 @@ another domain can be signalled and not waited for, an endpoint of another domai
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from tessera.abi.boards import QEMU_VIRT_RISCV64, Board
+from tessera.abi.configuration import configuration
 from tessera.abi.layout import round_down
 from tessera.abi.profiles import MICROKIT, Profile
 from tessera.lang.diagnostics import Location
@@ -26,17 +28,21 @@ from tessera.system.capdl import (
     Reply,
     Rights,
     SchedContext,
+    Schedule,
+    ScheduleSlot,
     Tcb,
 )
 from tessera.system.collect import Collector
 from tessera.system.elf import ProgramImage
-from tessera.system.environment import AddressSpace
-from tessera.system.model import ProtectionDomain, System, Variable
+from tessera.system.model import CapKind, ProtectionDomain, System, Variable
 from tessera.system.patch import patched
 from tessera.system.space import Builder, check_image
 
 CALL = Rights.WRITE | Rights.GRANT_REPLY
 READ_WRITE = Rights.READ | Rights.WRITE
+
+# The objects of a domain of which another may get a capability.
+SHARED = {CapKind.TCB: "{}.tcb", CapKind.SCHED_CONTEXT: "{}.sched_context", CapKind.VSPACE: "{}.vspace"}
 
 # Regions whose physical address somebody asks for are placed from here down: above are the root task's own objects.
 RESERVED_AT_TOP = 64 << 20
@@ -72,7 +78,23 @@ def distribute(
     for index, pd in enumerate(system.domains()):
         image = patched(pd, images[pd.name], system, addresses)
         _domain(builder, system, pd, index, image, benchmark)
-    return builder.finish()
+    return replace(builder.finish(), schedule=schedule_of(system))
+
+
+def schedule_of(system: System) -> Schedule | None:
+    """The domain schedule in the kernel's terms."""
+    said = system.schedule
+    if said is None:
+        return None
+    entries = tuple(
+        ScheduleSlot(
+            said.shift + index,
+            0 if entry.domain is None else said.id_of(entry.domain),
+            entry.ticks(configuration.ticks_per_us),
+        )
+        for index, entry in enumerate(said.entries)
+    )
+    return Schedule(entries, said.shift + said.start)
 
 
 def place_regions(system: System, board: Board, profile: Profile) -> dict[str, int]:
@@ -93,7 +115,7 @@ def place_regions(system: System, board: Board, profile: Profile) -> dict[str, i
 
 def _monitor(builder: Builder, system: System, image: ProgramImage) -> None:
     """The component that receives the faults of all domains without a parent."""
-    name, space, where = env.MONITOR_NAME, builder.space, system.location
+    name, where = env.MONITOR_NAME, system.location
     slots = {
         env.SLOT_INPUT: Cap(builder.add(Endpoint(f"{name}.endpoint"), where), Rights.READ),
         env.SLOT_REPLY: Cap(builder.add(Reply(f"{name}.reply"), where)),
@@ -120,8 +142,9 @@ def _monitor(builder: Builder, system: System, image: ProgramImage) -> None:
         fault_endpoint=None,
         priority=env.MONITOR_PRIORITY,
         fpu=True,
+        domain=env.MONITOR_DOMAIN,
+        extra={},
         where=where,
-        space=space,
     )
 
 
@@ -169,8 +192,9 @@ def _domain(
         fault_endpoint=faults_to,
         priority=pd.priority,
         fpu=pd.fpu,
+        domain=system.domain_id(pd),
+        extra={cap.slot: Cap(SHARED[cap.kind].format(cap.pd)) for cap in pd.caps},
         where=where,
-        space=builder.space,
     )
 
 
@@ -210,15 +234,24 @@ def _thread(
     fault_endpoint: Cap | None,
     priority: int,
     fpu: bool,
+    domain: int,
+    extra: Mapping[int, Cap],
     where: Location,
-    space: AddressSpace,
 ) -> None:
-    """A component's CNode and thread. A capability address is looked up through a guard of zeros, then the slot."""
+    """A component's capability space and thread. A capability address is looked up through a guard of zeros, then the
+    slot. Where a component has capabilities of others, the root of its space has these, and its own CNode at slot 0:
+    an address with zeros in front still means a slot of its own.
+    """
+    space = builder.space
     cnode = builder.add(CNode(f"{name}.cnode", env.CNODE_BITS, dict(sorted(slots.items()))), where)
+    root = Cap(cnode, guard_bits=space.word_bits - env.CNODE_BITS)
+    if extra:
+        own = replace(root, guard_bits=root.guard_bits - env.ROOT_BITS)
+        root = Cap(builder.add(CNode(f"{name}.cspace", env.ROOT_BITS, dict(sorted({0: own, **extra}.items()))), where))
     builder.add(
         Tcb(
             f"{name}.tcb",
-            cspace=Cap(cnode, guard_bits=space.word_bits - env.CNODE_BITS),
+            cspace=root,
             vspace=Cap(f"{name}.vspace"),
             ipc_buffer=Cap(ipc_buffer, READ_WRITE),
             ipc_buffer_address=space.ipc_buffer,
@@ -233,6 +266,7 @@ def _thread(
             fpu=fpu,
             resume=True,
             thread_name=name,
+            domain=domain,
         ),
         where,
     )

@@ -36,6 +36,9 @@ def text(distribution: Distribution) -> str:
             if m.vspace == space.name:
                 lines.append(f"    {m.vaddr:#x}: {m.frame} ({m.perms}{'' if m.cached else ', uncached'})")
         lines.append("  }")
+    if distribution.schedule is not None:
+        lines += ["}", "", f"schedule (start: {distribution.schedule.start}) {{"]
+        lines += [f"  {e.index}: domain {e.domain} for {e.ticks} ticks" for e in distribution.schedule.entries]
     return "\n".join([*lines, "}", ""])
 
 
@@ -49,6 +52,7 @@ def as_json(distribution: Distribution) -> dict[str, Any]:
         "objects": described,
         "tables": [_plain_fields(table) for table in distribution.tables],
         "mappings": [_plain_fields(mapping) for mapping in distribution.mappings],
+        "schedule": None if distribution.schedule is None else _plain_fields(distribution.schedule),
     }
 
 

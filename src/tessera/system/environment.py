@@ -51,6 +51,11 @@ SLOT_OUTPUT_ENDPOINT = capabilities.BASE_OUTPUT_ENDPOINT
 SLOT_IRQ = capabilities.BASE_IRQ_HANDLER
 SLOT_CHILD_TCB = capabilities.BASE_CHILD_TCB
 
+# A domain with capabilities of other domains has a CNode above: its first slot leads to the domain's own, the others
+# have these capabilities. The library finds them there (microkit_cspace_root_slot_to_cptr).
+ROOT_BITS = capabilities.COMPONENT_ROOT_BITS
+ROOT_SLOTS = 1 << ROOT_BITS
+
 # Slots of the monitor's CNode, beside SLOT_INPUT, SLOT_VSPACE and SLOT_REPLY.
 MONITOR_SLOT_TCB = SLOT_CHILD_TCB
 MONITOR_SLOT_SCHED_CONTEXT = 266
@@ -69,6 +74,7 @@ PRIORITY_MAX = 254
 MONITOR_PRIORITY = 255
 MONITOR_NAME = "monitor"
 MONITOR_STACK = 0x4000
+MONITOR_DOMAIN = 0  # where the initialiser is too; a schedule may leave it out
 STACK_DEFAULT = layout.DEFAULT_STACK_SIZE
 STACK_MIN = layout.MIN_STACK_SIZE
 STACK_MAX = layout.MAX_STACK_SIZE

@@ -21,6 +21,7 @@ class Reach(Enum):
     INIT_DONE = "I"
     THREAD = "T"
     TIME = "S"
+    SPACE = "V"
     OTHER = "?"
 
 
@@ -31,13 +32,16 @@ REACH_TEXT = {
     Reach.INIT_DONE: "tells it that its init has returned (passive components)",
     Reach.THREAD: "controls its thread",
     Reach.TIME: "controls its scheduling context",
+    Reach.SPACE: "controls its address space",
     Reach.OTHER: "has another capability to an object of it",
 }
 
 
 @dataclass(frozen=True)
 class Holding:
-    """One capability. ``owner`` is whose object it is; ``reach`` is None for a holder's own objects."""
+    """One capability. ``owner`` is whose object it is; ``reach`` is None for a holder's own objects. ``shared``: the
+    description gives it in a ``cspace`` element, and the slot is one of the root of the holder's capability space.
+    """
 
     holder: str
     slot: int
@@ -48,6 +52,7 @@ class Holding:
     owner: str
     reach: Reach | None
     meaning: str
+    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,10 @@ def holdings(facts: Mapping[str, Any]) -> dict[str, list[Holding]]:
             _holding(facts, name, int(slot), cap, objects[cap["object"]], names)
             for slot, cap in sorted(slots.items(), key=lambda item: int(item[0]))
         ]
+        root = objects.get(f"{name}.cspace")
+        if root is not None:
+            shared = sorted((int(slot), cap) for slot, cap in root["slots"].items() if int(slot) != 0)
+            held[name] += [_shared(name, slot, cap, objects[cap["object"]], names) for slot, cap in shared]
     return held
 
 
@@ -113,6 +122,22 @@ def _holding(
     use, meaning = _monitor_use(slot) if holder == env.MONITOR_NAME else _use(slot, target)
     reach = None if whose == holder else use
     return Holding(holder, slot, cap["object"], target["type"], cap["rights"], cap["badge"], whose, reach, meaning)
+
+
+_SHARED = {
+    "tcb": (Reach.THREAD, "controls its thread"),
+    "sched_context": (Reach.TIME, "controls its scheduling context"),
+    "vspace": (Reach.SPACE, "controls its address space"),
+}
+
+
+def _shared(holder: str, slot: int, cap: Mapping[str, Any], target: Mapping[str, Any], names: list[str]) -> Holding:
+    """A capability of a ``cspace`` element. It may be one of the holder's own thread."""
+    whose = owner(cap["object"], names)
+    reach, meaning = _SHARED[target["type"]]
+    said = f"cspace slot {slot}: {meaning}"
+    mine = None if whose == holder else reach
+    return Holding(holder, slot, cap["object"], target["type"], cap["rights"], cap["badge"], whose, mine, said, True)
 
 
 _OWN = {

@@ -43,7 +43,8 @@ class Variable(enum.Enum):
 @dataclass(frozen=True)
 class MemoryRegion:
     """Memory that domains can map. ``size`` and ``page_size`` in bytes; ``phys_addr`` is None where any memory will do.
-    ``page_size_open``: the description leaves the page size to us.
+    ``page_size_open``: the description leaves the page size to us. ``bootinfo``: the record of the boot information
+    that the region is to begin with.
     """
 
     name: str
@@ -54,6 +55,7 @@ class MemoryRegion:
     prefill: bytes
     location: Location
     page_size_open: bool = False
+    bootinfo: str | None = None
 
     @property
     def pages(self) -> int:
@@ -99,10 +101,79 @@ class SetVar:
     location: Location
 
 
+class CapKind(enum.Enum):
+    """Which capability of a domain is shared; the value is how an element names it after ``cap_``."""
+
+    TCB = "tcb"
+    SCHED_CONTEXT = "sc"
+    VSPACE = "vspace"
+
+
+@dataclass(frozen=True)
+class ExtraCap:
+    """A capability of the domain ``pd`` that another one gets, in ``slot`` of the root of its CSpace."""
+
+    kind: CapKind
+    slot: int
+    pd: str
+    location: Location
+
+
+@dataclass(frozen=True)
+class SchedulingDomain:
+    """A set of threads that runs only in its own parts of the domain schedule."""
+
+    name: str
+    id: int
+    location: Location
+
+
+@dataclass(frozen=True)
+class ScheduleEntry:
+    """A part of the domain schedule: ``domain`` is the name of a scheduling domain, or None for the mark at which the
+    schedule begins again. ``duration`` counts microseconds, or ticks of the timer if ``in_ticks``.
+    """
+
+    domain: str | None
+    duration: int
+    in_ticks: bool
+    location: Location
+
+    def ticks(self, ticks_per_us: int) -> int:
+        return self.duration if self.in_ticks else self.duration * ticks_per_us
+
+
+@dataclass(frozen=True)
+class DomainSchedule:
+    """The scheduling domains and their schedule, which begins at the entry ``start``. In the kernel's table its first
+    entry is at the index ``shift``.
+    """
+
+    domains: tuple[SchedulingDomain, ...]
+    entries: tuple[ScheduleEntry, ...]
+    start: int
+    shift: int
+    location: Location
+
+    def id_of(self, name: str) -> int:
+        return next(domain.id for domain in self.domains if domain.name == name)
+
+    def repeated(self) -> tuple[ScheduleEntry, ...]:
+        """The entries that take turns: from the start to the next mark, or to the end."""
+        taken = []
+        for entry in self.entries[self.start :]:
+            if entry.domain is None:
+                break
+            taken.append(entry)
+        return tuple(taken)
+
+
 @dataclass(frozen=True)
 class ProtectionDomain:
     """A component. ``budget`` and ``period`` in microseconds, ``stack_size`` in bytes. ``id`` and ``parent`` are set in
-    a child. ``setvars`` holds the patched variables of its own elements: maps, interrupts, children.
+    a child. ``domain`` is the name of its scheduling domain. ``setvars`` holds the patched variables of its own
+    elements: maps, interrupts, children. ``caps`` are what it gets of other domains beside its channels. ``symbols``:
+    the image in which symbols are looked up, if that is not the program's own.
     """
 
     name: str
@@ -124,6 +195,9 @@ class ProtectionDomain:
     id: int | None
     parent: str | None
     location: Location
+    caps: tuple[ExtraCap, ...] = ()
+    symbols: str | None = None
+    symbols_location: Location | None = None
 
 
 @dataclass(frozen=True)
@@ -160,6 +234,7 @@ class System:
     protection_domains: tuple[ProtectionDomain, ...]
     channels: tuple[Channel, ...]
     warnings: tuple[Diagnostic, ...] = ()
+    schedule: DomainSchedule | None = None
 
     @property
     def file(self) -> str:
@@ -179,6 +254,10 @@ class System:
             SetVar(e.setvar_id, Variable.ID, e.id, None, e.location) for e in ends if e.setvar_id is not None
         )
         return (*pd.setvars, *of_channels)
+
+    def domain_id(self, pd: ProtectionDomain) -> int:
+        """The number of the scheduling domain of ``pd``; 0 where there is no schedule."""
+        return self.schedule.id_of(pd.domain) if self.schedule is not None and pd.domain is not None else 0
 
     def receives_calls(self, pd: ProtectionDomain) -> bool:
         """Whether something arrives at ``pd`` that is answered: a protected procedure call or a child's fault."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tessera.abi.boards import QEMU_VIRT_RISCV64, Board
+from tessera.abi.configuration import configuration
 from tessera.abi.profiles import MICROKIT, Profile
 from tessera.system import dump
 from tessera.system.allocate import Allocation, owner_of
@@ -47,10 +48,13 @@ def report(
                 "parent": pd.parent,
                 "child_id": pd.id,
                 "faults_to": pd.parent or "monitor",
+                "domain": pd.domain,
+                "shared_caps": [{"slot": cap.slot, "kind": cap.kind.value, "of": cap.pd} for cap in pd.caps],
                 "interrupts": [{"irq": irq.irq, "channel": irq.id, "trigger": irq.trigger.value} for irq in pd.irqs],
             }
             for index, pd in enumerate(system.domains())
         ],
+        "schedule": _schedule(system),
         "channels": [{"ends": [_end(channel.a), _end(channel.b)]} for channel in system.channels],
         "memory_regions": [
             {
@@ -85,6 +89,24 @@ def report(
     }
 
 
+def _schedule(system: System) -> dict[str, Any] | None:
+    """The domains, the part of the schedule that is repeated, and who runs in it. Times in ticks of the timer."""
+    schedule = system.schedule
+    if schedule is None:
+        return None
+    return {
+        "domains": [{"name": domain.name, "id": domain.id} for domain in schedule.domains],
+        "repeated": [
+            {
+                "domain": entry.domain,
+                "ticks": entry.ticks(configuration.ticks_per_us),
+                "components": [pd.name for pd in system.domains() if pd.domain == entry.domain],
+            }
+            for entry in schedule.repeated()
+        ],
+    }
+
+
 def as_text(facts: Mapping[str, Any]) -> str:
     """The report for a person to read, from what :func:`report` gives."""
     parts = [f"System {facts['system']}", ""]
@@ -100,6 +122,12 @@ def as_text(facts: Mapping[str, Any]) -> str:
         for c in facts["components"]
     ]
     parts += _table("Components", ("name", "program", "priority", "budget", "stack", "faults go to"), rows)
+    if facts["schedule"] is not None:
+        rows = [
+            (e["domain"], f"{e['ticks']} ticks", ", ".join(e["components"]) or "nobody")
+            for e in facts["schedule"]["repeated"]
+        ]
+        parts += _table("Domain schedule, again and again", ("domain", "time", "who runs"), rows)
     rows = [_channel_row(channel["ends"]) for channel in facts["channels"]]
     parts += _table("Channels", ("from", "to", "from may", "to may"), rows)
     rows = [

@@ -12,43 +12,32 @@ from typing import TypeVar
 
 from tessera.abi.boards import QEMU_VIRT_RISCV64, Board
 from tessera.abi.profiles import MICROKIT, Profile
+from tessera.lang.diagnostics import Diagnostic
 from tessera.system import environment
 from tessera.system.check import check
-from tessera.system.collect import Collector, one_of, size_text
+from tessera.system.collect import Collector, did_you_mean, one_of
 from tessera.system.environment import AddressSpace
-from tessera.system.locate import find
 from tessera.system.model import (
+    CapKind,
     Channel,
     ChannelEnd,
+    ExtraCap,
     Irq,
-    Map,
-    MemoryRegion,
-    Permissions,
     ProtectionDomain,
     SetVar,
     System,
     Trigger,
     Variable,
 )
-from tessera.system.schema import check_names
-from tessera.system.values import Values
+from tessera.system.schema import CAPS, CHILDREN, ELSEWHERE, check_names, not_supported
+from tessera.system.sdf_memory import MemoryReader, map_variables
+from tessera.system.sdf_refused import refuse_in_domain, refuse_io_address_space
+from tessera.system.sdf_schedule import ScheduleReader
 from tessera.system.xmltree import Element, read
 
 WHY_CHANNELS = "a domain has at most 62 channels and interrupts: each is one bit of a notification's badge"
 
 T = TypeVar("T")
-
-MAP_VARIABLES = {
-    "setvar_vaddr": Variable.VADDR,
-    "setvar_size": Variable.SIZE,
-    "setvar_prefill_size": Variable.PREFILL_SIZE,
-}
-
-PERMISSIONS = {
-    "r": Permissions.READ,
-    "w": Permissions.WRITE,
-    "x": Permissions.EXECUTE,
-}
 
 
 def parse(
@@ -73,7 +62,7 @@ def parse(
             root.location,
             f"the outermost element is '{root.tag}'",
             why="a system description is one element 'system'",
-            fix="put everything into <system> ... </system>",
+            fix=did_you_mean(root.tag, ["system"]) or "put everything into <system> ... </system>",
         )
         errors.stop_if_any()
     system = _Reader(errors, search_path, space, board, profile).system(root)
@@ -82,75 +71,36 @@ def parse(
     return check(system, space)
 
 
-class _Reader(Values):
+class _Reader(MemoryReader, ScheduleReader):
     """One method per element. A method returns None where the element cannot be used; the reason has been reported."""
 
     def __init__(
         self, errors: Collector, search_path: Sequence[Path], space: AddressSpace, board: Board, profile: Profile
     ) -> None:
-        super().__init__(errors, space, profile)
-        self.search_path = search_path
+        super().__init__(errors, search_path, space, profile)
         self.irqs = range(1, board.last_device_interrupt + 1)
         self.interrupts = [f"{device.name} {irq}" for device in board.devices for irq in device.interrupts]
 
     def system(self, root: Element) -> System:
         check_names(root, self.errors)
+        warnings = tuple(
+            Diagnostic(
+                "unused-attribute",
+                root.place(name),
+                f"the attribute '{name}' of 'system' has no meaning",
+                why="everything is said in the elements inside",
+                fix="remove it",
+            )
+            for name in root.attributes
+        )
         regions = [self.memory_region(e) for e in root.children if e.tag == "memory_region"]
         domains = [self.protection_domain(e, None) for e in root.children if e.tag == "protection_domain"]
         channels = [self.channel(e) for e in root.children if e.tag == "channel"]
-        return System(root.location, _present(regions), _present(domains), _present(channels))
-
-    def memory_region(self, e: Element) -> MemoryRegion | None:
-        check_names(e, self.errors)
-        name = self.text(e, "name")
-        page_size = self.number(e, "page_size", self.space.page)
-        if page_size is not None and page_size not in self.space.page_sizes:
-            sizes = " and ".join(f"{size:#x} ({size_text(size)})" for size in self.space.page_sizes)
-            self.errors.error(
-                "page-size",
-                e.place("page_size"),
-                f"there are no pages of {page_size:#x} bytes",
-                why=f"there are {sizes}",
-                fix="write one of them, or leave page_size out",
-            )
-            page_size = None
-        prefill_path = e.attributes.get("prefill_path")
-        prefill = self.prefill(e) if prefill_path is not None else b""
-        if prefill and "size" not in e.attributes and page_size:
-            size: int | None = -(-len(prefill) // page_size) * page_size
-        else:
-            size = self.number(e, "size")
-        phys_addr = self.number(e, "phys_addr") if "phys_addr" in e.attributes else None
-        if size is not None and page_size is not None:
-            self.region_size(e, size, page_size, len(prefill))
-            self.region_address(e, phys_addr, page_size, size)
-        if name is None or size is None or page_size is None:
-            return None
-        open_page_size = "page_size" not in e.attributes
-        return MemoryRegion(name, size, page_size, phys_addr, prefill_path, prefill, e.location, open_page_size)
-
-    def prefill(self, e: Element) -> bytes:
-        path = find(e.attributes["prefill_path"], self.search_path)
-        if path is None:
-            folders = ", ".join(str(folder) for folder in self.search_path) or "none"
-            self.errors.error(
-                "prefill-missing",
-                e.place("prefill_path"),
-                f"there is no file '{e.attributes['prefill_path']}'",
-                why=f"folders searched: {folders}",
-                fix="name the folder that has it with --search-path",
-            )
-            return b""
-        contents = path.read_bytes()
-        if not contents:
-            self.errors.error(
-                "prefill-empty",
-                e.place("prefill_path"),
-                f"the file '{path.name}' is empty",
-                why="there is nothing to fill the region with",
-                fix="remove prefill_path",
-            )
-        return contents
+        schedule = self.schedule(root)
+        for e in root.children:
+            if e.tag == "io_address_space":
+                refuse_io_address_space(e, self)
+        return System(root.location, _present(regions), _present(domains), _present(channels), warnings, schedule)
 
     def protection_domain(self, e: Element, parent: str | None) -> ProtectionDomain | None:
         check_names(e, self.errors)
@@ -164,9 +114,7 @@ class _Reader(Values):
         smc = self.boolean(e, "smc", False)
         cpu = self.number(e, "cpu", 0)
         if smc:
-            self.errors.error(
-                "not-supported", e.place("smc"), "'smc' is only for boards with an Arm processor", fix="remove it"
-            )
+            not_supported("'smc'", "such calls are made by Arm processors", e.place("smc"), self.errors)
         if cpu:
             self.errors.error(
                 "cpu-range",
@@ -176,24 +124,29 @@ class _Reader(Values):
                 fix='write cpu="0"',
             )
         child_id = self.child_id(e, parent)
+        domain = self.symbol(e, "domain")
         image = self.program_image(e, name)
-        placed = [(c, self.map(c)) for c in e.children if c.tag == "map"]
-        maps = _present(m for _, m in placed)
-        irqs = _present(self.irq(c) for c in e.children if c.tag == "irq")
-        own = _present(self.setvar(c) for c in e.children if c.tag == "setvar")
-        nested = [c for c in e.children if c.tag == "protection_domain"]
-        children = _present(self.protection_domain(c, name or "") for c in nested)
-        of_maps = tuple(v for c, m in placed if m is not None for v in _map_variables(c, m))
-        of_irqs = _present(self.id_variable(c) for c in e.children if c.tag == "irq")
-        of_children = _present(self.id_variable(c) for c in nested)
-        setvars = (*own, *of_maps, *of_irqs, *of_children)
+        of = {tag: [c for c in e.children if c.tag == tag] for tag in CHILDREN["protection_domain"]}
+        placed = [(c, self.map(c)) for c in of["map"]]
+        lines = [(c, self.irq(c)) for c in of["irq"]]
+        own = _present(self.setvar(c) for c in of["setvar"])
+        nested = [(c, self.protection_domain(c, name or "")) for c in of["protection_domain"]]
+        caps = self.cspace(of["cspace"], name)
+        refuse_in_domain(e, self)
+        of_maps = tuple(v for c, m in placed if m is not None for v in map_variables(c, m))
+        numbered = [(c, irq.id) for c, irq in lines if irq is not None]
+        numbered += [(c, child.id) for c, child in nested if child is not None and child.id is not None]
+        setvars = (*own, *of_maps, *_present(self.id_variable(c, number) for c, number in numbered))
         if name is None or image is None or priority is None or budget is None or period is None or stack_size is None:
             return None
         return ProtectionDomain(
             name=name, priority=priority, budget=budget, period=period, passive=passive, stack_size=stack_size,
-            cpu=0, smc=False, fpu=fpu, domain=None, program_image=image.attributes["path"],
-            image_location=image.place("path"), maps=maps, irqs=irqs, setvars=setvars, children=children,
-            id=child_id, parent=parent, location=e.place("name"),
+            cpu=0, smc=False, fpu=fpu, domain=domain, program_image=image.attributes["path"],
+            image_location=image.place("path"), maps=_present(m for _, m in placed),
+            irqs=_present(irq for _, irq in lines), setvars=setvars,
+            children=_present(child for _, child in nested),
+            id=child_id, parent=parent, location=e.place("name"), caps=caps,
+            symbols=self.symbol(image, "path_for_symbols"), symbols_location=image.place("path_for_symbols"),
         )  # fmt: skip
 
     def child_id(self, e: Element, parent: str | None) -> int | None:
@@ -235,47 +188,44 @@ class _Reader(Values):
             return None
         return images[0] if self.text(images[0], "path") is not None else None
 
-    def map(self, e: Element) -> Map | None:
+    def cspace(self, spaces: Sequence[Element], name: str | None) -> tuple[ExtraCap, ...]:
+        """The capabilities of other domains that this one gets."""
+        for space in spaces:
+            check_names(space, self.errors)
+        for extra in spaces[1:]:
+            self.errors.error(
+                "cspace-twice",
+                extra.location,
+                f"'{name}' has a second 'cspace'",
+                why="a domain has one capability space",
+                fix="put all capabilities into the first",
+            )
+        return _present(self.extra_cap(c) for space in spaces for c in space.children if c.tag in CAPS)
+
+    def extra_cap(self, e: Element) -> ExtraCap | None:
         check_names(e, self.errors)
-        region, vaddr = self.text(e, "mr"), self.number(e, "vaddr")
-        letters = e.attributes.get("perms", "rw")
-        perms = Permissions.NONE
-        for letter in letters:
-            perms |= PERMISSIONS.get(letter, Permissions.NONE)
-        if not letters or not set(letters) <= set(PERMISSIONS):
+        pd, slot = self.text(e, "pd"), self.number(e, "slot")
+        last = environment.ROOT_SLOTS - 1
+        if slot is not None and not 1 <= slot <= last:
             self.errors.error(
-                "perms",
-                e.place("perms"),
-                f"perms is '{letters}'",
-                why="it consists of the letters 'r', 'w' and 'x'",
-                fix='write perms="rw", for example',
+                "cap-slot",
+                e.place("slot"),
+                f"'slot' is {slot}, and it can be from 1 to {last}",
+                why="slot 0 of the root has the domain's own capabilities"
+                if slot == 0
+                else f"the root of a capability space has {environment.ROOT_SLOTS} slots, 6 bits of an address",
+                fix=f"use one from 1 to {last} that is still free",
             )
-        elif Permissions.READ not in perms:
-            self.errors.error(
-                "perms",
-                e.place("perms"),
-                f"perms is '{letters}': memory that cannot be read",
-                why="the hardware has no mapping that can be written or executed and not read",
-                fix=f'write perms="{perms | Permissions.READ}"',
-            )
-        cached = self.boolean(e, "cached", True)
-        if region is None or vaddr is None:
             return None
-        variable = e.attributes.get
-        return Map(
-            mr=region,
-            vaddr=vaddr,
-            perms=perms,
-            cached=cached,
-            setvar_vaddr=variable("setvar_vaddr"),
-            setvar_size=variable("setvar_size"),
-            setvar_prefill_size=variable("setvar_prefill_size"),
-            location=e.location,
-        )
+        if pd is None or slot is None:
+            return None
+        return ExtraCap(CapKind(e.tag.removeprefix("cap_")), slot, pd, e.location)
 
     def irq(self, e: Element) -> Irq | None:
         check_names(e, self.errors)
-        number = self.number(e, "irq")
+        # An interrupt of another architecture is named otherwise, and refused by its attributes.
+        elsewhere = "irq" not in e.attributes and any(name in e.attributes for name in ELSEWHERE["irq"])
+        number = None if elsewhere else self.number(e, "irq")
         channel = self.number_below(e, "id", environment.CHANNELS, WHY_CHANNELS)
         if number is not None and number not in self.irqs:
             self.errors.error(
@@ -306,12 +256,10 @@ class _Reader(Values):
             return None
         return SetVar(symbol, Variable.REGION_PADDR, None, region, e.location)
 
-    def id_variable(self, e: Element) -> SetVar | None:
+    def id_variable(self, e: Element, number: int) -> SetVar | None:
         """The variable that gets the number of a child or an interrupt."""
-        symbol, number = e.attributes.get("setvar_id"), e.attributes.get("id", "")
-        if symbol is None or not number.isdecimal():
-            return None
-        return SetVar(symbol, Variable.ID, int(number), None, e.place("setvar_id"))
+        symbol = self.symbol(e, "setvar_id")
+        return SetVar(symbol, Variable.ID, number, None, e.place("setvar_id")) if symbol else None
 
     def channel(self, e: Element) -> Channel | None:
         check_names(e, self.errors)
@@ -337,14 +285,8 @@ class _Reader(Values):
         pp, notify = self.boolean(e, "pp", False), self.boolean(e, "notify", True)
         if pd is None or channel is None:
             return None
-        return ChannelEnd(pd, channel, pp, notify, e.attributes.get("setvar_id"), e.location)
+        return ChannelEnd(pd, channel, pp, notify, self.symbol(e, "setvar_id"), e.location)
 
 
 def _present(items: Iterable[T | None]) -> tuple[T, ...]:
     return tuple(item for item in items if item is not None)
-
-
-def _map_variables(e: Element, m: Map) -> Iterable[SetVar]:
-    for name, kind in MAP_VARIABLES.items():
-        if symbol := e.attributes.get(name):
-            yield SetVar(symbol, kind, m.vaddr if kind is Variable.VADDR else None, m.mr, e.place(name))

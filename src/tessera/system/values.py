@@ -41,15 +41,23 @@ class Values:
             return None
         return value
 
+    def symbol(self, element: Element, name: str) -> str | None:
+        """An optional attribute that names a variable of a program."""
+        return self.text(element, name) if name in element.attributes else None
+
     def number(self, element: Element, name: str, default: int | None = None) -> int | None:
         """A number, decimal or hexadecimal, `_` between digits allowed; required where no default is given."""
         if default is not None and name not in element.attributes:
             return default
         text = self.text(element, name)
-        if text is None:
-            return None
+        return None if text is None else self.number_of(element, name, text)
+
+    def number_of(self, element: Element, name: str, text: str) -> int | None:
+        """The number that ``text``, the attribute ``name`` or a part of it, says."""
         digits = text.strip().replace("_", "")
         try:
+            if not digits.isascii():
+                raise ValueError
             value = int(digits, 16) if digits.lower().startswith(("0x", "-0x")) else int(digits, 10)
         except ValueError:
             self.errors.error(

@@ -12,6 +12,11 @@ from pathlib import Path
 from xml.parsers import expat
 
 from tessera.lang.diagnostics import Diagnostic, Location
+from tessera.system.collect import size_text
+
+# No description is larger or deeper; reading it would only take time.
+SIZE_MAX = 16 << 20
+DEPTH_MAX = 200
 
 _ATTRIBUTE = re.compile(rb"""\s([^\s=/>'"]+)\s*=\s*(?:"[^"]*"|'[^']*')""")
 
@@ -70,6 +75,14 @@ class _Builder:
                     why="names are printed by the monitor and in reports, where it would look like something else",
                     fix="remove it",
                 )
+        if len(self.open) >= DEPTH_MAX:
+            raise Diagnostic(
+                "xml-depth",
+                element.location,
+                f"there are more than {DEPTH_MAX} elements inside each other",
+                why="only domains and their children are elements inside each other, and no system is that deep",
+                fix="look for tags that are not closed",
+            )
         if self.open:
             self.open[-1].children.append(element)
         else:
@@ -112,7 +125,8 @@ def read(path: Path, shown_as: str | None = None) -> Element:
     """
     file = shown_as or str(path)
     try:
-        text = path.read_bytes()
+        with path.open("rb") as stream:
+            text = stream.read(SIZE_MAX + 1)
     except OSError as error:
         raise Diagnostic(
             "file-unreadable",
@@ -121,6 +135,14 @@ def read(path: Path, shown_as: str | None = None) -> Element:
             why="it says which components there are and what each may do",
             fix="check its name and its permissions",
         ) from None
+    if len(text) > SIZE_MAX:
+        raise Diagnostic(
+            "file-too-large",
+            Location(file),
+            f"the system description has more than {size_text(SIZE_MAX)}",
+            why="it says a few lines for each component: this is some other file",
+            fix="name the description itself; contents of memory regions are files of their own (prefill_path)",
+        )
     builder = _Builder(file, text)
     try:
         builder.parser.Parse(text, True)
