@@ -7,10 +7,10 @@ STAMP := .venv/.setup-done
 QEMU := qemu-system-riscv64
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check floors results format clean distclean
+.PHONY: help setup demo test check floors results kernel-time format clean distclean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 # The stamp is newer than what it was made from, so a second call does nothing and needs no network. It holds the path
 # it was made for, because a virtual environment that was moved or copied does not work.
@@ -48,6 +48,9 @@ floors: setup ## draw docs/floors.md again from the declared order
 
 results: setup ## run the suites, and write the README's table of what works
 	@$(BIN)/python -m tessera.suites.results
+
+kernel-time: setup ## measure the kernel's longest entries, and write docs/kernel-time.md
+	@$(BIN)/python -m tessera.suites.kernel_time
 
 format: setup ## format the Python sources, fix what lint can fix
 	@$(BIN)/ruff format

@@ -72,7 +72,7 @@ MIN_CNODE_SIZE_BITS = 1
 RETYPE_FAN_OUT_LIMIT = 256
 
 # Long operations look for pending interrupts after this many steps, and clear memory in chunks of this size.
-PREEMPTION_WORK_UNITS = 100
+PREEMPTION_WORK_UNITS = 50
 RESET_CHUNK_BITS = 8
 
 # What a retype makes of device memory: it can be handed out as frames, or divided further.

@@ -219,6 +219,7 @@ def make_page_tables() -> None:
         level = paging.LEVELS - step
         size = paging.level_bits(level)
         address = (plan.virtual_start >> size) << size
+        # Bounded by the size of the root task's image; at boot alone.
         for _piece in range((round_up(plan.virtual_end, size) >> size) - (plan.virtual_start >> size)):
             write_entry(walk(root, address), paging.table_entry(table))
             with ghost:
@@ -258,9 +259,11 @@ def copy_device_tree(tree: u64, tree_bytes: u64) -> None:
         header.chunk = BootInfoChunk.DEVICE_TREE
         header.length = tree_bytes + 16
         source = paging.kernel_address(tree)
+        # Bounded by the size of the device tree; at boot alone.
         for i in range(tree_bytes):
             at(ByteView, target + 16 + i).value = at(ByteView, source + i).value
         info.extra_length = tree_bytes + 16
+        # Bounded by the size of the device tree; at boot alone.
         for page in range(u64(1) << (plan.extra_bits - PAGE_BITS)):
             address = plan.virtual_boot_info + ((page + 1) << PAGE_BITS)
             map_frame(next_slot(), plan.extra + (page << PAGE_BITS), address)
@@ -271,6 +274,7 @@ def copy_device_tree(tree: u64, tree_bytes: u64) -> None:
 def make_image_frames() -> None:
     """The frames of the root task's own image."""
     root_task.info.user_image_frames.start = root_task.next
+    # Bounded by the size of the root task's image; at boot alone.
     for page in range(image_pages()):
         offset = page << PAGE_BITS
         map_frame(next_slot(), plan.image_start + offset, plan.virtual_start + offset)

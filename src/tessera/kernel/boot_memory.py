@@ -60,6 +60,7 @@ def add_piece(start: u64, end: u64) -> None:
 def cut(start: u64, end: u64) -> None:
     """Take a range out of free memory; the piece it lies in may become two."""
     index = u64(0)
+    # Bounded by the pieces of free memory; at boot alone.
     while index < boot_memory.count:
         decreases(boot_memory.count - index)
         piece = boot_memory.pieces[index]
@@ -82,6 +83,7 @@ def insert_behind(index: u64, start: u64, end: u64) -> None:
     """Make room for a piece behind another."""
     last = boot_memory.count
     boot_memory.count = last + 1
+    # Bounded by the pieces of free memory; at boot alone.
     for step in range(last - index - 1):
         to = boot_memory.pieces[last - step]
         source = boot_memory.pieces[last - step - 1]
@@ -95,6 +97,7 @@ def insert_behind(index: u64, start: u64, end: u64) -> None:
 @compiled
 def place_root_objects(size: u64, alignment_bits: u64) -> u64:
     """Take the highest address at which ``size`` bytes fit, aligned; 0 if they fit nowhere."""
+    # Bounded by the pieces of free memory; at boot alone.
     for step in range(boot_memory.count):
         piece = boot_memory.pieces[boot_memory.count - 1 - step]
         if piece.end >= size:
@@ -108,6 +111,7 @@ def place_root_objects(size: u64, alignment_bits: u64) -> u64:
 @compiled
 def clear(address: u64, size: u64) -> None:
     """Set whole words to zero; ``address`` is the kernel's, ``size`` in bytes."""
+    # Bounded by the sizes of the objects that are made at boot; at boot alone.
     for i in range(size >> 3):
         at(WordView, address + (i << 3)).value = 0
 
@@ -117,6 +121,7 @@ def hand_out(start: u64, end: u64, is_device: bool) -> None:
     """Make untyped capabilities for a range: naturally aligned pieces in ascending order. (manual: Untyped Memory.)"""
     info = root_task.info
     place = start
+    # Bounded by the bits of an address, twice: pieces are as large as they can be; at boot alone.
     while place < end:
         decreases(end - place)
         size_bits = min(63 - count_leading_zeros(end - place), MAX_UNTYPED_BITS)
@@ -142,6 +147,7 @@ def hand_out_devices() -> None:
 @compiled
 def hand_out_memory() -> None:
     """The memory that is still free."""
+    # Bounded by the pieces of free memory; at boot alone.
     for index in range(boot_memory.count):
         piece = boot_memory.pieces[index]
         hand_out(piece.start, piece.end, False)

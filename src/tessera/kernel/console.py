@@ -26,6 +26,7 @@ def stop_failed() -> None:
 def write(text: bytes) -> None:
     """Write text; nothing in a release build."""
     if configuration.debug:
+        # Bounded by the length of the kernel's own texts; in debug builds alone.
         for index in range(len(text)):
             machine.put_character(u64(text[index]))
 
@@ -48,6 +49,7 @@ def write_thread(thread: Tcb) -> None:
     """Write a thread's name and state."""
     if configuration.debug:
         index = u64(0)
+        # Bounded by the length of a thread's name, 64 bytes; in debug builds alone.
         while index < THREAD_NAME_BYTES and thread.name[index] != 0:
             decreases(THREAD_NAME_BYTES - index)
             machine.put_character(u64(thread.name[index]))

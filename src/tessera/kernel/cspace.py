@@ -130,6 +130,7 @@ def lookup(root: Capability, address: u64, depth: u64) -> Found:
     left = depth
     slot: Slot | None = None
     node = root
+    # Bounded by the bits of the address, 64: each level uses up one at least.
     while isinstance(node, CNodeCap):
         # A CNode has two slots at least, so each level uses up a bit.
         loop_invariant(node == (root if slot is None else slot.capability) and (slot is None) == (left == depth))

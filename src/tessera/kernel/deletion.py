@@ -45,8 +45,8 @@ class Step:
 @compiled
 def revoke(slot: Slot) -> Status:
     """Delete everything derived from a capability. PREEMPTED: call again to go on. (seL4: cteRevoke.)"""
-    # Every deletion that ends takes a descendant out of the tree.
     child = slot.link.next
+    # Bounded by preemption points: one after each capability. Every deletion that ends takes one out of the tree.
     while child is not None and derivation.is_parent_of(slot, child):
         status = delete(child)
         if status != Status.OK:
@@ -65,8 +65,8 @@ def delete(slot: Slot) -> Status:
         return status
     work = slot
     zombie = work.capability
-    # Bounded in order by: capabilities in the system, those that are not zombies, zombies that did not step aside yet,
-    # slots that the zombies have left. Every step makes the first of these smaller that it changes.
+    # Bounded by preemption points: one after each step. Every step makes the first of these smaller that it changes:
+    # capabilities in the system, those that are not zombies, zombies that did not step aside yet, slots left behind.
     while isinstance(zombie, ZombieCap):
         step = reduce(work, zombie)
         if step.status != Status.OK:

@@ -45,6 +45,7 @@ def write_capability_fault(sender: Tcb, receiver: Tcb, buffer: IpcBuffer | None)
     failure = sender.lookup_failure[0]
     message.set_message_word(receiver, buffer, 3, failure)
     details = failure_words(failure)
+    # Bounded by the words of a lookup failure, 3.
     for index in range(details):
         message.set_message_word(receiver, buffer, index + 4, sender.lookup_failure[index + 1])
     return details + 4
@@ -54,6 +55,7 @@ def write_capability_fault(sender: Tcb, receiver: Tcb, buffer: IpcBuffer | None)
 def write_registers(sender: Tcb, receiver: Tcb, buffer: IpcBuffer | None, table: bytes) -> u64:
     """Some registers of the thread, in the order of a table. Gives their number."""
     count = u64(len(table))
+    # Bounded by the registers of a thread: the table names each once.
     for index in range(count):
         message.set_message_word(receiver, buffer, index, sender.registers[u64(table[index])])
     return count
@@ -105,6 +107,7 @@ def set_registers(handler: Tcb, tcb: Tcb, table: bytes) -> None:
     blocking.forget_cancellation(tcb)
     buffer = message.buffer_of(handler, False)
     length = message.room(buffer, min(message.sent_info(handler).length, MAX_MESSAGE_LENGTH))
+    # Bounded by the registers of a thread: the table names each once.
     for index in range(min(length, u64(len(table)))):
         tcb.registers[u64(table[index])] = message.message_word(handler, buffer, index)
 

@@ -138,6 +138,7 @@ def reply_with_error(thread: Tcb) -> None:
         case Error.FAILED_LOOKUP:
             message.set_reply_word(0, request.error_words[0])
             message.set_reply_word(1, u64(request.failure))
+            # Bounded by the words of a lookup failure, 3.
             for index in range(failure_length(request.failure)):
                 message.set_reply_word(index + 2, request.failure_words[index])
         case _:

@@ -150,6 +150,7 @@ def copy_registers(sender: Tcb, receiver: Tcb, length: u64) -> None:
     modifies(receiver.registers[registers.FIRST_MESSAGE], receiver.registers[registers.FIRST_MESSAGE + 1])
     modifies(receiver.registers[registers.FIRST_MESSAGE + 2], receiver.registers[registers.FIRST_MESSAGE + 3])
     ensures(lambda: have_same_registers(sender, receiver, min(length, MESSAGE_REGISTERS)))
+    # Bounded by the message registers, 4.
     for index in range(min(length, MESSAGE_REGISTERS)):
         loop_invariant(have_same_registers(sender, receiver, index))
         receiver.registers[registers.FIRST_MESSAGE + index] = sender.registers[registers.FIRST_MESSAGE + index]
@@ -161,6 +162,7 @@ def copy_buffer(source: IpcBuffer, destination: IpcBuffer, length: u64) -> None:
     requires(length <= MAX_MESSAGE_LENGTH)
     modifies(destination.message)
     ensures(lambda: have_same_words(source, destination, length))
+    # Bounded by the longest message, 120 words.
     for index in range(MESSAGE_REGISTERS, length):
         loop_invariant(have_same_words(source, destination, index))
         destination.message[index] = source.message[index]

@@ -153,6 +153,7 @@ def name_thread(thread: Tcb, address: u64) -> None:
     if not isinstance(cap, ThreadCap):
         return
     ended = False
+    # Bounded by the length of a thread's name, 64 bytes; in debug builds alone.
     for index in range(min(u64(THREAD_NAME_BYTES), 8 * 119)):
         letter = truncate(u8, buffer.message[index // 8] >> (8 * (index % 8)))
         ended = ended or letter == 0 or index == THREAD_NAME_BYTES - 1

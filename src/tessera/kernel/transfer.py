@@ -58,6 +58,7 @@ def look_up_extra(sender: Tcb, buffer: IpcBuffer, count: u64) -> bool:
     requires(count <= MAX_EXTRA_CAPS)
     ensures(lambda result: implies(result, are_found(count)))
     ensures(lambda result: result or request.failed_address in (buffer.caps[0], buffer.caps[1], buffer.caps[2]))
+    # Bounded by the capabilities of a message, 3.
     for index in range(count):
         loop_invariant(are_found(index))
         address = buffer.caps[index]
@@ -133,6 +134,7 @@ def move_caps(endpoint: Endpoint | None, receiver: Tcb, buffer: IpcBuffer, count
     ensures(lambda result: are_unwrapped(result.unwrapped, result.count, endpoint))
     destination = receive_slot(receiver, buffer)
     unwrapped = u64(0)
+    # Bounded by the capabilities of a message, 3.
     for index in range(count):
         loop_invariant(unwrapped < u64(1) << index and u64(1) << index <= 1 << MAX_EXTRA_CAPS)
         loop_invariant(destination is None or isinstance(destination.capability, NullCap))

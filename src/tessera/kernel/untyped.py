@@ -7,11 +7,7 @@ remembers how far: so neither boot nor the return of memory takes time. A device
 
 from __future__ import annotations
 
-from tessera.abi.objects import (
-    MAX_UNTYPED_BITS,
-    SLOT_BITS,
-    ObjectType,
-)
+from tessera.abi.objects import MAX_UNTYPED_BITS, SLOT_BITS, ObjectType
 from tessera.arch import paging
 from tessera.kernel import derivation, scheduler
 from tessera.kernel.capability import (
@@ -129,6 +125,7 @@ def clear_bytes(address: u64, size: u64) -> None:
     modifies(Granule.value)
     ensures(lambda: is_zero(address, size) and forall(Granule, lambda g: g.value == 0 or g.value == old(g.value)))
     without_invariants()
+    # Bounded by the page of an identifier pool: 256 granules of 16 bytes.
     for i in range(size >> GRANULE_BITS):
         loop_invariant(is_zero(address, i << GRANULE_BITS))
         loop_invariant(forall(Granule, lambda g: g.value == 0 or g.value == old(g.value)))
@@ -284,6 +281,7 @@ def clear_up_to(slot: Slot, cap: UntypedCap, end: u64) -> Status:
     ensures(lambda: same_but_cleared(slot.capability, cap))
     ensures(lambda result: result == Status.PREEMPTED or (result == Status.OK and is_clear(cap, end)))
     done = max(cap.free_offset, cap.clear_offset)
+    # Bounded by preemption points: one after each chunk of 512 bytes.
     while done < end:
         loop_invariant(same_but_cleared(slot.capability, cap))
         loop_invariant(done >= cap.free_offset and done & (GRANULE_SIZE - 1) == 0)
@@ -383,6 +381,7 @@ def make_objects(slot: Slot, kind: u64, user_size: u64, base: u64, is_device: bo
         assert place_of(base, 0, size_bits) == integer(base)
     size = u64(1) << size_bits
     place = base
+    # Bounded by the fan-out limit, 256.
     for i in range(count):
         loop_invariant(integer(place) == place_of(base, i, size_bits) and place & (size - 1) == 0)
         loop_invariant(live(slot) and place_of(base, count, size_bits) == integer(end_of(slot)))

@@ -95,6 +95,7 @@ def walk(root: PageTable, address: u64) -> Place:
     level = u64(paging.ROOT_LEVEL)
     index = paging.index_at(address, level)
     entry = from_word(paging.Entry, table.entries[index])
+    # Bounded by the levels of page tables, 3.
     while level > 0 and entry.is_table():
         loop_invariant(is_place(Place(table, index, level), root, address))
         loop_invariant(entry == from_word(paging.Entry, table.entries[index]))
@@ -213,6 +214,7 @@ def unmap_page_table(cap: PageTableCap) -> None:
     level = u64(paging.ROOT_LEVEL)
     index = paging.index_at(address, level)
     entry = from_word(paging.Entry, table.entries[index])
+    # Bounded by the levels of page tables, 3.
     while level > 0 and entry.is_table() and table_of(entry) is not cap.table:
         loop_invariant(is_place(Place(table, index, level), root, address))
         loop_invariant(entry == from_word(paging.Entry, table.entries[index]))

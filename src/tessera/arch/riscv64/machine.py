@@ -222,8 +222,10 @@ PLIC_CLAIM = PLIC_THRESHOLD + 4
 @compiled
 def initialise_interrupts(last: u64) -> None:
     """Mask all interrupts of the controller, give each priority 1, and accept all priorities."""
+    # Bounded by the interrupts of the board; at boot alone.
     for word_index in range(last // 32 + 1):
         write_device(PLIC_ENABLE + 4 * word_index, 0)
+    # Bounded by the interrupts of the board; at boot alone.
     for irq in range(1, last + 1):
         write_device(PLIC_WINDOW + 4 * irq, 1)
     write_device(PLIC_THRESHOLD, 0)

@@ -36,6 +36,7 @@ def entry(table: bytes, index: u64) -> u64:
 @compiled
 def copy_registers(source: Tcb, target: Tcb, first: u64, end: u64) -> None:
     """Copy registers by their place in the user context."""
+    # Bounded by the registers of a thread.
     for index in range(first, end):
         register = entry(CONTEXT, index)
         target.registers[register] = source.registers[register]
@@ -63,6 +64,7 @@ def decode_read(length: u64, cap: ThreadCap) -> Status:
     if flags & READ_SUSPENDS != 0:
         thread.suspend(cap.tcb)
     if request.is_call:
+        # Bounded by the registers of a thread: count is checked above.
         for index in range(count):
             message.set_reply_word(index, cap.tcb.registers[entry(CONTEXT, index)])
     return Status.OK
@@ -80,6 +82,7 @@ def decode_write(length: u64, cap: ThreadCap) -> Status:
     if cap.tcb is kernel.current:
         return fail(Error.ILLEGAL_OPERATION)
 
+    # Bounded by the registers of a thread.
     for index in range(min(count, CONTEXT_LENGTH)):
         cap.tcb.registers[entry(CONTEXT, index)] = message.argument(index + 2)
     follow_pc(cap.tcb)

@@ -210,6 +210,7 @@ def decode(label: u64, length: u64, slot: Slot, cap: UntypedCap) -> Status:
     with ghost:
         assert are_slots(first, count)
         assert live(first)
+    # Bounded by the fan-out limit, 256: check_window.
     for i in range(count):
         loop_invariant(are_empty(first, 0, i))
         status = derivation.ensure_empty(cspace.slot_at(first, i))
