@@ -225,17 +225,20 @@ def test_one_domain_needs_no_time(world: TimeWorld, monkeypatch: pytest.MonkeyPa
     assert int(kernel.domain_time) == before and world.is_current(worker)
 
 
-def test_a_preemption_point_looks_every_hundred_steps(world: TimeWorld) -> None:
+def test_a_preemption_point_looks_every_fifty_steps(world: TimeWorld) -> None:
     world.run(world.active(50, 1000))
     kernel.work_units = 0
-    assert not any(scheduler.preemption_point() for _ in range(300))
+    assert not any(scheduler.preemption_point() for _ in range(150))
     machine.Model.pending = machine.EXTERNAL_PENDING
-    assert [scheduler.preemption_point() for _ in range(200)].count(True) == 2
+    world.pass_time(30 * US)
+    assert [scheduler.preemption_point() for _ in range(100)].count(True) == 2
+    # The time until then is the caller's, whoever runs next.
+    assert int(kernel.consumed) == 30 * US
     machine.Model.pending = 0
     world.pass_time(1000 * US)
-    assert [scheduler.preemption_point() for _ in range(100)] == [False] * 99 + [True]
+    assert [scheduler.preemption_point() for _ in range(50)] == [False] * 49 + [True]
     timeslice.settle_preempted()
-    assert int(kernel.consumed) == 0 and int(world.contexts[0].consumed) == 1000 * US
+    assert int(kernel.consumed) == 0 and int(world.contexts[0].consumed) == 1030 * US
     world.leave()
 
 

@@ -29,7 +29,8 @@ class Profile:
     retype_fan_out_limit: int = RETYPE_FAN_OUT_LIMIT
     priorities: int = 256
     max_nodes: int = 1
-    # The least budget is twice the kernel's worst-case execution time, as far as the time accounting is concerned.
+    # The bound of the kernel's own time: once for the way in, once for the way out. The least budget follows from it;
+    # what is measured is in docs/kernel-time.md.
     kernel_wcet_us: int = 10
     kernel_wcet_scale: int = 1
     # 0: no limit but that of the clock.
@@ -37,7 +38,7 @@ class Profile:
 
     @property
     def min_budget_us(self) -> int:
-        """The least budget that a scheduling context can have."""
+        """The least budget that a scheduling context can have: what the kernel may need until it looks at the clock."""
         return 2 * self.kernel_wcet_us * self.kernel_wcet_scale
 
 

@@ -356,9 +356,10 @@ def preemption_point() -> bool:
     if kernel.work_units < PREEMPTION_WORK_UNITS:
         return False
     kernel.work_units = 0
+    # In any case: the time until here is the caller's, and not that of who runs next.
+    update_time()
     if machine.read_pending() != 0:
         return True
-    update_time()
     return not budget.is_sufficient(kernel.current_context, kernel.consumed) or is_domain_expired()
 
 

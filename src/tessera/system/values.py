@@ -170,7 +170,8 @@ class Values:
                 "budget-least",
                 e.place("budget"),
                 f"budget is {budget} us, and the least is {least} us",
-                why="the kernel keeps the time that it may need itself at the end of a budget: less would never run",
+                why=f"the kernel may need {least} us itself until it looks at the clock again (docs/kernel-time.md), so a "
+                "thread that has less left is not let in: it could not make one system call",
                 fix=f'write budget="{least}", or more',
             )
         longest = self.profile.static_max_period_us or configuration.max_period_us

@@ -77,7 +77,7 @@ TIME_INVOCATIONS: tuple[Invocation, ...] = (
         ),
         causes=failures(
             (Error.INVALID_CAPABILITY, "the capability is not a scheduling context"),
-            (Error.RANGE_ERROR, "the budget or the period is too small or too large"),
+            (Error.RANGE_ERROR, "the budget or the period is too small (docs/kernel-time.md) or too large"),
             (Error.RANGE_ERROR, "the budget is greater than the period"),
             (Error.RANGE_ERROR, "the scheduling context has no room for so many refills"),
         ),

@@ -9,57 +9,58 @@ from __future__ import annotations
 
 import ast
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tessera
-from tessera.lang.diagnostics import Diagnostic, Diagnostics, Location
+from tessera.lang.diagnostics import Diagnostic, Location
 
 PACKAGE = Path(tessera.__file__).resolve().parent
 # The kernel, and the hardware operations that have loops.
 FOLDERS = (PACKAGE / "kernel", PACKAGE / "arch")
-COMMENT = "# Bounded by "
+COMMENT = "Bounded by "
 # Not compiled: for proofs and tests only.
 _NOT_CODE = ("invariant", "specification")
 
 
 @dataclass(frozen=True)
 class Loop:
-    """One loop. ``file`` is relative to the package, ``bound`` says how often it turns at most."""
+    """One loop. ``file`` is relative to the package, ``bound`` says how often it turns at most, if that is stated."""
 
     file: str
     line: int
     function: str
-    bound: str
+    bound: str | None
 
 
 def all_loops(folders: tuple[Path, ...] = FOLDERS) -> list[Loop]:
-    """All loops of compiled code, by file and line. Raises :class:`Diagnostics`: loops that say no bound."""
+    """All loops of compiled code, by file and line."""
     found: list[Loop] = []
-    missing: list[Diagnostic] = []
     for path in sorted(path for folder in folders for path in folder.rglob("*.py")):
         # Of these nothing is compiled: proofs and tests read them.
         if path.stem.endswith("_invariants"):
             continue
         file = path.relative_to(PACKAGE).as_posix() if path.is_relative_to(PACKAGE) else path.name
         for function, loop, bound in loops_in(path.read_text(encoding="utf-8"), _names(path)):
-            if bound is not None:
-                found.append(Loop(file, loop.lineno, function, bound))
-                continue
-            missing.append(
-                Diagnostic(
-                    "loop-bound",
-                    Location(str(path), loop.lineno),
-                    f"the loop in {function} does not say what bounds it",
-                    why="every kernel entry is bounded, and docs/kernel-time.md says by what",
-                    fix=f"write a comment right above it that begins with: {COMMENT.strip()}",
-                )
-            )
-    if missing:
-        raise Diagnostics(missing)
+            found.append(Loop(file, loop.lineno, function, bound))
     return found
+
+
+def complaints(loops: Iterable[Loop]) -> list[Diagnostic]:
+    """Loops that do not say what bounds them."""
+    return [
+        Diagnostic(
+            "loop-bound",
+            Location(loop.file, loop.line),
+            f"the loop in {loop.function} does not say what bounds it",
+            why="every kernel entry is bounded, and docs/kernel-time.md says by what",
+            fix=f"write a comment right above it: # {COMMENT}...",
+        )
+        for loop in loops
+        if loop.bound is None
+    ]
 
 
 def _names(path: Path) -> dict[str, Any]:
@@ -104,7 +105,7 @@ def _comment(lines: list[str], number: int) -> str | None:
     while first > 0 and lines[first - 1].lstrip().startswith("#"):
         first -= 1
     text = " ".join(line.strip().removeprefix("#").strip() for line in lines[first : number - 1])
-    _, mark, bound = f"# {text}".partition(COMMENT)
+    _, mark, bound = text.partition(COMMENT)
     return bound.rstrip(".") if mark else None
 
 

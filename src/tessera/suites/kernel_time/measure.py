@@ -159,7 +159,8 @@ def _boot(image: SuiteImage, counts: Path) -> str:
         console = (expired.stdout or b"").decode(errors="replace")
         raise _failed(f"there was no result after {TIMEOUT:g} s", console[-1000:]) from expired
     if done.returncode != 0 or not counts.exists():
-        raise _failed(f"exit code {done.returncode}", done.stderr or done.stdout[-1000:])
+        told = [line for line in done.stdout.splitlines() if line.startswith(("DIFF|", "CASE|FAIL|"))]
+        raise _failed(f"exit code {done.returncode}", done.stderr or "\n".join(told) or done.stdout[-1000:])
     return counts.read_text()
 
 

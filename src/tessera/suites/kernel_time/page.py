@@ -32,7 +32,7 @@ def stretch_bound() -> int:
 def loops_part(loops: Sequence[Loop]) -> str:
     """The table of loops."""
     lines = ["| file | function | bounded by |", "| --- | --- | --- |"]
-    lines += [f"| `{loop.file}` | `{loop.function}` | {loop.bound} |" for loop in loops]
+    lines += [f"| `{loop.file}` | `{loop.function}` | {loop.bound or 'not stated'} |" for loop in loops]
     return "\n".join(lines)
 
 
