@@ -170,7 +170,7 @@ class Values:
                 "budget-least",
                 e.place("budget"),
                 f"budget is {budget} us, and the least is {least} us",
-                why=f"the kernel may need {least} us itself until it looks at the clock again (docs/kernel-time.md), so a "
+                why=f"the kernel may need {least} us itself until it looks at the clock again (docs/kernel-time.md); a "
                 "thread that has less left is not let in: it could not make one system call",
                 fix=f'write budget="{least}", or more',
             )

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 from tessera.build.cache import PACKAGE, cached, digest
 from tessera.build.run import qemu_command
@@ -147,6 +148,7 @@ def _boot(image: SuiteImage, counts: Path) -> str:
     """Boot with the plugin; what it has written."""
     with image.kernel.open("rb") as stream:
         table = ELFFile(stream).get_section_by_name(".symtab")
+        assert isinstance(table, SymbolTableSection)
         addresses = {symbol.name: int(symbol["st_value"]) for symbol in table.iter_symbols()}
     handlers = [f"{kind.replace(' ', '-')}={addresses[handler]:#x}" for kind, handler in KINDS.items()]
     command = qemu_command(image.layout.path, BOARD, icount=True, memory_size=image.memory_size)
