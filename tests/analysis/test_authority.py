@@ -53,8 +53,11 @@ def objects_graph(system: System, distribution: Distribution) -> networkx.DiGrap
 
     for thread in [each for each in distribution.objects if each.word == "tcb"]:
         me = thread.name
-        cnode = by_name[thread.cspace.object]  # type: ignore[attr-defined]
-        caps = [*cnode.slots.values(), thread.fault_endpoint, thread.bound_notification]  # type: ignore[attr-defined]
+        root = by_name[thread.cspace.object].slots.values()  # type: ignore[attr-defined]
+        inner = [
+            cap for each in root if each.object == f"{me[:-4]}.cnode" for cap in by_name[each.object].slots.values()
+        ]
+        caps = [*root, *inner, thread.fault_endpoint, thread.bound_notification]  # type: ignore[attr-defined]
         for cap in filter(None, caps):
             word = by_name[cap.object].word
             if word == "notification":
@@ -70,6 +73,8 @@ def objects_graph(system: System, distribution: Distribution) -> networkx.DiGrap
                         graph.add_edge(me, f"{cap.object} {way}")
                     if out in cap.rights:
                         graph.add_edge(f"{cap.object} {way}", me)
+            elif word == "vspace":
+                both(me, cap.object.replace(".vspace", ".tcb"))
             elif word in ("tcb", "sched_context") and cap.object != me:
                 both(me, cap.object)
             elif word == "irq_handler":
@@ -118,6 +123,12 @@ def systems(draw: st.DrawFn) -> str:
             if draw(st.booleans())
         )
         own = f'<irq irq="{i + 40}" id="50" />' if draw(st.integers(0, 3)) == 0 else ""
+        shared = [
+            f'<cap_{draw(st.sampled_from(["tcb", "sc", "vspace"]))} slot="{k + 1}" pd="{other}" />'
+            for k, other in enumerate(names)
+            if draw(st.integers(0, 9)) == 0
+        ]
+        own += f"<cspace>{''.join(shared)}</cspace>" if shared else ""
         children = "".join(written(j) for j in range(count) if parents[j] == i)
         more = {} if parents[i] is None else {"id": i}
         passive = draw(st.sampled_from(["true", "false"]))
@@ -181,7 +192,7 @@ def test_grants_are_the_holdings_of_the_report(text: str) -> None:
 def compare_with_holdings(system: System, distribution: Distribution) -> None:
     facts = report(system, images(system), distribution, allocated(distribution, system))
     words = {Reach.CALL: Right.CALL, Reach.NOTIFY: Right.NOTIFY, Reach.FAULT: Right.FAULT, Reach.THREAD: Right.CONTROL}
-    words |= {Reach.TIME: Right.TIME, Reach.INIT_DONE: Right.CALL}
+    words |= {Reach.TIME: Right.TIME, Reach.INIT_DONE: Right.CALL, Reach.SPACE: Right.CONTROL}
     held = {
         (each.holder, words[each.reach], each.owner)
         for some in holdings(facts).values()

@@ -9,7 +9,6 @@ from tessera.lang.diagnostics import Location
 from tessera.system import environment as env
 from tessera.system.capdl import (
     Cap,
-    CNode,
     Endpoint,
     Frame,
     FrameMapping,
@@ -22,7 +21,9 @@ from tessera.system.capdl import (
     VSpace,
 )
 from tessera.system.holdings import owner
-from tessera.system.model import System
+from tessera.system.model import CapKind, System
+
+SHARED = {CapKind.TCB: Tcb, CapKind.SCHED_CONTEXT: SchedContext, CapKind.VSPACE: VSpace}
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,8 @@ class Evidence:
         """A capability beside channels, maps and interrupts, such as those of an element `cspace`."""
         how = f"has a capability to {_kind(target)} of '{whose}'"
         if holder in self.domains:
-            words = {Tcb: "tcb", SchedContext: "sc", VSpace: "vspace", CNode: "cnode"}
-            for each in getattr(self.domains[holder], "caps", ()):
-                if each.pd == whose and each.kind.value == words.get(type(target)):
+            for each in self.domains[holder].caps:
+                if each.pd == whose and SHARED[each.kind] is type(target):
                     return Told(how, each.location, target.word)
         return Told(how, self.line(holder), target.word)
 
