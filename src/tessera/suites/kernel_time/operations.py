@@ -12,8 +12,10 @@ from tessera.abi.objects import MEGA_PAGE_BITS, PAGE_BITS, RETYPE_FAN_OUT_LIMIT,
 from tessera.abi.syscalls import Syscall
 from tessera.lang import at, compiled, intrinsic, range, u64
 from tessera.runtime.memory import cnode_copy, page_map, page_table_map, page_table_unmap
-from tessera.runtime.sel4 import environment
+from tessera.runtime.sel4 import environment, signal
+from tessera.runtime.threads import sched_control_configure_flags
 from tessera.suites.conformance.catalogue import selection
+from tessera.suites.conformance.scheduling_contexts import pass_time
 from tessera.suites.guest.console import power_off, put
 from tessera.suites.guest.devices import open_devices
 from tessera.suites.guest.objects import (
@@ -32,10 +34,21 @@ from tessera.suites.guest.objects import (
 )
 from tessera.suites.guest.report import begin, done, end, true, verdict
 from tessera.suites.guest.spaces import PAGE_BYTES, close_window, map_page, window_address
-from tessera.suites.guest.threads import PLENTY, make_time, prepare, set_running, spawn, start, start_resting
+from tessera.suites.guest.threads import (
+    PLENTY,
+    make_time,
+    prepare,
+    prepare_here,
+    set_running,
+    spawn,
+    start,
+    start_resting,
+)
 from tessera.suites.guest.workers import add_call, add_receive, set_message_caps, settle, workers
 
 LEVELS = 64
+REFILLS = 200
+REFILL_PERIOD = 20_000  # microseconds
 MANY = RETYPE_FAN_OUT_LIMIT
 # One page table maps these addresses, and nothing else.
 OWN_TABLE = 0x5000_0000
@@ -137,6 +150,29 @@ def large_node() -> None:
         done(b"copy", cnode_copy(node, i, 13, CNODE, VSPACE, DEPTH, ALL_RIGHTS))
 
 
+@compiled
+def many_refills() -> None:
+    """A thread that wakes when its budget has come back in 200 pieces"""
+    context = make_sized(ObjectType.SCHED_CONTEXT, PAGE_BITS)
+    done(
+        b"give a budget",
+        sched_control_configure_flags(guest.sched_control, context, 10_000, REFILL_PERIOD, REFILLS, 0, 0),
+    )
+    notification = make(ObjectType.NOTIFICATION)
+    worker = prepare_here(0)
+    set_running(worker, 100, context, 0)
+    worker.endless = True
+    add_call(worker, Syscall.WAIT, notification, 0)
+    start(worker)
+    settle()
+    for _piece in range(u64(REFILLS)):
+        signal(notification)
+        settle()
+    pass_time(2 * REFILL_PERIOD)
+    signal(notification)
+    settle()
+
+
 OPERATIONS: tuple[Callable[[], None], ...] = (
     threads_at_once,
     frames_at_once,
@@ -145,6 +181,7 @@ OPERATIONS: tuple[Callable[[], None], ...] = (
     full_table,
     longest_message,
     large_node,
+    many_refills,
 )
 
 
