@@ -106,6 +106,7 @@ def test_the_command_tells_what_was_missed(monkeypatch: pytest.MonkeyPatch, caps
     assert told["examples"][0]["textbook"] == 75_000
     assert told["examples"][0]["interrupt_latency"] == {"worst": 0.644, "mean": 0.527}
     lines = printed.err.splitlines()
+    assert lines[3] == "slow-loop: interrupt latency at most 0.644 us with budgets, 990 us under the fixed partition"
     assert "6 of 6" in lines[1] and "74.77 ms" in lines[1] and "0.644 us" in lines[1] and "3 of 6" in lines[2]
 
 

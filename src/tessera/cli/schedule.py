@@ -88,6 +88,11 @@ def schedule(
             }
         )
     _say_examples(outcomes, literal)
+    for budgets, partition in pairs:
+        output.say(
+            f"{budgets.system.name}: interrupt latency at most {_time(budgets.worst_latency)} with budgets, "
+            f"{_time(partition.worst_latency)} under the fixed partition"
+        )
     for share, some in scales.items():
         _say_scales(share, some, smallest[share])
     if not ok:

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A plugin for QEMU that counts the instructions of each kernel entry: from the first instruction behind a trap to the
-   last one before user level, or to the wait of an idle processor. User level says with the instruction `addi x0, x0, 1`,
-   which does nothing, that the next part begins. For each part and each kind of entry the plugin keeps how many entries
-   there were, the longest one, and the longest stretch in which the kernel did not look whether an interrupt is pending.
-   Arguments: out=FILE, and for each kind KIND=ADDRESS, the address of its handler. */
+   last one before user level, or to the wait of an idle processor. For each part of the run and each kind of entry it
+   keeps how many entries there were, the longest one, and the longest stretch in which the kernel did not look whether an
+   interrupt is pending. Arguments: out=FILE; look=, wait= and mark=ADDRESS of each instruction with which the kernel reads
+   what is pending, or waits, and with which user level says that the next part begins; for each kind of entry
+   KIND=ADDRESS, the address of its handler. VERSION is that of QEMU's interface for plugins. */
 
 #include <inttypes.h>
 #include <stdbool.h>
@@ -11,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What is used of QEMU's plugin interface, version 1. */
+/* What is used of QEMU's interface for plugins: the same in versions 1 and 2. */
 struct qemu_plugin_tb;
 struct qemu_plugin_insn;
 struct qemu_info_t;
@@ -24,13 +25,11 @@ void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn, vcpu_
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t index);
 uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
-const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn);
-size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
 
 #define VISIBLE __attribute__((visibility("default")))
-VISIBLE int qemu_plugin_version = 1;
+VISIBLE int qemu_plugin_version = VERSION;
 
-enum { KINDS = 4, PARTS = 4096, WAIT_INSTRUCTION = 0x10500073, MARK_INSTRUCTION = 0x00100013, PENDING_REGISTER = 0x144 };
+enum { KINDS = 4, PARTS = 4096, PLACES = 1024 };
 #define KERNEL_START 0x8000000000000000u
 
 /* One translated instruction of the kernel. */
@@ -43,6 +42,10 @@ struct place {
 struct counts {
     uint64_t entries, longest, stretch;
 };
+
+/* Instructions that matter, by what they do: l, w, m. */
+static struct { uint64_t address; char does; } special[PLACES];
+static int special_count;
 
 static const char *out;
 static int kind_count;
@@ -107,6 +110,14 @@ static void in_kernel(unsigned int vcpu, void *data)
         leave();
 }
 
+static bool does(uint64_t address, char what)
+{
+    for (int i = 0; i < special_count; i++)
+        if (special[i].address == address && special[i].does == what)
+            return true;
+    return false;
+}
+
 static void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 {
     size_t n = qemu_plugin_tb_n_insns(tb);
@@ -115,20 +126,19 @@ static void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
         qemu_plugin_register_vcpu_tb_exec_cb(tb, in_user, 0, NULL);
     for (size_t i = 0; i < n; i++) {
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
-        uint32_t code = 0;
-        memcpy(&code, qemu_plugin_insn_data(insn), qemu_plugin_insn_size(insn) < 4 ? 2 : 4);
+        uint64_t address = qemu_plugin_insn_vaddr(insn);
         if (!is_kernel) {
-            if (code == MARK_INSTRUCTION)
+            if (does(address, 'm'))
                 qemu_plugin_register_vcpu_insn_exec_cb(insn, at_mark, 0, NULL);
             continue;
         }
         struct place *p = calloc(1, sizeof *p);
         p->kind = -1;
         for (int k = 0; k < kind_count; k++)
-            if (handlers[k] == qemu_plugin_insn_vaddr(insn))
+            if (handlers[k] == address)
                 p->kind = k;
-        p->looks = (code & 0x7f) == 0x73 && code >> 20 == PENDING_REGISTER;
-        p->waits = code == WAIT_INSTRUCTION;
+        p->looks = does(address, 'l');
+        p->waits = does(address, 'w');
         qemu_plugin_register_vcpu_insn_exec_cb(insn, in_kernel, 0, p);
     }
 }
@@ -156,6 +166,11 @@ VISIBLE int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info_t *i
         *value++ = 0;
         if (!strcmp(argv[i], "out")) {
             out = strdup(value);
+        } else if (!strcmp(argv[i], "look") || !strcmp(argv[i], "wait") || !strcmp(argv[i], "mark")) {
+            if (special_count == PLACES)
+                return -1;
+            special[special_count].does = argv[i][0];
+            special[special_count++].address = strtoull(value, NULL, 0);
         } else if (kind_count < KINDS) {
             names[kind_count] = strdup(argv[i]);
             handlers[kind_count++] = strtoull(value, NULL, 0);

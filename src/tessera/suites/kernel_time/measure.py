@@ -32,6 +32,14 @@ PROFILE = "sel4test"
 TIMEOUT = 60.0
 COUNTER = PACKAGE / "suites" / "kernel_time" / "counter.c"
 
+# Of QEMU's interface for plugins: up to 8.2.3, and later ones.
+PLUGIN_VERSIONS = (1, 2)
+
+# Instructions: what waits for an interrupt, and what operations.mark() is; the register of pending interrupts.
+WAIT = 0x1050_0073
+MARK = 0x0010_0013
+PENDING_REGISTER = 0x144
+
 # How the kernel is entered, and the handler of each.
 KINDS = {
     "system call": "handle_system_call",
@@ -121,11 +129,11 @@ def _name(function: Callable[[], None]) -> str:
     return " ".join((function.__doc__ or "").split())
 
 
-def plugin() -> Path:
-    """The plugin for QEMU, compiled for this machine. Raises :class:`Diagnostic` if it cannot be."""
+def plugin(version: int) -> Path:
+    """The plugin, compiled for this machine and a version of QEMU's interface. Raises :class:`Diagnostic`."""
 
     def compile_(work: Path) -> None:
-        command = [compiler_program(), "cc", "-O2", "-shared", "-fPIC", "-fvisibility=hidden"]
+        command = [compiler_program(), "cc", "-O2", "-shared", "-fPIC", "-fvisibility=hidden", f"-DVERSION={version}"]
         done = subprocess.run(
             [*command, "-o", str(work / "counter.so"), str(COUNTER)],
             capture_output=True,
@@ -141,25 +149,64 @@ def plugin() -> Path:
                 why=done.stderr.strip() or f"the compiler ended with {done.returncode}",
             )
 
-    return cached("counter", digest([], [COUNTER]), compile_)[0] / "counter.so"
+    return cached("counter", digest([str(version)], [COUNTER]), compile_)[0] / "counter.so"
 
 
-def _boot(image: SuiteImage, counts: Path) -> str:
-    """Boot with the plugin; what it has written."""
+def places(elf: Path, wanted: Callable[[int], bool]) -> list[int]:
+    """The addresses of all instructions of 4 bytes in a program's code that are wanted."""
+    found = []
+    with elf.open("rb") as stream:
+        section = ELFFile(stream).get_section_by_name(".text")
+        assert section is not None, f"{elf.name} has no code"
+        start, code = int(section["sh_addr"]), section.data()
+    at = 0
+    while at + 4 <= len(code):
+        word = int.from_bytes(code[at : at + 4], "little")
+        is_long = word & 3 == 3
+        if is_long and wanted(word):
+            found.append(start + at)
+        at += 4 if is_long else 2
+    return found
+
+
+def _arguments(image: SuiteImage) -> list[str]:
+    """What the plugin has to know of kernel and root task."""
     with image.kernel.open("rb") as stream:
         table = ELFFile(stream).get_section_by_name(".symtab")
         assert isinstance(table, SymbolTableSection)
         addresses = {symbol.name: int(symbol["st_value"]) for symbol in table.iter_symbols()}
-    handlers = [f"{kind.replace(' ', '-')}={addresses[handler]:#x}" for kind, handler in KINDS.items()]
+    told = [f"{kind.replace(' ', '-')}={addresses[handler]:#x}" for kind, handler in KINDS.items()]
+    looks = places(image.kernel, lambda word: word & 0x7F == 0x73 and word >> 20 == PENDING_REGISTER)
+    for what, some in (
+        ("look", looks),
+        ("wait", places(image.kernel, lambda word: word == WAIT)),
+        ("mark", places(image.root_task, lambda word: word == MARK)),
+    ):
+        if not some:
+            raise _failed(f"no instruction was found for '{what}'", "")
+        told += [f"{what}={address:#x}" for address in some]
+    return told
+
+
+def _boot(image: SuiteImage, counts: Path) -> str:
+    """Boot with the plugin; what it has written."""
     command = qemu_command(image.layout.path, BOARD, icount=True, memory_size=image.memory_size)
-    command += ["-plugin", ",".join([str(plugin()), f"out={counts}", *handlers])]
-    try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT, check=False
-        )
-    except subprocess.TimeoutExpired as expired:
-        console = (expired.stdout or b"").decode(errors="replace")
-        raise _failed(f"there was no result after {TIMEOUT:g} s", console[-1000:]) from expired
+    for version in PLUGIN_VERSIONS:
+        arguments = ["-plugin", ",".join([str(plugin(version)), f"out={counts}", *_arguments(image)])]
+        try:
+            done = subprocess.run(
+                [*command, *arguments],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=TIMEOUT,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as expired:
+            console = (expired.stdout or b"").decode(errors="replace")
+            raise _failed(f"there was no result after {TIMEOUT:g} s", console[-1000:]) from expired
+        if "API version" not in done.stderr:
+            break
     if done.returncode != 0 or not counts.exists():
         told = [line for line in done.stdout.splitlines() if line.startswith(("DIFF|", "CASE|FAIL|"))]
         raise _failed(f"exit code {done.returncode}", done.stderr or "\n".join(told) or done.stdout[-1000:])
