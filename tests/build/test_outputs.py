@@ -77,3 +77,13 @@ def test_what_the_system_says_is_told() -> None:
         "  why: the system refused it for here/it\n"
         "  fix: elsewhere"
     )
+
+
+@pytest.mark.parametrize("name", ["long" * 100, "loop", "loop/x"])
+def test_names_that_the_system_does_not_take_are_told_when_they_are_written(tmp_path: Path, name: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    place = tmp_path / name
+    check_outputs({"the image": place}, [tmp_path / "source"])
+    with pytest.raises(Diagnostic) as caught, writing(place.parent, "choose another place"):
+        place.write_bytes(b"")
+    assert caught.value.rule == "not-writable"

@@ -107,6 +107,35 @@ def test_unreadable_system_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert caught.value.rule == "system-file-unreadable"
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["build", "LONG"],
+        ["run", "LONG"],
+        ["build", "loop"],
+        ["swap-kernel", "LONG", "-o", "out"],
+        ["swap-kernel", "loop", "-o", "out"],
+        ["build", "ok.system", "--search-path", "LONG"],
+        ["build", "binary"],
+        ["build", "folder"],
+        ["build", "empty"],
+        ["build", ""],
+        ["build", "ok.system\udc80"],
+        ["swap-kernel", "binary", "-o", "out"],
+        ["run", "ok.system", "--timeout", "-1"],
+    ],
+)
+def test_no_argument_ends_in_anything_but_a_message(tessera: Command, tmp_path: Path, arguments: list[str]) -> None:
+    (tmp_path / "ok.system").write_text("<system><protection_domain /></system>")
+    (tmp_path / "binary").write_bytes(bytes(range(256)) * 20)
+    (tmp_path / "empty").write_bytes(b"")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "loop").symlink_to("loop")
+    result = tessera(*(argument.replace("LONG", "long" * 100) for argument in arguments))
+    assert result.returncode == 2, result.stderr
+    assert "Traceback" not in result.stderr and "internal error" not in result.stderr
+
+
 def test_missing_search_path(tessera: Command, tmp_path: Path) -> None:
     (tmp_path / "a.system").touch()
     result = tessera("build", "a.system", "--search-path", ".", "--search-path", "absent")

@@ -8,6 +8,7 @@ otherwise; everything that was compiled on the way is kept by content (build/cac
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
@@ -125,7 +126,7 @@ def _found(name: str | None, search: list[Path]) -> Path | None:
 
 def _is_current(stamp: Path, inputs: str, results: Collection[Path]) -> bool:
     """Whether the results are what the last build has made from the same inputs."""
-    if not stamp.is_file() or not all(path.is_file() for path in results):
+    if not os.path.isfile(stamp) or not all(os.path.isfile(path) for path in results):
         return False
     try:
         made = json.loads(stamp.read_text())

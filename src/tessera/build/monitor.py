@@ -116,7 +116,8 @@ def _functions(blob: Blob, image: ProgramImage) -> list[bytes]:
     found: dict[int, tuple[int, str]] = {}
     for symbol in sorted(image.symbols.values(), key=lambda symbol: (symbol.address, symbol.name)):
         if symbol.size and any(start <= symbol.address < end for start, end in code):
-            found.setdefault(symbol.address, (symbol.address + symbol.size, symbol.name.rpartition(".")[2]))
+            end = min(symbol.address + symbol.size, 1 << USER_SPACE.word_bits - 1)
+            found.setdefault(symbol.address, (end, symbol.name.rpartition(".")[2]))
     return [
         pack(layout.FunctionEntry, start=start, end=end, name=blob.text(name)) for start, (end, name) in found.items()
     ]

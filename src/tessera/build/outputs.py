@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,11 +13,11 @@ from tessera.lang.diagnostics import Diagnostic, Location
 
 def check_outputs(outputs: Mapping[str, Path], inputs: Iterable[Path]) -> None:
     """``outputs``: what is written, by what it is called. Raises :class:`Diagnostic` before anything is lost."""
-    sources = {path.resolve() for path in inputs}
-    seen: dict[Path, str] = {}
+    sources = {os.path.realpath(path) for path in inputs}
+    seen: dict[str, str] = {}
     for name, path in outputs.items():
-        place = path.resolve()
-        if place.is_dir():
+        place = os.path.realpath(path)
+        if os.path.isdir(place):
             raise Diagnostic(
                 "output-is-folder",
                 Location(str(path)),

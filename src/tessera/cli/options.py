@@ -75,7 +75,8 @@ def check_system_file(path: Path) -> None:
     """Raise Diagnostic unless ``path`` is a file that can be read."""
     where = Location(str(path))
     why = "the system description says which components there are and what each may do"
-    if path.is_dir():
+    # These functions of os.path answer no for names that the system does not take, such as too long ones.
+    if os.path.isdir(path):
         raise Diagnostic(
             "system-file-missing",
             where,
@@ -83,7 +84,7 @@ def check_system_file(path: Path) -> None:
             why=why,
             fix=_suggest(path, path.name),
         )
-    if not path.exists():
+    if not os.path.exists(path):
         raise Diagnostic(
             "system-file-missing", where, "there is no such file", why=why, fix=_suggest(path.parent, path.name)
         )
@@ -100,11 +101,11 @@ def check_system_file(path: Path) -> None:
 def check_search_path(paths: list[Path]) -> None:
     """Raise Diagnostic for the first search path that is not a directory."""
     for path in paths:
-        if not path.is_dir():
+        if not os.path.isdir(path):
             raise Diagnostic(
                 "search-path-missing",
                 Location(f"--search-path {path}"),
-                "there is no such directory" if not path.exists() else "this is not a directory",
+                "there is no such directory" if not os.path.exists(path) else "this is not a directory",
                 why="programs named in the system description are looked for in it",
                 fix="correct the path, or leave the option out",
             )

@@ -19,7 +19,7 @@ from tessera.system.environment import AddressSpace
 from tessera.system.model import System
 
 # How many pages are counted out, as a multiple of the slots that there are for them.
-COUNTED = 4
+COUNTED = 1
 
 
 @dataclass(frozen=True)

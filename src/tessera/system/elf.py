@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from elftools.common.exceptions import DWARFError, ELFError
 from elftools.elf.constants import P_FLAGS
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
@@ -16,12 +15,10 @@ from elftools.elf.sections import SymbolTableSection
 from tessera.lang.diagnostics import Diagnostic, Location
 from tessera.system.collect import did_you_mean
 from tessera.system.environment import AddressSpace
-from tessera.system.inlined import InlinedCall, inlined_calls
+from tessera.system.inlined import DAMAGE, InlinedCall, can_be, inlined_calls
 from tessera.system.model import Permissions
 
 MAGIC = b"\x7fELF"
-# What reading a damaged file can end with: the library checks much, and trusts the rest.
-_DAMAGE = (ELFError, ValueError, LookupError, TypeError, AttributeError, OverflowError, MemoryError, AssertionError)
 
 
 @dataclass(frozen=True)
@@ -132,7 +129,7 @@ def read_program(path: Path, space: AddressSpace, location: Location, shown_as: 
             why="the program image is read when the system is built",
             fix="check its permissions",
         ) from None
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise _unreadable(path, file, location, error) from None
 
 
@@ -245,8 +242,10 @@ def _lines(elf: ELFFile) -> Iterator[LineRow]:
                 state = entry.state
                 if state is not None:
                     file = "" if state.end_sequence else _file_name(program.header, state.file)
-                    rows.append(LineRow(state.address, file, 0 if state.end_sequence else state.line))
-    except (DWARFError, KeyError, IndexError):
+                    line = 0 if state.end_sequence else state.line
+                    if can_be(line, state.address):
+                        rows.append(LineRow(state.address, file, line))
+    except DAMAGE:
         return  # Line numbers are a help; a program with tables that cannot be read still runs.
     # At one address the later row counts, but the end of one stretch yields to the beginning of the next.
     by_address: dict[int, LineRow] = {}

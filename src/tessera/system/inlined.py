@@ -19,6 +19,13 @@ from elftools.dwarf.dwarfinfo import DWARFInfo
 from elftools.dwarf.ranges import BaseAddressEntry, RangeEntry
 from elftools.elf.elffile import ELFFile
 
+# What reading a damaged file, or forms that the library does not know, can end with: it checks much, and trusts the
+# the rest.
+DAMAGE = (
+    *(ELFError, DWARFError, ValueError, LookupError, TypeError, AttributeError, AssertionError),
+    *(ArithmeticError, MemoryError, RecursionError, NotImplementedError),
+)
+
 FileName = Callable[[Mapping[str, object], int], str]
 
 
@@ -50,9 +57,14 @@ def inlined_calls(elf: ELFFile, file_name: FileName) -> list[InlinedCall]:
             program = dwarf.line_program_for_CU(unit)
             if program is not None:
                 _collect(dwarf, unit, unit.get_top_DIE(), 0, partial(file_name, program.header), found)
-    except (DWARFError, ELFError, KeyError, IndexError):
+    except DAMAGE:
         return []
-    return found
+    return [call for call in found if can_be(call.line, call.start) and can_be(call.line, call.end)]
+
+
+def can_be(line: int, address: int) -> bool:
+    """Whether a line number and an address that a file names are ones at all."""
+    return 0 <= line < 1 << 32 and 0 <= address < 1 << 64
 
 
 def _collect(

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import enum
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +34,8 @@ class Program:
 
 
 def find(name: str, search_path: Sequence[Path]) -> Path | None:
-    """The first file called ``name`` in the folders of ``search_path``."""
-    return next((folder / name for folder in search_path if (folder / name).is_file()), None)
+    """The first file called ``name`` in the folders of ``search_path``; none for what cannot be a name of a file."""
+    return next((folder / name for folder in search_path if os.path.isfile(folder / name)), None)
 
 
 def locate(pd: ProtectionDomain, search_path: Sequence[Path]) -> Program:
