@@ -54,7 +54,7 @@ PARTS: tuple[Part, ...] = (
     Part(
         "suites",
         5,
-        "conformance, fuzzing, benchmarks",
+        "conformance, fuzzing, benchmarks, scheduling examples, the kernel's own time",
         (*_BUILDING, "spec", "smt", "timing", "build", "proof", "analysis", "sim"),
     ),
     Part(
