@@ -3,7 +3,7 @@
 
 ``make results`` runs the suites, keeps what they found in ``docs/results.json``, and writes the table;
 ``python -m tessera.suites.results conformance`` renews what is told of one (fuzz, conformance, schedule). Tests see
-that the table is the one of these results, that these are of the cases there are, and that each case still ends as told.
+that the table is that of these results, that these are of the cases there are, and that each case still ends as told.
 """
 
 from __future__ import annotations
