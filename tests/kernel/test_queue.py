@@ -89,32 +89,6 @@ def test_the_highest_bit(word: int) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, COUNT - 1), st.integers(0, 4))))
-def test_the_release_queue_is_sorted_by_time(steps: list[tuple[int, int]]) -> None:
-    with MEMORY:
-        tcbs = fresh()
-        contexts = [at(SchedContext, CONTEXTS + 256 * i) for i in range(COUNT)]
-        model: list[Tcb] = []
-        for number, time in steps:
-            tcb = tcbs[number]
-            if tcb.in_release_queue:
-                queue.remove_release(tcb)
-                model.remove(tcb)
-            else:
-                budget.head(contexts[number]).time = time
-                queue.insert_release(tcb, contexts[number])
-                model.append(tcb)
-                model.sort(key=lambda item: int(queue.release_time(item)))
-            found, place = [], kernel.release_head
-            while place is not None:
-                found.append(place)
-                assert neighbours_agree(place)
-                place = place.queue_next
-            assert found == model
-            assert all(queues_are_apart(tcb) and links_are_of_a_queue(tcb) for tcb in tcbs)
-
-
-@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, COUNT - 1), st.integers(0, 3))))
 def test_waiting_threads_are_sorted_by_priority(steps: list[tuple[int, int]]) -> None:
     with MEMORY:

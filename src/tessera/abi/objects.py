@@ -71,6 +71,9 @@ MIN_CNODE_SIZE_BITS = 1
 # How many objects one retype may create.
 RETYPE_FAN_OUT_LIMIT = 256
 
+# How many threads one kernel entry wakes whose budget is available again; the timer comes at once for the others.
+RELEASES_PER_ENTRY = 16
+
 # Long operations look for pending interrupts after this many steps, and clear memory in chunks of this size.
 PREEMPTION_WORK_UNITS = 50
 RESET_CHUNK_BITS = 8

@@ -144,7 +144,7 @@ class Tcb:
     # For a capability fault or a failed invocation: the lookup failure, in message form (type, then details).
     lookup_failure: Array[u64] = array(4)
 
-    # Links of the ready or release queue, and of an endpoint's or notification's queue.
+    # Links of the ready queue, and of an endpoint's or notification's queue.
     queue_next: Tcb | None
     queue_previous: Tcb | None
     wait_next: Tcb | None
@@ -152,10 +152,20 @@ class Tcb:
     # Rises along a queue of waiting threads.
     wait_position: rational = ghost_field()
 
+    # The place in the release queue (release_tree): when it is left, and which insertion this was; who is above, and
+    # who is below. For proofs, which numbers the place is for.
+    release_time: u64
+    release_number: u64
+    release_parent: Tcb | None
+    release_low: Tcb | None
+    release_high: Tcb | None
+    release_first: u64 = ghost_field()
+    release_last: u64 = ghost_field()
+
     fpu: Array[u64] = array(FPU_REGISTER_COUNT)
     name: Array[u8] = array(THREAD_NAME_BYTES)
 
-    # Of a thread in the ready or release queue: grows from the first to the last.
+    # Of a thread in the ready queue: grows from the first to the last.
     position: rational = ghost_field()
 
 

@@ -1,21 +1,18 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Queues of threads: ready and release (manual: Threads and Execution, Scheduling).
+"""Queues of threads that are ready (manual: Threads and Execution, Scheduling).
 
-Ready threads have a list for each domain and priority, and a bitmap that finds the highest one in constant time.
-Threads without usable budget are in the release queue, by the time of their first refill.
+There is a list for each domain and priority, and a bitmap that finds the highest one in constant time.
 """
 
 from __future__ import annotations
 
 from tessera.abi.configuration import configuration
-from tessera.kernel import budget
-from tessera.kernel.layout import SchedContext, Tcb
+from tessera.kernel.layout import Tcb
 from tessera.kernel.scheduling_queues import (
     bitmap_is_exact,
     can_be_queued,
     is_not_before,
     is_not_behind,
-    is_outside,
     is_queued,
     is_ready_above,
     is_ready_in,
@@ -31,7 +28,6 @@ from tessera.lang import (
     forall,
     ghost,
     implies,
-    loop_invariant,
     modifies,
     requires,
     specification,
@@ -236,67 +232,3 @@ def has_ready(domain: u64) -> bool:
     ensures(lambda result: result == (kernel.domains[domain].summary != 0))
     ensures(lambda result: implies(not result, forall(Tcb, lambda tcb: not is_ready_in(tcb, domain))))
     return kernel.domains[domain].summary != 0
-
-
-@compiled
-def release_time(tcb: Tcb) -> u64:
-    """When the first refill of a thread's scheduling context is available."""
-    context = tcb.scheduling_context
-    assert context is not None
-    return budget.head_time(context)
-
-
-@compiled
-def insert_release(tcb: Tcb, context: SchedContext) -> None:
-    """Let a thread wait for the first refill of its ``context``, behind those whose time comes no later."""
-    requires(not is_queued(tcb) and can_be_queued(tcb) and tcb is not kernel.candidate)
-    requires(tcb.scheduling_context is context)
-    modifies(tcb.in_release_queue, tcb.position, Tcb.queue_next, Tcb.queue_previous, kernel.release_head)
-    ensures(lambda: tcb.in_release_queue)
-    time = budget.head_time(context)
-    before: Tcb | None = None
-    after = kernel.release_head
-    # Bounded by the threads that wait for a refill.
-    while after is not None and release_time(after) <= time:
-        loop_invariant(after is None or after.in_release_queue)
-        loop_invariant(before is None or before.in_release_queue)
-        loop_invariant(kernel.release_head is after if before is None else before.queue_next is after)
-        before = after
-        after = after.queue_next
-    with ghost:
-        assert before is None or after is None or before.position < after.position
-        assert tcb.in_release_queue or forall(Tcb, lambda other: other.queue_next is not tcb)
-        assert tcb.in_release_queue or forall(Tcb, lambda other: is_outside(other, before, after))
-    tcb.queue_previous = before
-    tcb.queue_next = after
-    if before is None:
-        kernel.release_head = tcb
-    else:
-        before.queue_next = tcb
-    if after is not None:
-        after.queue_previous = tcb
-    tcb.in_release_queue = True
-    with ghost:
-        if before is not None:
-            tcb.position = (before.position + after.position) / 2 if after is not None else before.position + 1
-        elif after is not None:
-            tcb.position = after.position - 1
-
-
-@compiled
-def remove_release(tcb: Tcb) -> None:
-    """Take a thread out of the release queue."""
-    requires(tcb.in_release_queue)
-    modifies(tcb.in_release_queue, Tcb.queue_next, Tcb.queue_previous, kernel.release_head)
-    ensures(lambda: not tcb.in_release_queue)
-    before = tcb.queue_previous
-    after = tcb.queue_next
-    if before is None:
-        kernel.release_head = after
-    else:
-        before.queue_next = after
-    if after is not None:
-        after.queue_previous = before
-    tcb.queue_next = None
-    tcb.queue_previous = None
-    tcb.in_release_queue = False

@@ -8,13 +8,13 @@ left. The running thread is in no queue.
 from __future__ import annotations
 
 from tessera.abi.configuration import configuration
-from tessera.abi.objects import PREEMPTION_WORK_UNITS
+from tessera.abi.objects import PREEMPTION_WORK_UNITS, RELEASES_PER_ENTRY
 from tessera.arch import machine
-from tessera.kernel import budget, queue
+from tessera.kernel import budget, queue, release_queue
 from tessera.kernel.layout import MIN_REFILLS, SchedContext, Tcb, ThreadState
 from tessera.kernel.scheduling_queues import can_be_queued, is_queued, is_same
 from tessera.kernel.state import DomainQueues, ReadyQueue, SchedulerAction, idle_scheduling_context, idle_tcb, kernel
-from tessera.lang import compiled, ensures, forall, loop_invariant, min, modifies, old, requires, u64
+from tessera.lang import compiled, ensures, forall, loop_invariant, min, modifies, old, range, requires, u64
 
 # The longest time that an entry of the domain schedule can have, in ticks: 56 bits.
 LONGEST_DOMAIN_TIME = (1 << 56) - 1
@@ -83,7 +83,7 @@ def cancel_release(tcb: Tcb) -> None:
     if tcb.in_release_queue:
         if kernel.release_head is tcb:
             kernel.reprogram = True
-        queue.remove_release(tcb)
+        release_queue.remove(tcb)
 
 
 @compiled
@@ -91,6 +91,7 @@ def leave_queues(tcb: Tcb) -> None:
     """Take a thread out of ready and release queues."""
     modifies(tcb.in_ready_queue, tcb.in_release_queue, kernel.release_head, kernel.reprogram)
     modifies(Tcb.queue_next, Tcb.queue_previous, DomainQueues, ReadyQueue)
+    modifies(Tcb.release_parent, Tcb.release_low, Tcb.release_high, Tcb.release_first, Tcb.release_last)
     ensures(lambda: not is_queued(tcb))
     dequeue(tcb)
     cancel_release(tcb)
@@ -102,13 +103,15 @@ def postpone(context: SchedContext) -> None:
     requires(context.tcb is None or (can_be_queued(context.tcb) and context.tcb is not kernel.candidate))
     modifies(Tcb.in_ready_queue, Tcb.in_release_queue, Tcb.position, kernel.release_head, kernel.reprogram)
     modifies(Tcb.queue_next, Tcb.queue_previous, DomainQueues, ReadyQueue)
+    modifies(Tcb.release_time, Tcb.release_number, kernel.releases)
+    modifies(Tcb.release_parent, Tcb.release_low, Tcb.release_high, Tcb.release_first, Tcb.release_last)
     ensures(lambda: context.tcb is None or (context.tcb.in_release_queue and not context.tcb.in_ready_queue))
     ensures(lambda: forall(Tcb, lambda tcb: tcb is context.tcb or is_same(tcb, old(is_queued(tcb)))))
     tcb = context.tcb
     if tcb is not None:
         dequeue(tcb)
         if not tcb.in_release_queue:
-            queue.insert_release(tcb, context)
+            release_queue.insert(tcb, context)
             kernel.reprogram = True
 
 
@@ -194,20 +197,19 @@ def commit_time() -> None:
 
 @compiled
 def awaken() -> None:
-    """Threads whose first refill is available now can run again."""
+    """Threads whose first refill is available now can run again, so many at once as one kernel entry has time for.
+
+    If more are due, the timer comes at once (:func:`set_next_interrupt`), and the next entry goes on with them.
+    """
     requires(not kernel.current.in_release_queue or kernel.action != SchedulerAction.RESUME_CURRENT)
-    tcb = kernel.release_head
-    # Bounded by the threads that wait for a refill.
-    while tcb is not None:
-        loop_invariant(tcb is kernel.release_head)
+    for _ in range(RELEASES_PER_ENTRY):
         loop_invariant(not kernel.current.in_release_queue or kernel.action != SchedulerAction.RESUME_CURRENT)
-        context = tcb.scheduling_context
-        if context is None or not budget.is_ready(context):
+        tcb = kernel.release_head
+        if tcb is None or tcb.release_time > kernel.now + configuration.kernel_wcet_ticks:
             return
-        queue.remove_release(tcb)
+        release_queue.remove(tcb)
         kernel.reprogram = True
         possible_switch_to(tcb)
-        tcb = kernel.release_head
 
 
 @compiled
@@ -326,7 +328,7 @@ def set_next_interrupt() -> None:
         deadline = min(deadline, kernel.now + kernel.domain_time)
     waiting = kernel.release_head
     if waiting is not None:
-        deadline = min(deadline, queue.release_time(waiting))
+        deadline = min(deadline, waiting.release_time)
     machine.set_deadline(deadline)
 
 

@@ -29,21 +29,21 @@ def queues_are_apart(tcb: Tcb) -> bool:
 
 @invariant
 def links_are_of_a_queue(tcb: Tcb) -> bool:
-    """Without a queue a thread has no links."""
+    """A thread that is not ready has no links."""
     trigger(tcb.queue_next)
     trigger(tcb.queue_previous)
-    return tcb.in_ready_queue or tcb.in_release_queue or (tcb.queue_next is None and tcb.queue_previous is None)
+    return tcb.in_ready_queue or (tcb.queue_next is None and tcb.queue_previous is None)
 
 
 @invariant
 def neighbours_agree(tcb: Tcb) -> bool:
-    """The next thread in a ready or release queue is another one, in the same queue, and knows this one; so back."""
+    """The next thread in a ready queue is another one, in the same queue, and knows this one; so back."""
     following = tcb.queue_next
     before = tcb.queue_previous
     if following is not None:
         if following is tcb or following.queue_previous is not tcb:
             return False
-        if following.in_ready_queue != tcb.in_ready_queue or following.in_release_queue != tcb.in_release_queue:
+        if following.in_ready_queue != tcb.in_ready_queue:
             return False
     return before is None or (before is not tcb and before.queue_next is tcb)
 
@@ -103,17 +103,14 @@ def ready_queue_begins_with_a_ready_thread(domain: u64, priority: u64) -> bool:
 
 
 @invariant
-def release_queue_is_sorted(tcb: Tcb) -> bool:
-    """A thread in the release queue can run but for time, and those behind it have a refill no earlier."""
+def release_time_is_of_the_refill(tcb: Tcb) -> bool:
+    """A thread in the release queue can run but for time, and waits for the time of its first refill."""
     if not tcb.in_release_queue:
         return True
     context = tcb.scheduling_context
     if context is None or not budget.is_active(context) or not scheduler.is_runnable(tcb):
         return False
-    if (tcb.queue_previous is None) != (kernel.release_head is tcb):
-        return False
-    following = tcb.queue_next
-    return following is None or queue.release_time(tcb) <= queue.release_time(following)
+    return tcb.release_time == budget.head_time(context)
 
 
 @invariant
@@ -248,7 +245,7 @@ EXECUTED_ONLY = (
     ready_queue_knows_its_ends,
     bitmap_is_exact,
     ready_queue_begins_with_a_ready_thread,
-    release_queue_is_sorted,
+    release_time_is_of_the_refill,
     ring_is_inside,
     refills_are_the_budget,
     refills_do_not_overlap,

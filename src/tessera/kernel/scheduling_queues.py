@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Scheduling: ready and release queues as ordered sets, for proofs (manual: Threads and Execution, Scheduling).
+"""Scheduling: ready queues as ordered sets, for proofs (manual: Threads and Execution, Scheduling).
 
-Each thread in a queue has a position, which grows from the first to the last: so a queue has no circle, and whatever
+Each ready thread has a position, which grows from the first to the last: so a queue has no circle, and whatever
 is in it can be reached from its head.
 """
 
@@ -40,10 +40,8 @@ def can_be_queued(tcb: Tcb) -> bool:
 
 @specification
 def is_same_queue(a: Tcb, b: Tcb) -> bool:
-    """Whether two threads are in one ready queue, or both in the release queue."""
-    if a.in_ready_queue and b.in_ready_queue:
-        return a.domain == b.domain and a.priority == b.priority
-    return a.in_release_queue and b.in_release_queue
+    """Whether two threads are in one ready queue."""
+    return a.in_ready_queue and b.in_ready_queue and a.domain == b.domain and a.priority == b.priority
 
 
 @specification
@@ -70,17 +68,6 @@ def is_not_behind(tcb: Tcb, other: Tcb, last: Tcb | None) -> bool:
     if other is tcb or not other.in_ready_queue or other.domain != tcb.domain or other.priority != tcb.priority:
         return True
     return last is not None and other.position <= last.position
-
-
-@specification
-def is_outside(tcb: Tcb, before: Tcb | None, after: Tcb | None) -> bool:
-    """Whether a thread is not between two neighbours of the release queue."""
-    trigger(tcb.position)
-    if not tcb.in_release_queue:
-        return True
-    return (before is not None and tcb.position <= before.position) or (
-        after is not None and after.position <= tcb.position
-    )
 
 
 @specification
@@ -291,21 +278,3 @@ def bitmap_is_exact(domain: u64) -> bool:
         and forall(u64, lambda word: summary_marks_words(domain, word))
         and summary_is_small(domain)
     )
-
-
-@invariant
-def release_queue_has_a_first(tcb: Tcb) -> bool:
-    """The release queue's head is the one without previous, and comes before all others."""
-    trigger(tcb.queue_previous)
-    trigger(tcb.in_release_queue)
-    if not tcb.in_release_queue:
-        return True
-    first = kernel.release_head
-    return (tcb.queue_previous is None) == (first is tcb) and first is not None and first.position <= tcb.position
-
-
-@invariant
-def release_head_waits() -> bool:
-    """The release queue's head is in it."""
-    first = kernel.release_head
-    return first is None or (live(first) and first.in_release_queue)

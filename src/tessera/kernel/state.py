@@ -83,7 +83,9 @@ class KernelState:
     consumed: u64
     # Set when the timer must be set anew before the kernel is left.
     reprogram: bool
+    # Who leaves the release queue first, and how many threads joined it so far.
     release_head: Tcb | None
+    releases: u64
     current_domain: u64
     domain_index: u64
     domain_start: u64

@@ -47,6 +47,7 @@ from tessera.kernel.layout import (
     Tcb,
 )
 from tessera.kernel.region import THREAD_SLOTS, frame_bits
+from tessera.kernel.release_tree import LAST_NUMBER, middle
 from tessera.kernel.state import ASID_POOLS, IRQ_SLOTS, irq_slots, kernel, kernel_page_table
 from tessera.lang import Memory, address_of, at, from_word, size_of
 from tessera.lang.memory import MEMORY_BASE, STATICS
@@ -196,7 +197,7 @@ def _rebuild_ghosts(slots: list[Slot]) -> None:
             queue = domain.queues[priority]
             queue.marked = queue.head is not None
             _number_queue(queue.head, "queue_next", "position")
-    _number_queue(kernel.release_head, "queue_next", "position")
+    _halve_ranges(kernel.release_head)
     for slot in slots:
         match slot.capability:
             case EndpointCap() as cap:
@@ -261,6 +262,19 @@ def _number_queue(first: Tcb | None, link: str, ghost: str) -> None:
     while tcb is not None:
         setattr(tcb, ghost, Fraction(number))
         number, tcb = number + 1, getattr(tcb, link)
+
+
+def _halve_ranges(first: Tcb | None) -> None:
+    """The numbers that each place of the release queue is for."""
+    to_do = [] if first is None else [(first, 0, LAST_NUMBER)]
+    while to_do:
+        tcb, least, last = to_do.pop()
+        tcb.release_first, tcb.release_last = least, last
+        centre = int(middle(least, last))
+        if tcb.release_low is not None:
+            to_do.append((tcb.release_low, least, centre))
+        if tcb.release_high is not None:
+            to_do.append((tcb.release_high, centre + 1, last))
 
 
 def _number_refills(context: SchedContext, live: LiveObjects) -> None:

@@ -97,8 +97,10 @@ GROUPS: tuple[Group, ...] = (
         "release-queue",
         "Release queue, and who runs next",
         (
-            "kernel.queue.insert_release",
-            "kernel.queue.remove_release",
+            "kernel.release_tree.number_of",
+            "kernel.release_queue.insert",
+            "kernel.release_queue.sink",
+            "kernel.release_queue.remove",
             "kernel.scheduler.leave_queues",
             "kernel.scheduler.postpone",
             "kernel.scheduler.reschedule_required",

@@ -8,6 +8,7 @@ woken comes first.
 from __future__ import annotations
 
 from tessera.abi.configuration import configuration
+from tessera.abi.objects import RELEASES_PER_ENTRY
 from tessera.spec import budget
 from tessera.spec.objects import Context, Thread
 from tessera.spec.state import NO_DEADLINE, Kernel
@@ -141,8 +142,10 @@ def choose(k: Kernel) -> None:
 
 
 def release(k: Kernel) -> None:
-    """Threads whose first refill is available now can run again."""
-    while k.postponed and budget.is_ready(k, _context_of(k.postponed[0])):
+    """Threads whose first refill is available now can run again; each entry wakes so many, then the timer comes."""
+    for _ in range(RELEASES_PER_ENTRY):
+        if not k.postponed or not budget.is_ready(k, _context_of(k.postponed[0])):
+            return
         thread = k.postponed.pop(0)
         thread.is_postponed = False
         k.set_timer = True

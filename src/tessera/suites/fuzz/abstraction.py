@@ -287,12 +287,27 @@ class Picture:
             "time": (read("now"), read("consumed"), machine.Model.deadline),
             "current": (self._ref(kernel, _KERNEL["current"]), self._ref(kernel, _KERNEL["current_context"])),
             "ready": self.ready(),
-            "postponed": self._chain(read("release_head"), _TCB["queue_next"]),
+            "postponed": self.postponed(read("release_head")),
             "domain": (read("current_domain"), read("domain_time"), read("domain_index"), read("domain_start")),
             "schedule": self.schedule(),
             "fpu": (self._ref(kernel, _KERNEL["fpu_owner"]), read("fpu_on") == 1),
             "space": self.space(read("space_word")),
         }
+
+    def postponed(self, first: int) -> tuple[int, ...]:
+        """The threads of the release queue, in the order in which they leave it."""
+        words = self.words
+        found: list[tuple[int, int, int]] = []
+        to_do = [first] if first else []
+        while to_do:
+            if len(found) > LONGEST_LIST:
+                raise ValueError("the release queue has no end")
+            address = to_do.pop()
+            at = words.index(address)
+            order = [words.read(at, _TCB[field]) for field in ("release_time", "release_number")]
+            found.append((*order, words.name(address) or 0))
+            to_do += [one for field in ("release_low", "release_high") if (one := words.read(at, _TCB[field]))]
+        return tuple(name for _, _, name in sorted(found))
 
     def schedule(self) -> tuple[tuple[int, int], ...]:
         """The domain schedule."""
