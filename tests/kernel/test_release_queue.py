@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tessera.kernel import budget, release_queue, release_tree
 from tessera.kernel.layout import SchedContext, Tcb, ThreadState
-from tessera.kernel.scheduling_invariants import queues_are_apart, release_time_is_of_the_refill
+from tessera.kernel.scheduling_invariants import queues_are_apart, release_time_is_the_budgets
 from tessera.kernel.state import kernel
 from tessera.lang import Memory, address_of, at, clear_ghosts, u64
 from tessera.lang.memory import MEMORY_BASE, static_size
@@ -29,7 +29,7 @@ INVARIANTS = (
     release_tree.those_below_come_later,
     release_tree.number_belongs_here,
     queues_are_apart,
-    release_time_is_of_the_refill,
+    release_time_is_the_budgets,
 )
 
 

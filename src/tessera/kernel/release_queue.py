@@ -12,12 +12,20 @@ from tessera.kernel import budget
 from tessera.kernel.layout import SchedContext, Tcb
 from tessera.kernel.release_tree import (
     LAST_NUMBER,
+    above_knows_this_one,
     comes_before,
+    first_has_all_numbers,
+    high_has_the_upper_half,
+    is_in_order,
+    is_inside,
+    low_has_the_lower_half,
     is_between,
+    is_place,
     is_release_tree,
     middle,
     number_at,
     number_of,
+    waits_or_is,
 )
 from tessera.kernel.scheduling_queues import can_be_queued, is_queued
 from tessera.kernel.state import kernel
@@ -69,6 +77,8 @@ def replace_below(above: Tcb | None, tcb: Tcb, by: Tcb | None) -> None:
 def take_place(tcb: Tcb, other: Tcb) -> None:
     """A thread that is not in the tree takes the place of another one, which is out of it then."""
     above = other.release_parent
+    with ghost:
+        assert other.release_low is None or other.release_low is not other.release_high
     replace_below(above, other, tcb)
     tcb.release_parent = above
     link_low(tcb, other.release_low)
@@ -104,6 +114,14 @@ def insert(tcb: Tcb, context: SchedContext) -> None:
     last = u64(LAST_NUMBER)
     # Bounded by 64: each step halves the range of numbers.
     while following is not None:
+        loop_invariant(not is_queued(carried) and can_be_queued(carried) and carried is not kernel.candidate)
+        loop_invariant(first <= number_at(address_of(carried)) and number_at(address_of(carried)) <= last)
+        loop_invariant(following is None or (following.release_first == first and following.release_last == last))
+        loop_invariant(is_place(above, is_high, following, first, last))
+        loop_invariant(above is None or (above.in_release_queue and not comes_before(carried, above)))
+        loop_invariant(
+            forall(Tcb, lambda other: waits_or_is(other, carried, old(other.in_release_queue) or other is tcb))
+        )
         decreases(last - first)
         place = following
         if comes_before(carried, place):
@@ -111,6 +129,7 @@ def insert(tcb: Tcb, context: SchedContext) -> None:
             place = carried
             carried = following
         with ghost:
+            assert carried is not place
             assert number_at(address_of(carried)) != number_at(address_of(place))
         centre = middle(first, last)
         above = place
@@ -186,6 +205,13 @@ def sink(tcb: Tcb) -> None:
         loop_invariant(is_between(tcb, tcb.release_low) and is_between(tcb, tcb.release_high))
         decreases(tcb.release_last - tcb.release_first)
         exchange(tcb, earlier_below(tcb))
+        with ghost:
+            assert forall(Tcb, lambda one: above_knows_this_one(one))
+            assert forall(Tcb, lambda one: low_has_the_lower_half(one))
+            assert forall(Tcb, lambda one: high_has_the_upper_half(one))
+            assert forall(Tcb, lambda one: first_has_all_numbers(one))
+            assert forall(Tcb, lambda one: is_in_order(one, tcb))
+            assert forall(Tcb, lambda one: is_inside(one, tcb))
 
 
 @compiled

@@ -183,5 +183,25 @@ def is_between(tcb: Tcb, below: Tcb | None) -> bool:
     return above is None or below is None or not comes_before(below, above)
 
 
+@specification
+def is_place(above: Tcb | None, is_high: bool, held: Tcb | None, first: u64, last: u64) -> bool:
+    """Whether what is right below a thread, or what is first if that is none, has a place for these numbers."""
+    if above is None:
+        return held is kernel.release_head and first == 0 and last == LAST_NUMBER
+    centre = middle(above.release_first, above.release_last)
+    if above.release_first >= above.release_last:
+        return False
+    if is_high:
+        return held is above.release_high and first == centre + 1 and last == above.release_last
+    return held is above.release_low and first == above.release_first and last == centre
+
+
+@specification
+def waits_or_is(tcb: Tcb, carried: Tcb, was: bool) -> bool:
+    """Whether a thread is in the release queue or on its way in exactly if it ``was`` to be."""
+    trigger(tcb.in_release_queue)
+    return (tcb.in_release_queue or tcb is carried) == was
+
+
 # Solvers multiply words only where it matters that different threads have different numbers.
 OPAQUE = (number_at,)

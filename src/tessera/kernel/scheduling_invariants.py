@@ -103,7 +103,7 @@ def ready_queue_begins_with_a_ready_thread(domain: u64, priority: u64) -> bool:
 
 
 @invariant
-def release_time_is_of_the_refill(tcb: Tcb) -> bool:
+def release_time_is_the_budgets(tcb: Tcb) -> bool:
     """A thread in the release queue can run but for time, and waits for the time of its first refill."""
     if not tcb.in_release_queue:
         return True
@@ -245,7 +245,7 @@ EXECUTED_ONLY = (
     ready_queue_knows_its_ends,
     bitmap_is_exact,
     ready_queue_begins_with_a_ready_thread,
-    release_time_is_of_the_refill,
+    release_time_is_the_budgets,
     ring_is_inside,
     refills_are_the_budget,
     refills_do_not_overlap,
