@@ -9,6 +9,7 @@ import pytest
 
 from tessera.abi.configuration import configuration
 from tessera.abi.labels import InvocationLabel as Label
+from tessera.abi.objects import RELEASES_PER_ENTRY
 from tessera.abi.profiles import SEL4TEST
 from tessera.abi.syscalls import Syscall
 from tessera.arch import machine
@@ -86,6 +87,23 @@ def test_a_budget_that_is_used_up_comes_back_after_the_period(world: TimeWorld) 
     assert world.is_current(worker)
     # The kernel may let it go on a little too early, by the time it needs itself.
     assert machine.Model.time - start <= 10_000 * US
+
+
+def test_one_entry_wakes_no_more_than_so_many_threads(world: TimeWorld) -> None:
+    slots = [world.active(100, 100, 10_000) for _ in range(RELEASES_PER_ENTRY + 4)]
+    tcbs = [world.tcb(slot) for slot in slots]
+    world.leave()
+    world.advance(200 * US * len(tcbs))
+    assert kernel.current is kernel.idle and all(tcb.in_release_queue for tcb in tcbs)
+    # Nobody looks for a long time.
+    world.pass_time(100_000 * US)
+    world.timer()
+    assert [tcb.in_release_queue for tcb in tcbs] == [False] * RELEASES_PER_ENTRY + [True] * 4
+    # The timer is due already: the next entry goes on, before any user code runs.
+    assert machine.Model.deadline <= machine.Model.time
+    world.advance(0)
+    assert not any(tcb.in_release_queue for tcb in tcbs)
+    assert machine.Model.deadline > machine.Model.time
 
 
 def test_shares_are_kept_under_load(world: TimeWorld) -> None:

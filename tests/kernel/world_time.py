@@ -19,6 +19,7 @@ from tessera.kernel import (
     deletion,
     derivation,
     entry,
+    release_tree,
     schedcontext,
     scheduler,
     scheduling_invariants,
@@ -63,7 +64,11 @@ def invariants_of(*modules: Any) -> list[FunctionInfo]:
     return [info for info in FUNCTIONS.values() if info.kind == "invariant" and info.function.__module__ in names]
 
 
-INVARIANTS = invariants_of(scheduling_invariants, waiting_invariants)
+# Those of the release queue that speak of no ghosts, which native code does not have.
+OF_RELEASES = ("above_knows_this_one", "those_below_come_later", "release_head_is_live")
+INVARIANTS = invariants_of(scheduling_invariants, waiting_invariants) + [
+    info for info in invariants_of(release_tree) if info.name.rpartition(".")[2] in OF_RELEASES
+]
 
 
 def check_objects(objects: Mapping[type[Any], Collection[Any]]) -> None:

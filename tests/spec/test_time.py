@@ -9,7 +9,7 @@ from tessera.abi.errors import Error
 from tessera.abi.labels import InvocationLabel as Label
 from tessera.abi.objects import ObjectType
 from tessera.abi.syscalls import Syscall
-from tessera.spec import budget
+from tessera.spec import budget, scheduling
 from tessera.spec.capability import ContextCap
 from tessera.spec.objects import Context, Refill, State
 from tessera.spec.state import Kernel
@@ -126,6 +126,21 @@ def test_registers_are_read_and_set(small: Small) -> None:
     assert small.call(Label.TCB_READ_REGISTERS, worker, [0, 33]) == (Error.RANGE_ERROR, [1, 32])
     assert small.call(Label.TCB_READ_REGISTERS, THREAD, [0, 5]) == (Error.ILLEGAL_OPERATION, [])
     assert small.call(Label.TCB_WRITE_REGISTERS, worker, [0, 3, 10]) == (Error.TRUNCATED_MESSAGE, [])
+
+
+def test_one_entry_wakes_no_more_than_so_many_threads(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduling, "RELEASES_PER_ENTRY", 3)
+    threads = [small.thread(small.worker(100, 100, 10_000)) for _ in range(5)]
+    for thread in threads:
+        assert thread.context is not None
+        thread.state = State.RUNNING
+        thread.context.refills[0].time = small.k.now + 1000
+        scheduling.postpone(small.k, thread.context)
+    small.event(Interrupt(small.k.now + 2000, 0, True))
+    assert [thread.is_postponed for thread in threads] == [False] * 3 + [True] * 2
+    assert small.k.deadline <= small.k.now
+    small.event(Interrupt(small.k.now + 1, 0, True))
+    assert not any(thread.is_postponed for thread in threads)
 
 
 def test_yielding_to_a_lower_priority_tells_what_it_used(small: Small) -> None:

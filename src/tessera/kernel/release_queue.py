@@ -16,12 +16,12 @@ from tessera.kernel.release_tree import (
     comes_before,
     first_has_all_numbers,
     high_has_the_upper_half,
+    is_between,
     is_in_order,
     is_inside,
-    low_has_the_lower_half,
-    is_between,
     is_place,
     is_release_tree,
+    low_has_the_lower_half,
     middle,
     number_at,
     number_of,
@@ -120,7 +120,7 @@ def insert(tcb: Tcb, context: SchedContext) -> None:
         loop_invariant(is_place(above, is_high, following, first, last))
         loop_invariant(above is None or (above.in_release_queue and not comes_before(carried, above)))
         loop_invariant(
-            forall(Tcb, lambda other: waits_or_is(other, carried, old(other.in_release_queue) or other is tcb))
+            forall(Tcb, lambda other: waits_or_is(other, carried, old(other.in_release_queue) or other is tcb))  # noqa: B023
         )
         decreases(last - first)
         place = following

@@ -304,8 +304,8 @@ class Picture:
                 raise ValueError("the release queue has no end")
             address = to_do.pop()
             at = words.index(address)
-            order = [words.read(at, _TCB[field]) for field in ("release_time", "release_number")]
-            found.append((*order, words.name(address) or 0))
+            time, number = words.read(at, _TCB["release_time"]), words.read(at, _TCB["release_number"])
+            found.append((time, number, words.name(address) or 0))
             to_do += [one for field in ("release_low", "release_high") if (one := words.read(at, _TCB[field]))]
         return tuple(name for _, _, name in sorted(found))
 

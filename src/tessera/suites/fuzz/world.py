@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tessera.abi import boards, profiles
+from tessera.abi import boards, objects, profiles
 from tessera.abi.configuration import configuration
 from tessera.arch import machine
 from tessera.ir.build import build_program
@@ -23,6 +23,7 @@ from tessera.llvm.host import HostModule
 from tessera.llvm.instrumented import Instruments, Outcome
 from tessera.llvm.shadow import Shadow
 from tessera.llvm.watch import called
+from tessera.spec import scheduling
 from tessera.spec.objects import NEXT_PC, REGISTERS, State, Thread
 from tessera.spec.state import Kernel
 from tessera.spec.step import Event, InstructionFault, Interrupt, SystemCall, step
@@ -56,6 +57,7 @@ SILENT = (
     *("save_fpu", "load_fpu", "set_status", "clear_status", "firmware_call"),
     *("flush_page", "flush_space", "flush_translations", "flush_instructions", "memory_fence"),
 )
+RELEASES_PER_ENTRY = 2
 _TCB = fields_of(Tcb)
 _PLACE = dict(zip(REGISTERS, REGISTER_INDEX, strict=True))
 
@@ -67,7 +69,10 @@ def memory_size() -> int:
 
 @contextmanager
 def small_configuration() -> Iterator[None]:
-    """A board with little RAM, which lies behind the statics, and a root CNode of 256 slots."""
+    """A board with little RAM, which lies behind the statics, and a root CNode of 256 slots.
+
+    One entry wakes fewer threads than elsewhere, so that more are due than that now and then.
+    """
     before = (configuration.profile, configuration.physical_window)
     board = boards.QEMU_VIRT_RISCV64
     window = MEMORY_BASE + memory_size() - RAM
@@ -81,10 +86,19 @@ def small_configuration() -> Iterator[None]:
         domain_schedule_entries=4,
     )
     configuration.physical_window = (window - board.kernel_start) % (1 << 64)
+    _wake(RELEASES_PER_ENTRY)
     try:
         yield
     finally:
         configuration.profile, configuration.physical_window = before
+        _wake(objects.RELEASES_PER_ENTRY)
+
+
+def _wake(count: int) -> None:
+    """Let the kernels that are read and run from now on wake so many threads at each entry."""
+    modules: tuple[Any, ...] = (scheduler, scheduling)
+    for module in modules:
+        module.RELEASES_PER_ENTRY = count
 
 
 def machine_name(name: str) -> str:
