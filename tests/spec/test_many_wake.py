@@ -24,9 +24,8 @@ def waiting_threads(native: Native) -> tuple[Program, list[Thread]]:
     world = program.world
     node = world.k.objects[world.root]
     assert isinstance(node, Node)
-    memory = max(
-        (cap.size_bits, i) for i, cap in node.slots.items() if isinstance(cap, UntypedCap) and not cap.is_device
-    )
+    untypeds = ((i, cap) for i, cap in node.slots.items() if isinstance(cap, UntypedCap) and not cap.is_device)
+    memory = max(untypeds, key=lambda one: one[1].size_bits)[0]
     control = next(i for i, cap in node.slots.items() if isinstance(cap, SchedControlCap))
     root = next(i for i, cap in node.slots.items() if isinstance(cap, ThreadCap))
     for kind, size, first in ((ObjectType.TCB, 0, FIRST_THREAD), (ObjectType.SCHED_CONTEXT, 8, FIRST_CONTEXT)):

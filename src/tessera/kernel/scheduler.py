@@ -195,7 +195,8 @@ def commit_time() -> None:
     kernel.consumed = 0
 
 
-@compiled
+# Kept out of line: few entries wake a thread.
+@compiled(inline="never")
 def awaken() -> None:
     """Threads whose first refill is available now can run again, so many at once as one kernel entry has time for.
 
@@ -335,7 +336,8 @@ def set_next_interrupt() -> None:
 @compiled
 def schedule() -> None:
     """Before the kernel is left: settle who is the current thread, and whose time runs."""
-    awaken()
+    if kernel.release_head is not None:
+        awaken()
     if is_domain_expired():
         kernel.reprogram = True
         reschedule_required()
