@@ -2,8 +2,8 @@
 """Scheduling: the order and the shape of the release queue (manual: Threads and Execution, Scheduling).
 
 The release queue is a tree of threads, each before those below it. A place in the tree is for threads whose numbers
-lie in a range; the places below it are for the halves of that range. So 64 places lie above each other at most,
-whatever threads there are, and whoever the places above are taken by.
+lie in a range; the places below it are for the halves of that range. So no place has more than 64 others above it,
+whatever threads there are.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tessera.lang import (
 
 LAST_NUMBER = (1 << 64) - 1
 # Times the size of a thread this is 2**64 divided by the golden ratio: so the numbers of threads that lie side by side
-# are spread evenly (multiplicative hashing), and of 2**n threads hardly more than n can be put one below the other.
+# are spread evenly (multiplicative hashing), and in memory for 2**n threads no place has more than n + 2 others above it.
 # It is odd: different addresses have different numbers.
 SPREAD = 0x13C6EF372FE94F
 
