@@ -108,6 +108,8 @@ def threads_behind_are_live(tcb: Tcb) -> bool:
     """Whether a thread's queues go on with threads, not with free memory."""
     trigger(tcb.queue_next)
     trigger(tcb.wait_next)
+    # Where a thread is ready, its place among others matters.
+    trigger(tcb.in_ready_queue)
     return (tcb.queue_next is None or live(tcb.queue_next)) and (tcb.wait_next is None or live(tcb.wait_next))
 
 

@@ -26,7 +26,7 @@ from tessera.lang import (
 
 LAST_NUMBER = (1 << 64) - 1
 # Times the size of a thread this is 2**64 divided by the golden ratio: so the numbers of threads that lie side by side
-# are spread evenly (multiplicative hashing), and in memory for 2**n threads no place has more than n + 2 others above it.
+# are spread evenly (multiplicative hashing); in memory for 2**n threads, no place has more than n + 2 others above it.
 # It is odd: different addresses have different numbers.
 SPREAD = 0x13C6EF372FE94F
 
