@@ -15,7 +15,7 @@ from tessera.suites.kernel_time.measure import Part, longest, measure_operations
 from tessera.suites.kernel_time.page import LOOPS, PAGE, TIMES, loops_part, stretch_bound, times_part
 
 # Loops of which it is being worked on that they are bounded; nothing else may be here.
-OPEN = {"budget", "queue", "scheduler", "waiting", "ipc", "notification"}
+OPEN = {"waiting", "ipc", "notification"}
 
 
 def part_of_page(mark: str) -> str:

@@ -203,7 +203,7 @@ def charge(context: SchedContext, usage: u64) -> None:
         left = charge_rounds(context, usage)
     # Less than the sum of all refills is left, so at least one stays.
     first = head(context)
-    # Bounded by the refills that there are: each turn uses one up. (SchedControl gives a context room for them.)
+    # Bounded by the refills of the context: each turn uses one up.
     while left >= first.amount:
         decreases(left)
         left -= first.amount
@@ -228,7 +228,7 @@ def charge_rounds(context: SchedContext, usage: u64) -> u64:
     delay = min(rounds, LONGEST_DELAY // context.period) * context.period
     index = context.refill_head
     refill_at(context, index).time += delay
-    # Bounded by the refills that there are, whatever the usage: each is moved once.
+    # Bounded by the refills of the context, whatever the usage: each is moved once.
     while index != context.refill_tail:
         # Each place of the ring once.
         decreases(context.refill_tail + context.refill_limit - index)
@@ -241,7 +241,7 @@ def charge_rounds(context: SchedContext, usage: u64) -> u64:
 def enlarge_head(context: SchedContext) -> None:
     """Join the first refill to the next until it is worth running for; the joined one ends when the next one did."""
     first = head(context)
-    # Bounded by the refills that there are: each turn joins two.
+    # Bounded by the refills of the context: each turn joins two.
     while first.amount < configuration.min_budget_ticks:
         # The whole budget is enough, so this ends at the last refill at the latest.
         decreases(context.budget - first.amount)
@@ -272,7 +272,7 @@ def unblock(context: SchedContext) -> None:
     first = head(context)
     # A refill that may be used a little too early keeps its time.
     available = max(first.time, kernel.now)
-    # Bounded by the refills that there are: each turn joins two.
+    # Bounded by the refills of the context: each turn joins two.
     while not is_single(context):
         loop_invariant(first is head(context) and first.time <= available)
         # Each turn drops a refill.
