@@ -89,3 +89,12 @@ def test_the_tutorial_works_as_written(repository: Path, tmp_path: Path) -> None
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-2:] == ["adder: ready", "asker: 40 + 2 is 42"]
+
+
+def test_the_description_from_python_is_written(repository: Path, tmp_path: Path) -> None:
+    text = (repository / "docs/microkit.md").read_text()
+    (code,) = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.stderr == ""
+    written = (tmp_path / "made.system").read_text()
+    assert written.count("<protection_domain ") == 4 and written.count("<channel>") == 3

@@ -178,11 +178,11 @@ def _make(
     from tessera.system.distribute import distribute
     from tessera.system.elf import read_program
     from tessera.system.faultmap import fault_map
-    from tessera.system.images import read_image
+    from tessera.system.images import read_images
     from tessera.system.report import report as system_report
 
     space = environment.USER_SPACE
-    images = {pd.name: read_image(pd, components[pd.name].elf, search, space) for pd in system.domains()}
+    images = read_images(system, {name: each.elf for name, each in components.items()}, search, space)
     faults = fault_map(system, images)
     watcher = read_program(roots["monitor"], space, system.location, "monitor.elf")
     images[environment.MONITOR_NAME] = monitor.with_tables(watcher, monitor.encode(system, faults, images))

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,23 @@ from tessera.lang.diagnostics import Diagnostic
 from tessera.system.elf import ProgramImage, read_program
 from tessera.system.environment import AddressSpace
 from tessera.system.locate import find
-from tessera.system.model import ProtectionDomain
+from tessera.system.model import ProtectionDomain, System
+
+
+def read_images(
+    system: System, files: Mapping[str, Path], search_path: Sequence[Path], space: AddressSpace
+) -> dict[str, ProgramImage]:
+    """The images of all domains by the domain's name. ``files``: where each image is. One that several domains run is
+    read once.
+    """
+    read: dict[tuple[Path, str, str | None], ProgramImage] = {}
+    images = {}
+    for pd in system.domains():
+        key = (files[pd.name], pd.program_image, pd.symbols)
+        if key not in read:
+            read[key] = read_image(pd, files[pd.name], search_path, space)
+        images[pd.name] = read[key]
+    return images
 
 
 def read_image(pd: ProtectionDomain, path: Path, search_path: Sequence[Path], space: AddressSpace) -> ProgramImage:
