@@ -37,6 +37,21 @@ def test_constructors_sections_and_null_pointers(tmp_path: Path) -> None:
     assert len(lines) == 4
 
 
+@pytest.mark.qemu
+def test_a_failed_assertion_is_told_and_stops_the_component(tmp_path: Path) -> None:
+    system = SYSTEMS / "assertion" / "assertion.system"
+    built = build_system(system, BOARD, "debug", [SYSTEMS], tmp_path / "image.elf")
+    console = io.StringIO()
+    assert boot(built.image, BOARD, timeout=60, stream=console) == 0
+    lines = console.getvalue().partition("INITIALISER|INFO")[2].splitlines()[1:]
+    assert lines[:2] == [
+        "assertion: the first holds",
+        "assertion|ERROR: assertion failed: zero > 1, at assertion.c:15 in init",
+    ]
+    assert 'component "assertion" stopped: it stopped itself' in lines[2]
+    assert len(lines) == 4
+
+
 def test_warnings_of_the_compiler_are_told_with_their_place(tmp_path: Path) -> None:
     for folder in ("first", "second"):
         (tmp_path / folder).mkdir()

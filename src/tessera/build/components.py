@@ -165,9 +165,10 @@ def _runtime_object(name: str) -> Path:
 
 def _compile_library(output: Path) -> None:
     from tessera.build.python_component import compile_roots, functions_with_symbols, symbols_of
-    from tessera.runtime import console, handlers, memory_functions, microkit, ring, violation
+    from tessera.runtime import assertions, console, handlers, memory_functions, microkit, ring, violation
 
-    weak = [*functions_with_symbols(handlers), *functions_with_symbols(memory_functions)]
+    replaceable = (handlers, memory_functions, assertions)
+    weak = [function for module in replaceable for function in functions_with_symbols(module)]
     # Functions that C has in microkit.h itself: they bring the variables along that the header declares.
     roots = [microkit.main, violation.violation, microkit.notify, microkit.ppcall, microkit.irq_ack, *weak]
     roots += [function for module in (console, ring) for function in functions_with_symbols(module)]

@@ -21,6 +21,11 @@ typedef seL4_Uint64 seL4_Time;
 
 #define seL4_NilData 0
 
+/* How a guard is written in a word of data, and how many bits of a badge the kernel keeps. */
+#define seL4_GuardSizeBits 6
+#define seL4_GuardBits 58
+#define seL4_BadgeBits 64
+
 #include <sel4/arch/types.h>
 #include <sel4/constants.h>
 #include <sel4/errors.h>
