@@ -137,14 +137,19 @@ def words_needed(label: u64) -> u64:
 
 
 @specification
+def least_length(label: u64) -> u64:
+    """How many words a Copy, Mint, Move or Mutate needs."""
+    optional = u64(1 if label == InvocationLabel.CNODE_MOVE else 0)
+    return u64(6 if label == InvocationLabel.CNODE_MINT else 5) - optional
+
+
+@specification
 def is_reason(label: u64, length: u64, was_empty: bool) -> bool:
     """Whether the error that was told is what a Copy, Mint, Move or Mutate got wrong."""
     depth = message.argument(3)
-    optional = u64(1 if label == InvocationLabel.CNODE_MOVE else 0)
-    needed = u64(6 if label == InvocationLabel.CNODE_MINT else 5) - optional
     match request.error:
         case Error.TRUNCATED_MESSAGE:
-            return length < needed or request.extra[0] is None
+            return length < least_length(label) or request.extra[0] is None
         case Error.DELETE_FIRST:
             return not was_empty
         case Error.RANGE_ERROR:
@@ -164,6 +169,7 @@ def transfer(label: u64, length: u64, destination: Slot) -> Status:
     """Copy, Mint, Move and Mutate: a capability comes into an empty slot."""
     requires(request_is_good())
     ensures(lambda result: result != Status.OK or not derivation.is_empty(destination))
+    ensures(lambda result: result != Status.OK or length >= least_length(label))
     ensures(lambda result: result == Status.OK or destination.capability == old(destination.capability))
     ensures(lambda result: result != Status.ERROR or is_reason(label, length, old(derivation.is_empty(destination))))
     ensures(lambda result: result in (Status.OK, Status.ERROR))

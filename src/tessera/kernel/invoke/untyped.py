@@ -168,7 +168,7 @@ def is_reason(length: u64, cap: UntypedCap) -> bool:
             return length < 6 or request.extra[0] is None
         case Error.INVALID_ARGUMENT:
             is_device = cap.is_device and not untyped.is_device_kind(kind)
-            return is_device or not untyped.is_kind(kind, message.argument(1))
+            return (is_device and first == 1) or is_kind_refused(kind, message.argument(1))
         case Error.NOT_ENOUGH_MEMORY:
             return first == u64(1) << cap.size_bits or first == (u64(1) << cap.size_bits) - cap.free_offset
         case Error.FAILED_LOOKUP:
