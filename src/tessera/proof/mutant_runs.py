@@ -39,6 +39,8 @@ MOST_READERS = 2
 # Mutants tried by one process, which reads the function without fault once; and seconds of processor time for each.
 CHUNK = 4
 PATIENCE = 200
+# How much more a solver gets that was stopped by the clock, not by its own steps.
+BUSY = 8
 # Obligations that are asked again with long searches, where quick ones do not prove them of the code as it is.
 MOST_LONG = 12
 
@@ -225,7 +227,11 @@ def is_proved(session: Session, obligation: Obligation, limit: float, long: bool
             continue
         said.add(query.text)
         for strategy in worker.STRATEGIES[query.kind]:
-            if worker.answer(query.kind, strategy.name, query.text, limit)["outcome"] == "unsat":
+            reply = worker.answer(query.kind, strategy.name, query.text, limit)
+            if reply["detail"] == "wall limit":
+                # The machine was busy with something else, which says nothing of the obligation.
+                reply = worker.answer(query.kind, strategy.name, query.text, limit * BUSY)
+            if reply["outcome"] == "unsat":
                 return True
     return False
 
