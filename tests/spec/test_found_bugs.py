@@ -14,7 +14,8 @@ from tessera.kernel.state import kernel
 from tessera.lang import address_of
 from tessera.spec.capability import UntypedCap
 from tessera.spec.objects import Node, State
-from tessera.suites.fuzz.generator import ROOT, THREAD, Generator
+from tessera.suites.fuzz.arguments import ROOT, THREAD
+from tessera.suites.fuzz.generator import Generator
 from tessera.suites.fuzz.world import Attempt, Native, World
 
 BUFFER_FRAME, DOMAIN = 10, 11

@@ -50,7 +50,25 @@ REPLY = "a6"
 SEND_TO = "t0"
 WAIT_SEND_TO = "a6"
 
-THREAD_NAME_BYTES = 64
+THREAD_NAME_BYTES = 128
+# What `DebugCapIdentify` answers; 0 for an empty slot. (manual: Debugging System Calls.)
+KIND_NUMBERS: dict[type, int] = {
+    UntypedCap: 2,
+    EndpointCap: 4,
+    NotificationCap: 6,
+    ReplyCap: 8,
+    CNodeCap: 10,
+    ThreadCap: 12,
+    IrqControlCap: 14,
+    IrqHandlerCap: 16,
+    DomainCap: 20,
+    ContextCap: 22,
+    SchedControlCap: 24,
+    FrameCap: 1,
+    TableCap: 3,
+    AsidControlCap: 11,
+    PoolCap: 13,
+}
 
 
 def dispatch(k: Kernel, thread: Thread) -> bool:
@@ -85,6 +103,8 @@ def dispatch(k: Kernel, thread: Thread) -> bool:
             yield_now(k)
         case Syscall.SET_TLS_BASE:
             registers["tp"] = address
+        case Syscall.DEBUG_CAP_IDENTIFY:
+            registers[CAPABILITY] = identify(thread, address)
         case Syscall.DEBUG_NAME_THREAD:
             name_thread(k, thread, address)
         case Syscall.DEBUG_PUT_CHAR | Syscall.DEBUG_DUMP_SCHEDULER | Syscall.DEBUG_SNAPSHOT:
@@ -249,6 +269,14 @@ def yield_now(k: Kernel) -> None:
     consumed = context.consumed + k.used
     end_turn(k, context.refills[0].amount, can_fault=False)
     context.consumed = consumed
+
+
+def identify(thread: Thread, address: int) -> int:
+    """The number of the kind of capability at an address; 0 where there is none."""
+    try:
+        return KIND_NUMBERS.get(type(held(cspace.find(thread, address))), 0)
+    except LookupFailed:
+        return 0
 
 
 def name_thread(k: Kernel, thread: Thread, address: int) -> None:

@@ -12,6 +12,7 @@ from tessera.arch import machine, paging, registers
 from tessera.kernel import state as kernel_state
 from tessera.kernel.layout import (
     REGISTER_COUNT,
+    THREAD_NAME_BYTES,
     AsidPool,
     Endpoint,
     FaultKind,
@@ -149,7 +150,7 @@ class Picture:
             sending,
             self.fault(start, FaultKind(read("fault"))),
             (read("in_ready_queue"), read("in_release_queue")),
-            words.words[title : title + 8].tobytes().split(b"\0")[0],
+            words.words[title : title + THREAD_NAME_BYTES // 8].tobytes().split(b"\0")[0],
         )
 
     def fault(self, start: int, kind: FaultKind) -> Row | None:

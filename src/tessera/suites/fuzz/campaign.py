@@ -12,7 +12,8 @@ from tessera.abi.invocations import BY_LABEL
 from tessera.abi.labels import InvocationLabel
 from tessera.abi.syscalls import Syscall
 from tessera.spec.step import SystemCall
-from tessera.suites.fuzz.generator import KIND_OF_INTERFACE, Generator
+from tessera.suites.fuzz.arguments import KIND_OF_INTERFACE
+from tessera.suites.fuzz.generator import Generator
 from tessera.suites.fuzz.population import populate
 from tessera.suites.fuzz.world import Abandoned, Attempt, Native, Saved, World
 

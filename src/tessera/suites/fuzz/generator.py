@@ -13,7 +13,7 @@ from typing import Any
 from tessera.abi.invocations import BY_LABEL, INVOCATIONS, Invocation, pack
 from tessera.abi.labels import InvocationLabel as Label
 from tessera.abi.messages import MAX_EXTRA_CAPS
-from tessera.abi.objects import PAGE_BITS, ObjectType
+from tessera.abi.objects import PAGE_BITS
 from tessera.abi.syscalls import Syscall
 from tessera.arch import machine
 from tessera.spec import capability as caps
@@ -22,102 +22,26 @@ from tessera.spec.capability import Capability, CNodeCap, ContextCap, FrameCap, 
 from tessera.spec.messages import MESSAGE_REGISTERS, Info
 from tessera.spec.objects import Node, Thread
 from tessera.spec.step import InstructionFault, Interrupt, SystemCall
+from tessera.suites.fuzz import purposes
+from tessera.suites.fuzz.arguments import (
+    ABOUT,
+    CALLS,
+    CAUSES,
+    HELP,
+    KIND_OF_INTERFACE,
+    KIND_OF_PARAMETER,
+    LONG,
+    MANAGER_PRIORITY,
+    MESSAGING,
+    OWN,
+    PATIENT,
+    ROOT,
+    SMALL_WORDS,
+    THREAD,
+    WEAR,
+    WORDS,
+)
 from tessera.suites.fuzz.world import Attempt, World
-
-KIND_OF_INTERFACE: dict[str, type] = {
-    "Untyped": caps.UntypedCap,
-    "TCB": caps.ThreadCap,
-    "CNode": caps.CNodeCap,
-    "IRQControl": caps.IrqControlCap,
-    "IRQHandler": caps.IrqHandlerCap,
-    "DomainSet": caps.DomainCap,
-    "SchedControl": caps.SchedControlCap,
-    "SchedContext": caps.ContextCap,
-    "RISCV_PageTable": caps.TableCap,
-    "RISCV_Page": caps.FrameCap,
-    "RISCV_ASIDControl": caps.AsidControlCap,
-    "RISCV_ASIDPool": caps.PoolCap,
-}
-KIND_OF_PARAMETER: dict[str, tuple[type, ...]] = {
-    "root": (caps.CNodeCap,),
-    "src_root": (caps.CNodeCap,),
-    "pivot_root": (caps.CNodeCap,),
-    "cspace_root": (caps.CNodeCap,),
-    "vspace_root": (caps.TableCap,),
-    "vspace": (caps.TableCap,),
-    "bufferFrame": (caps.FrameCap,),
-    "notification": (caps.NotificationCap,),
-    "schedcontext": (caps.ContextCap,),
-    "sched_context": (caps.ContextCap,),
-    "fault_ep": (caps.EndpointCap,),
-    "timeout_fault_ep": (caps.EndpointCap,),
-    "untyped": (caps.UntypedCap,),
-    "authority": (caps.ThreadCap,),
-    "source": (caps.ThreadCap,),
-    "thread": (caps.ThreadCap,),
-    "cap": (caps.ThreadCap, caps.ThreadCap, caps.NotificationCap),
-}
-MESSAGING = (caps.EndpointCap, caps.NotificationCap, caps.ReplyCap)
-# How often each system call is made, besides invocations of kernel objects.
-CALLS = (
-    *[Syscall.CALL] * 4,
-    *[Syscall.RECV] * 3,
-    *[Syscall.REPLY_RECV] * 4,
-    *[Syscall.NB_SEND_RECV, Syscall.NB_SEND_WAIT, Syscall.SEND, Syscall.NB_SEND, Syscall.NB_RECV] * 2,
-    *[Syscall.WAIT, Syscall.NB_WAIT, Syscall.YIELD, Syscall.SET_TLS_BASE],
-    *[Syscall.DEBUG_NAME_THREAD, Syscall.BENCHMARK_NULL_SYSCALL, Syscall.BENCHMARK_FLUSH_CACHES],
-)
-# What never waits: for a manager that keeps the others going.
-PATIENT = (Syscall.NB_SEND, Syscall.NB_RECV, Syscall.NB_WAIT, Syscall.YIELD, Syscall.BENCHMARK_NULL_SYSCALL)
-# Invocations that wear a system down are made less often, those that build it up more often.
-WEAR = (Label.CNODE_DELETE, Label.CNODE_REVOKE, Label.TCB_SUSPEND, Label.TCB_SET_SPACE, Label.SCHED_CONTEXT_UNBIND)
-HELP = (Label.UNTYPED_RETYPE, Label.TCB_RESUME, Label.TCB_SET_SCHED_PARAMS, Label.TCB_CONFIGURE, Label.CNODE_COPY)
-# Operations that can take long.
-LONG = (
-    *(Label.UNTYPED_RETYPE, Label.CNODE_REVOKE, Label.CNODE_DELETE, Label.CNODE_CANCEL_BADGED_SENDS),
-    *(Label.TCB_SET_SPACE, Label.TCB_CONFIGURE, Label.TCB_SET_IPC_BUFFER, Label.TCB_SET_SCHED_PARAMS),
-)
-CAUSES = (2, 3, machine.LOAD_PAGE_FAULT, machine.INSTRUCTION_PAGE_FAULT, machine.STORE_ACCESS_FAULT)
-ADDRESSES = (
-    0x40_0000,
-    0x40_2000,
-    0x40_2400,
-    0x80_0000,
-    0x80_1000,
-    0x4000_0000,
-    0x3F_FFFF_F000,
-    0x3F_FFFF_E000,
-    1 << 40,
-    0x123,
-)
-WORDS: dict[str, tuple[int, ...]] = {
-    "type": tuple(int(kind) for kind in (*ObjectType, *ObjectType) if kind != ObjectType.GIGA_PAGE) + (7, 11),
-    "size_bits": (4, 5, 7, 8, 12, 12, 0, 3, 64),
-    "num_objects": (1, 1, 1, 2, 3, 0, 300),
-    "rights": (15, 15, 15, 3, 2, 1, 0),
-    "badge": (0, 1, 2, 7, 0xFFFF),
-    "priority": (70, 60, 60, 50, 100, 1, 0, 255, 256),
-    "mcp": (255, 255, 254, 100, 0, 256),
-    "vaddr": ADDRESSES,
-    "buffer": (0x40_2000, 0x40_2400, 0x40_2000, 0, 0x123),
-    "budget": (1000, 5000, 100, 20, 200, 10, 0),
-    "period": (1000, 5000, 10000, 5000, 100, 10),
-    "extra_refills": (0, 0, 1, 2, 8, 100),
-    "flags": (0, 1),
-    "irq": (1, 2, 10, 95, 96, 0),
-    "domain": (0, 0, 1, 2),
-    "arch_flags": (0,),
-    "count": (2, 4, 32, 33, 0),
-    "duration": (0, 5000, 20000, 100000, 1 << 60),
-    "regs": (0x1000, 0x2000 | 7 << 64, (1 << 200) - 1),
-    "cspace_root_data": (0, 0, 0, 56, 8, 1 << 6 | 4),
-    "vspace_root_data": (0,),
-}
-MANAGER_PRIORITY = 50
-# Slots of the root task.
-THREAD, ROOT, SPACE, IRQ_CONTROL, CONTEXT = 1, 2, 3, 4, 14
-OWN = (THREAD, CONTEXT)
-SMALL_WORDS = (0, 1, 2, 4, 64, 1 << 40, (1 << 64) - 1)
 
 
 class Generator:
@@ -128,6 +52,8 @@ class Generator:
         self.chance = random.Random(seed)
         self.found: dict[type, list[int]] = {}
         self.is_manager = False
+        # Whether no more time passes than must.
+        self.hurries = False
         # The version of the world's slots that was looked at last.
         self.seen = -1
 
@@ -198,7 +124,9 @@ class Generator:
 
     def time(self) -> int:
         """When the next event is: soon, mostly."""
-        return machine.Model.time + self.chance.choice((1, 10, 50, 100, 300, 3000))
+        if self.hurries:
+            return machine.Model.time + 1
+        return machine.Model.time + self.chance.choice((1, 10, 50, 100, 300, 300, 3000, 3000, 8000))
 
     def attempt(self) -> Attempt:
         """The next one."""
@@ -207,6 +135,9 @@ class Generator:
             later = chance.choice((1000, 20_000, 100_000))
             return Attempt("timer", Interrupt(max(self.time(), machine.Model.time + later), 0, True))
         kind = chance.random()
+        if kind < 0.005:
+            # Nothing is there to be claimed.
+            return Attempt("spurious", Interrupt(self.time()), spurious=True)
         if kind < 0.04:
             late = k.deadline if k.deadline < self.time() + 100_000 else self.time()
             return Attempt("timer", Interrupt(max(self.time(), late), 0, True))
@@ -235,15 +166,36 @@ class Generator:
             number = Syscall.CALL if self.is_manager or chance.random() < 0.85 else chance.choice(CALLS)
             # What goes into the first phase of a send that receives afterwards.
             registers["t0"] = registers["a6"] = address
+        elif not self.is_manager and (waiting := self.answerable(thread)) is not None and chance.random() < 0.4:
+            # A server answers, mostly the caller that it works for.
+            number = chance.choice((Syscall.REPLY_RECV, Syscall.REPLY_RECV, Syscall.SEND, Syscall.NB_SEND))
+            receives = number == Syscall.REPLY_RECV
+            name, address, label = (
+                number.name,
+                self.pick(caps.EndpointCap) if receives else waiting,
+                chance.randrange(2),
+            )
+            words = [chance.getrandbits(64) for _ in range(chance.choice((0, 2, 4, 5, 35)))]
+            extra = [self.pick(*self.found)] if chance.random() < 0.2 else []
+            registers["t0"] = registers["a6"] = waiting
         else:
             number = chance.choice(PATIENT if self.is_manager else CALLS)
-            kinds = MESSAGING[:1] if number in (Syscall.CALL, Syscall.RECV, Syscall.REPLY_RECV) else MESSAGING[:2]
+            kinds: tuple[type, ...] = (
+                MESSAGING[:1] if number in (Syscall.CALL, Syscall.RECV, Syscall.REPLY_RECV) else MESSAGING[:2]
+            )
+            if number in ABOUT:
+                kinds = ABOUT[number] or tuple(self.found)
             name, address, label = number.name, self.pick(*kinds), chance.randrange(4)
             words = [chance.getrandbits(64) for _ in range(chance.choice((0, 1, 3, 4, 6, 120)))]
             extra = [self.pick(*self.found) for _ in range(chance.choice((0, 0, 0, 1, 2, 3)))]
             registers["t0"] = self.pick(*MESSAGING)
             registers["a6"] = self.pick(caps.ReplyCap) if chance.random() < 0.95 else self.pick(*MESSAGING)
         return self.message(thread, name, number, address, label, words, extra, registers)
+
+    def answerable(self, thread: Thread) -> int | None:
+        """The slot of the reply object that the thread's caller waits with."""
+        node = self.node
+        return None if node is None else purposes.is_answerable(self.world.k, node, thread)
 
     def message(
         self,
@@ -287,6 +239,10 @@ class Generator:
     def invocation(self) -> tuple[str, int, int, list[int], list[int]]:
         """One invocation: its name, address, label, message words and extra capabilities."""
         chance = self.chance
+        if chance.random() < 0.15 and (node := self.node) is not None:
+            found = purposes.wish(self.world.k, node, chance, self.free)
+            if found is not None:
+                return self.wished(found)
         call = BY_LABEL[self.label()]
         address = self.pick_memory() if call.interface == "Untyped" else self.pick(KIND_OF_INTERFACE[call.interface])
         if call.interface == "CNode" and chance.random() < 0.7:
@@ -312,6 +268,17 @@ class Generator:
         if chance.random() < 0.02:
             label = chance.randrange(50)
         return f"{call.interface}_{call.method}", address, label, words, extra
+
+    def wished(self, wish: purposes.Wish) -> tuple[str, int, int, list[int], list[int]]:
+        """An invocation with a purpose; words that do not matter are drawn as always."""
+        call = BY_LABEL[wish.label]
+        values = {}
+        for placement in call.placements:
+            name = placement.parameter.name
+            value = wish.values.get(name, self.chance.choice(WORDS.get(name, SMALL_WORDS)))
+            values[name] = value & ((1 << placement.width) - 1)
+        words = pack(call.placements, values)
+        return f"{call.interface}_{call.method}", wish.address, int(call.label), words, list(wish.extra)
 
     def values(self, call: Invocation, address: int, extra: list[int]) -> dict[str, int]:
         """Values for an invocation's words by name."""

@@ -135,10 +135,12 @@ class Watch(Lives):
     def look(self, changes: Changes, k: Kernel, settled: bool) -> list[str]:
         """What does not hold after an event that wrote this. ``settled``: nothing is half done."""
         self.events += 1
-        changed, pieces, slots = changes.objects, self.pieces, changes.objects.get(Slot, set())
-        lives = changes.lives
-        if settled and k.touched:
-            lives |= self._ended(k)
+        changed, pieces, lives = changes.objects, self.pieces, changes.lives
+        if settled and k.touched and self._ended(k):
+            lives = True
+            for cls, addresses in changed.items():
+                changed[cls] = addresses & self.every[cls].index.keys()
+        slots = changed.get(Slot, set())
         for unit in changes.loose:
             pieces.add(MEMORY_BASE + (unit << UNIT_BITS), 1 << UNIT_BITS)
         for address in slots:

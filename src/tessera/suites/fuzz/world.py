@@ -193,6 +193,8 @@ class Attempt:
     words: tuple[tuple[int, int], ...] = ()
     # Whether an interrupt waits meanwhile, so that long operations stop in between.
     stops: bool = False
+    # Of an interrupt: the controller has none to claim.
+    spurious: bool = False
 
 
 class Abandoned(Exception):
@@ -295,7 +297,9 @@ class World:
                 self.native.call["handle_exception"].raw(cause, value)
             case Interrupt(_, irq, timer):
                 self.native.controller.waiting = irq
-                bits = (machine.TIMER_PENDING if timer else 0) | (machine.EXTERNAL_PENDING if irq else 0)
+                bits = (machine.TIMER_PENDING if timer else 0) | (
+                    machine.EXTERNAL_PENDING if irq or attempt.spurious else 0
+                )
                 cells[1] = bits
                 self.native.call["handle_interrupt"].raw()
         machine.Model.deadline, machine.Model.address_space = cells[2], cells[3]
