@@ -11,7 +11,6 @@ from tessera.abi.objects import PAGE_BITS
 from tessera.arch import machine, paging, registers
 from tessera.kernel import state as kernel_state
 from tessera.kernel.layout import (
-    REGISTER_COUNT,
     THREAD_NAME_BYTES,
     AsidPool,
     Endpoint,
@@ -77,6 +76,19 @@ _SLOT, _KERNEL, _DOMAIN, _QUEUE = (
 _TABLES = _KERNEL["irq_states"][0]
 _TABLES_END = _KERNEL["asid_table"][0] + kernel_state.ASID_POOLS
 _REGISTERS = itemgetter(*REGISTER_INDEX)
+
+
+def _words(*names: str) -> tuple[int, ...]:
+    return tuple(_TCB[name][0] for name in names)
+
+
+# Fields of threads by the words that they fill, and flags by word and bit.
+_TCB_WORDS, _NAME, _BADGE = _TCB["fpu"][0], _TCB["name"][0], _TCB["blocked_badge"][0]
+_STATE = itemgetter(*_words("state", "blocked_endpoint", "blocked_notification", "fault"))
+_REFERENCES = itemgetter(*_words("scheduling_context", "yield_to", "bound_notification", "reply"))
+_NUMBERS = itemgetter(*_words("priority", "maximum_priority", "domain", "flags", "ipc_buffer"))
+_SENDING = [_TCB[f"blocked_{name}"][:2] for name in ("is_call", "can_grant", "can_grant_reply")]
+_QUEUED = [_TCB[name][:2] for name in ("in_ready_queue", "in_release_queue")]
 _REFILL_WORDS = int(size_of(Refill)) >> 3
 _DOMAIN_WORDS, _QUEUE_WORDS = int(size_of(DomainQueues)) >> 3, int(size_of(ReadyQueue)) >> 3
 
@@ -123,34 +135,26 @@ class Picture:
 
     def thread_row(self, start: int) -> Row:
         """The thread that begins at a word."""
-        words = self.words
-        raw = words.words[start : start + REGISTER_COUNT].tolist()
-
-        def read(field: str) -> int:
-            return words.read(start, _TCB[field])
-
-        state = STATES[ThreadState(read("state"))]
-        waits_at = self._ref(start, _TCB["blocked_endpoint"]) or self._ref(start, _TCB["blocked_notification"])
+        raw = self.words.words[start : start + _TCB_WORDS].tolist()
+        state, endpoint, notification, fault = _STATE(raw)
+        told = STATES[state]
         sending = None
-        if state is State.SENDING:
-            grants = (read("blocked_can_grant"), read("blocked_can_grant_reply"))
-            sending = (read("blocked_badge"), read("blocked_is_call"), *grants)
-        title = start + _TCB["name"][0]
+        if told is State.SENDING:
+            sending = (raw[_BADGE], *(raw[at] >> shift & 1 for at, shift in _SENDING))
+        names, hidden = self.words.name, (self.idle, self.idle_context)
+        bound, time, signals, reply = (None if a in hidden else names(a) for a in _REFERENCES(raw))
+        waits_at = names(endpoint or notification)
         return (
             _REGISTERS(raw),
-            state.name,
-            tuple(read(f) for f in ("priority", "maximum_priority", "domain", "flags", "ipc_buffer")),
-            (
-                self._ref(start, _TCB["scheduling_context"]),
-                self._ref(start, _TCB["yield_to"]),
-                self._ref(start, _TCB["bound_notification"]),
-                waits_at,
-                self._ref(start, _TCB["reply"]),
-            ),
+            told.name,
+            _NUMBERS(raw),
+            (bound, time, signals, waits_at, reply),
             sending,
-            self.fault(start, FaultKind(read("fault"))),
-            (read("in_ready_queue"), read("in_release_queue")),
-            words.words[title : title + THREAD_NAME_BYTES // 8].tobytes().split(b"\0")[0],
+            self.fault(start, FaultKind(fault)) if fault else None,
+            tuple(raw[at] >> shift & 1 for at, shift in _QUEUED),
+            self.words.memory.data[(start + _NAME) * 8 : (start + _NAME) * 8 + THREAD_NAME_BYTES]
+            .tobytes()
+            .split(b"\0")[0],
         )
 
     def fault(self, start: int, kind: FaultKind) -> Row | None:

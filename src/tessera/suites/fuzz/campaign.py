@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ STRIDE = 1_000_003
 FULL_EVERY = 1000
 # What is kept of a failure: the events since boot, the last ones only.
 KEPT = 12
+# How many worlds may lie about.
+COLLECT_EVERY = 64
 PLAIN = (Syscall.CALL, Syscall.SEND, Syscall.NB_SEND)
 # How long a world may wait for interrupts until another one begins.
 LONGEST_WAIT = 40
@@ -81,12 +84,21 @@ class Campaign:
     def run(self, calls: int, tell: Callable[[Result], None] | None = None) -> Result:
         """Make at least so many system calls; fewer if there are too many failures."""
         number = 0
-        while self.result.calls < calls and len(self.result.failures) < self.most_failures:
-            self.live(self.seed * STRIDE + number, calls)
-            number += 1
-            self.result.stopped = self.world.stopped
-            if tell is not None:
-                tell(self.result)
+        # Only whole worlds are garbage that refers to itself.
+        collects = gc.isenabled()
+        gc.disable()
+        try:
+            while self.result.calls < calls and len(self.result.failures) < self.most_failures:
+                self.live(self.seed * STRIDE + number, calls)
+                number += 1
+                self.result.stopped = self.world.stopped
+                if number % COLLECT_EVERY == 0:
+                    gc.collect()
+                if tell is not None:
+                    tell(self.result)
+        finally:
+            if collects:
+                gc.enable()
         if not self.result.failures:
             told = self.world.differences() or self.world.watch.check("pairs")
             if told:

@@ -20,6 +20,7 @@ from tessera.kernel.state import IRQ_SLOTS, KernelState
 from tessera.lang import MEMORY_BASE, Memory, offset_of
 from tessera.llvm.shadow import UNIT_BITS
 from tessera.spec import describe
+from tessera.spec.capability import FrameCap
 from tessera.spec.describe import Row
 from tessera.spec.objects import (
     AsidPool,
@@ -28,6 +29,7 @@ from tessera.spec.objects import (
     Node,
     Notification,
     Object,
+    Place,
     Reply,
     Table,
     Thread,
@@ -50,6 +52,7 @@ _thread = attrgetter(
 _context = attrgetter(
     *("limit", "budget", "period", "sporadic", "badge", "consumed", "thread", "notification", "yields_from")
 )
+_refill = attrgetter("time", "amount")
 _notification = attrgetter("signals", "bound", "context")
 _numbers = attrgetter(
     *("current", "charged", "domain", "schedule_index", "schedule_start", "fpu_owner", "fpu_on", "space")
@@ -57,19 +60,23 @@ _numbers = attrgetter(
 
 
 def _of_context(context: Context) -> Any:
-    return _context(context), [(r.time, r.amount) for r in context.refills], tuple(context.calls)
+    return _context(context), [*map(_refill, context.refills)], context.calls.copy()
 
 
-# What an abstract object is now, in a form that is quickly made and compared.
-SNAPSHOTS: dict[type, Callable[[Any], Any]] = {
-    Thread: lambda thread: (_thread(thread), tuple(thread.registers.values())),
-    Context: _of_context,
-    Table: lambda table: table.entries.copy(),
-    AsidPool: lambda pool: pool.spaces.copy(),
-    Node: lambda node: None,
-    Endpoint: lambda endpoint: tuple(endpoint.queue),
-    Notification: lambda notification: (_notification(notification), tuple(notification.queue)),
-    Reply: lambda reply: reply.thread,
+def _same(value: Any) -> Any:
+    return value
+
+
+# What an abstract object is now, in a form that is quickly made and compared; and how to keep that.
+SNAPSHOTS: dict[type, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    Thread: (lambda thread: (_thread(thread), tuple(thread.registers.values())), _same),
+    Context: (_of_context, _same),
+    Table: (attrgetter("entries"), dict.copy),
+    AsidPool: (attrgetter("spaces"), dict.copy),
+    Node: (attrgetter("radix"), _same),
+    Endpoint: (attrgetter("queue"), list.copy),
+    Notification: (lambda notification: (_notification(notification), tuple(notification.queue)), _same),
+    Reply: (attrgetter("thread"), _same),
 }
 
 
@@ -79,9 +86,8 @@ class Mirror(SlotMirror):
     def __init__(self, k: Kernel, memory: Memory, watch: Watch) -> None:
         super().__init__(k, memory)
         self.watch = watch
-        # By name: the object, and its snapshot.
-        self.known: dict[int, Object] = {}
-        self.snapshots: dict[int, Any] = {}
+        # By name: the object, what makes its snapshot, and the latest one.
+        self.rows: dict[int, list[Any]] = {}
         self.changes = Changes()
         self.numbers: Any = None
         self.scalars: list[int] = []
@@ -98,7 +104,16 @@ class Mirror(SlotMirror):
         }
         for index in range(IRQ_SLOTS):
             self.places[self.irq_start + index * SLOT_WORDS] = (k.interrupts, index)
-        k.touched.update((k.interrupts, index) for index in k.interrupts.slots)
+        # The states are equal now; what is in slots is looked at when it changes.
+        for name, thing in k.objects.items():
+            self._meet(name, thing)
+            node = thing.own if isinstance(thing, Thread) else thing
+            if isinstance(node, Node):
+                for index, cap in node.slots.items():
+                    if isinstance(cap, FrameCap) and not cap.is_device:
+                        row = self.compared[node, index] = describe.capability(cap)
+                        self._count_frame(row, 1)
+        self.fresh.clear()
 
     def note(self, changes: Changes) -> None:
         """What the running kernel has written."""
@@ -107,20 +122,25 @@ class Mirror(SlotMirror):
     def check(self) -> Differences:
         """How the states differ now."""
         told: Differences = []
-        k, snapshots, known = self.k, self.snapshots, self.known
+        k, rows = self.k, self.rows
         changed = self._changed()
-        for name, thing in k.objects.items():
-            kind = type(thing)
-            snapshot = SNAPSHOTS[kind](thing)
-            if known.get(name) is not thing:
-                self._meet(name, thing)
-                changed.add(name)
-            elif snapshot == snapshots[name] and name not in changed:
-                continue
-            snapshots[name] = snapshot
-            told += self._object(name, thing, kind)
-        if len(known) > len(k.objects):
+        if k.touched and k.objects.keys() != rows.keys():
+            changed.update(k.objects.keys() - rows.keys())
             self._part()
+            for name in k.objects.keys() - rows.keys():
+                self._meet(name, k.objects[name])
+                k.touched.update(self._places_of(k.objects[name]))
+        for name, row in rows.items():
+            if row[1](row[0]) != row[2]:
+                changed.add(name)
+        for name in changed:
+            found = rows.get(name)
+            # Those that are gone are written once more where their memory is used anew.
+            if found is not None:
+                thing = found[0]
+                get, keep = SNAPSHOTS[type(thing)]
+                found[2] = keep(get(thing))
+                told += self._object(name, thing, type(thing))
         told += self._slots(k.touched)
         told += self._memory()
         told += self._globals(self.changes.links or self.changes.queues)
@@ -153,19 +173,24 @@ class Mirror(SlotMirror):
 
     def _meet(self, name: int, thing: Object) -> None:
         """An object that was not there before."""
-        self.known[name] = thing
+        get, keep = SNAPSHOTS[type(thing)]
+        self.rows[name] = [thing, get, keep(get(thing))]
+        places = self._places_of(thing)
+        if places:
+            start = self._start(places[0][0])
+            self.places.update(zip(range(start, start + len(places) * SLOT_WORDS, SLOT_WORDS), places, strict=True))
+
+    def _places_of(self, thing: Object) -> list[Place]:
+        """The slots of a CNode or a thread."""
         node = thing.own if isinstance(thing, Thread) else thing
-        if isinstance(node, Node):
-            start = self._start(node)
-            count = THREAD_SLOTS if isinstance(thing, Thread) else 1 << node.radix
-            for index in range(count):
-                self.places[start + index * SLOT_WORDS] = (node, index)
-            self.k.touched.update((node, index) for index in range(count))
+        if not isinstance(node, Node):
+            return []
+        return [(node, index) for index in range(THREAD_SLOTS if isinstance(thing, Thread) else 1 << node.radix)]
 
     def _part(self) -> None:
         """Forget objects that are gone."""
-        for name in [name for name in self.known if name not in self.k.objects]:
-            del self.known[name], self.snapshots[name]
+        for name in self.rows.keys() - self.k.objects.keys():
+            del self.rows[name]
 
     def _changed(self) -> set[int]:
         """The names of objects whose bytes were written. Notes the slots and words of frames that were written, too."""
@@ -187,7 +212,7 @@ class Mirror(SlotMirror):
         replies = KernelReply in changes.objects
         if changes.links or replies:
             # What is in a queue or a list of calls is told by others, too.
-            for name, thing in self.known.items():
+            for name, thing in self.k.objects.items():
                 if (isinstance(thing, (Endpoint, Notification)) and thing.queue) or (
                     replies and isinstance(thing, Context) and thing.calls
                 ):

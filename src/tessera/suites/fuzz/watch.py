@@ -33,11 +33,13 @@ from tessera.suites.fuzz.lives import Lives
 from tessera.suites.fuzz.pieces import GRANULE
 
 # How often everything is looked at, in events.
-COMPLETE_EVERY = 1000
+COMPLETE_EVERY = 2000
 # Parts of the kernel's own state, in their order: ready queues, then interrupts, then the table of pools.
 _PARTS = ("domains", "irq_states", "asid_table")
 # Where a thread's links of queues are, from the beginning of the unit of memory that the first is in.
 _LINKS = range(offset_of(Tcb, "queue_next") >> UNIT_BITS << UNIT_BITS, offset_of(Tcb, "fpu"))
+# Where a context says which refills are in use.
+_RING = range(offset_of(SchedContext, "refill_limit") >> UNIT_BITS << UNIT_BITS, offset_of(SchedContext, "refills"))
 
 
 @dataclass
@@ -49,6 +51,8 @@ class Changes:
     queues: bool = False
     links: bool = False
     pools: bool = False
+    # Contexts of which another refill is the first or last, or which have another number of them.
+    rings: set[int] = field(default_factory=set)
     # Whether objects began to live.
     lives: bool = False
 
@@ -122,8 +126,11 @@ class Watch(Lives):
                         objects[cls].add(address)
                     else:
                         objects[cls] = {address}
-                    if cls is Tcb and (unit << UNIT_BITS) - (address - MEMORY_BASE) in _LINKS:
-                        changes.links = True
+                    if cls is Tcb:
+                        if (unit << UNIT_BITS) - (address - MEMORY_BASE) in _LINKS:
+                            changes.links = True
+                    elif cls is SchedContext and (unit << UNIT_BITS) - (address - MEMORY_BASE) in _RING:
+                        changes.rings.add(address)
             elif unit not in self.kernel_units:
                 loose.append(unit)
             elif unit in self.queue_units:
@@ -145,9 +152,8 @@ class Watch(Lives):
             pieces.add(MEMORY_BASE + (unit << UNIT_BITS), 1 << UNIT_BITS)
         for address in slots:
             self._slot(address)
-        for refill in changed.get(Refill, ()):
-            self.rings.count(self.rings.context_of[refill])
-        for context in changed.get(SchedContext, ()):
+        changes.rings.update(self.rings.context_of[refill] for refill in changed.get(Refill, ()))
+        for context in changes.rings:
             self.rings.count(context)
         if changes.pools or AsidPool in changed:
             changed[AsidPool] = set(self.every[AsidPool].index)

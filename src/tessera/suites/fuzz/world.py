@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import copyreg
 import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from tessera.llvm.instrumented import Instruments, Outcome
 from tessera.llvm.shadow import Shadow
 from tessera.llvm.watch import called
 from tessera.spec import scheduling
+from tessera.spec.capability import Capability
 from tessera.spec.objects import NEXT_PC, REGISTERS, State, Thread
 from tessera.spec.state import Kernel
 from tessera.spec.step import Event, InstructionFault, Interrupt, SystemCall, step
@@ -195,6 +197,15 @@ class Attempt:
     stops: bool = False
     # Of an interrupt: the controller has none to claim.
     spurious: bool = False
+
+
+def _reduced(cap: Capability) -> tuple[Any, ...]:
+    return type(cap), tuple(getattr(cap, name) for name in cap.__slots__)
+
+
+# Worlds are restored often, and most of what there is to restore are capabilities.
+for _kind in Capability.__args__:
+    copyreg.pickle(_kind, _reduced)
 
 
 class Abandoned(Exception):
