@@ -8,12 +8,8 @@ words from small pools of values that matter.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
-from tessera.abi import boards, profiles
 from tessera.abi.configuration import configuration
 from tessera.abi.invocations import INVOCATIONS, Invocation, pack
 from tessera.abi.labels import InvocationLabel
@@ -34,17 +30,15 @@ from tessera.kernel.capability import (
 )
 from tessera.kernel.layout import Endpoint, Notification, Reply, SchedContext, Tcb
 from tessera.kernel.state import kernel
-from tessera.lang import MEMORY_BASE, Memory, address_of, to_word, u64
-from tessera.lang.memory import static_size
+from tessera.lang import Memory, address_of, to_word, u64
+from tessera.suites.fuzz.world import (
+    IMAGE_PAGES,
+    IMAGE_VIRTUAL,
+    KERNEL_BYTES,
+    ROOT_BITS,
+)
 from tests.kernel.world import check_capabilities, reachable_slots
 from tests.kernel.world_time import check_objects
-
-MIB = 1 << 20
-RAM = 1 * MIB
-ROOT_BITS = 8
-IMAGE_PAGES = 2
-KERNEL_BYTES = 0x4000
-IMAGE_VIRTUAL = 0x40_0000
 
 KIND_OF_INTERFACE = {
     "Untyped": CapKind.UNTYPED,
@@ -97,32 +91,6 @@ IPC_CALLS = (
     Syscall.YIELD,
 )
 IPC_KINDS = (CapKind.ENDPOINT, CapKind.NOTIFICATION, CapKind.REPLY)
-
-
-def memory_size() -> int:
-    """Bytes of host memory: statics, then RAM."""
-    return -(-static_size() // MIB) * MIB + RAM
-
-
-@contextmanager
-def small_configuration() -> Iterator[None]:
-    """A board with little RAM, which lies behind the statics, and a root CNode of 256 slots."""
-    before = (configuration.profile, configuration.physical_window)
-    board = boards.QEMU_VIRT_RISCV64
-    window = MEMORY_BASE + memory_size() - RAM
-    configuration.profile = replace(
-        profiles.SEL4TEST,
-        name="small",
-        root_cnode_bits=ROOT_BITS,
-        memory_size=board.kernel_start - board.memory_start + RAM,
-        max_bootinfo_untyped_caps=60,
-        domains=2,
-    )
-    configuration.physical_window = (window - board.kernel_start) % (1 << 64)
-    try:
-        yield
-    finally:
-        configuration.profile, configuration.physical_window = before
 
 
 class Machine:

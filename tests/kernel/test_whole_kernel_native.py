@@ -18,7 +18,8 @@ from tessera.kernel import entry
 from tessera.kernel.state import kernel
 from tessera.lang import Memory
 from tessera.llvm.host import HostModule
-from tests.kernel.machine_world import Machine, memory_size, small_configuration
+from tessera.suites.fuzz.world import memory_size, small_configuration
+from tests.kernel.machine_world import Machine
 
 # A longer campaign: TESSERA_FUZZ_EVENTS=100000 pytest tests/kernel/test_whole_kernel_native.py
 EVENTS = int(os.environ.get("TESSERA_FUZZ_EVENTS", "400"))

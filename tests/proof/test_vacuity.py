@@ -30,8 +30,9 @@ from tessera.proof.models import Model, model_of
 from tessera.proof.targets import all_targets
 from tessera.proof.vacuity import Checked, Watch, check_invariants
 from tessera.smt.session import World
+from tessera.suites.fuzz.world import ROOT_BITS, memory_size, small_configuration
 from tests.kernel.chaos import Chaos
-from tests.kernel.machine_world import ROOT_BITS, Machine, memory_size, small_configuration
+from tests.kernel.machine_world import Machine
 from tests.kernel.world import identity_window
 from tests.kernel.world_time import US, TimeWorld
 

@@ -286,10 +286,13 @@ class World:
         self.mirror = Mirror(self.k, self.memory, self.watch)
         self.version += 1
 
-    def enter(self, attempt: Attempt) -> None:
-        """The running kernel alone: what the user program sets, and the event."""
+    def enter(self, attempt: Attempt, again: Thread | None = None) -> None:
+        """The running kernel alone: what the user program sets, and the event.
+
+        ``again``: the thread that makes its call again; the abstract kernel may let another one run already.
+        """
         event = attempt.event
-        current = self.k.current
+        current = again or self.k.current
         if current is not None:
             start = self.words.named(current.name)
             for name, value in attempt.registers.items():
@@ -367,7 +370,7 @@ class World:
             self.stopped += 1
             if self.words.name(int(address_of(kernel.current))) != caller.name:
                 raise Abandoned
-            self.enter(replace(attempt, stops=False))
+            self.enter(replace(attempt, stops=False), caller)
             told = self.look(False)
             if told:
                 return told
