@@ -144,6 +144,7 @@ class Picture:
         names, hidden = self.words.name, (self.idle, self.idle_context)
         bound, time, signals, reply = (None if a in hidden else names(a) for a in _REFERENCES(raw))
         waits_at = names(endpoint or notification)
+        title = self.words.words[start + _NAME : start + _NAME + THREAD_NAME_BYTES // 8].tobytes()
         return (
             _REGISTERS(raw),
             told.name,
@@ -152,9 +153,7 @@ class Picture:
             sending,
             self.fault(start, FaultKind(fault)) if fault else None,
             tuple(raw[at] >> shift & 1 for at, shift in _QUEUED),
-            self.words.memory.data[(start + _NAME) * 8 : (start + _NAME) * 8 + THREAD_NAME_BYTES]
-            .tobytes()
-            .split(b"\0")[0],
+            title.split(b"\0")[0],
         )
 
     def fault(self, start: int, kind: FaultKind) -> Row | None:
