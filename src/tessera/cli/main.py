@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from tessera import __version__
-from tessera.cli import bench, build, check, conformance, doctor, fuzz, kernel, output, prove, run, schedule, swap
+from tessera.cli import bench, build, check, conformance, doctor, fuzz, kernel, output, prove, run, schedule, swap, time
 from tessera.cli.options import INTERNAL, INTERRUPTED, MISTAKE, TERMINATED, exit_codes
 from tessera.lang.diagnostics import Diagnostic, Diagnostics, Location
 
@@ -37,6 +37,7 @@ app = typer.Typer(
 app.command("build", short_help="Build the image of a system.", epilog=build.EPILOG)(build.build)
 app.command("kernel", short_help="Build the kernel alone.", epilog=kernel.EPILOG)(kernel.kernel)
 app.command("check", short_help="Decide who can reach whom in a system.", epilog=check.EPILOG)(check.check)
+app.command("time", short_help="Decide whether a system will be in time.", epilog=time.EPILOG)(time.time)
 app.command("run", short_help="Boot a system in QEMU; build it if stale.", epilog=run.EPILOG)(run.run)
 app.command("swap-kernel", short_help="Put our kernel into an image of upstream's loader.", epilog=swap.EPILOG)(
     swap.swap_kernel
