@@ -25,7 +25,7 @@ from tessera.kernel.capability import FrameCap, SchedControlCap, ThreadCap, Unty
 from tessera.kernel.layout import FAULT_PC, NEXT_PC, IpcBuffer
 from tessera.kernel.state import kernel
 from tessera.lang import at, from_word, to_word
-from tessera.suites.fuzz.world import IMAGE_PAGES, IMAGE_VIRTUAL, KERNEL_BYTES, Native, small_configuration
+from tessera.suites.fuzz.world import CELLS, IMAGE_PAGES, IMAGE_VIRTUAL, KERNEL_BYTES, Native, small_configuration
 from tessera.suites.scheduling.run import Outcome
 from tessera.suites.scheduling.systems import SLOW, System
 
@@ -103,7 +103,7 @@ class _Simulation:
             model.time = end
             if not finishes:
                 model.pending = machine.TIMER_PENDING
-                self.native.call["handle_interrupt"].raw()
+                self._enter("handle_interrupt")
                 continue
             response = end - (self.begin + done * period)
             worst, missed = max(worst, response), missed + (response > period)
@@ -159,7 +159,14 @@ class _Simulation:
             (registers.SYSCALL, int(number)),
         ):
             tcb.registers[register] = value
-        self.native.call["handle_system_call"].raw(address, word, int(number))
+        self._enter("handle_system_call", address, word, int(number))
+
+    def _enter(self, entry: str, *words: int) -> None:
+        """Enter the kernel, which finds clock and interrupts in words of its own, and leaves its timer there."""
+        cells = self.native.cells
+        cells[CELLS.index("time")], cells[CELLS.index("pending")] = machine.Model.time, machine.Model.pending
+        self.native.call[entry].raw(*words)
+        machine.Model.deadline = cells[CELLS.index("deadline")]
 
 
 def _boot() -> None:
