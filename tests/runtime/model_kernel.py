@@ -75,7 +75,7 @@ class ModelKernel:
         self.printed = bytearray()
         self.handover: tuple[int, MessageInfo] | None = None
         self.resumed: list[Thing] = []
-        self.begin = 0
+        self.handed: tuple[int, int] = (0, 0)
 
     def __call__(
         self, number: Syscall, cap: int, info: int, words: tuple[int, ...], reply: int, second: int
@@ -92,7 +92,7 @@ class ModelKernel:
         held = self.cap(cap)
         if held.thing.kind == "endpoint":
             self.handover = (held.data, shape)
-            self.begin = words[0]
+            self.handed = words[0], words[1]
             raise HandedOver
         what = BY_LABEL[InvocationLabel(int(shape.label))]
         assert int(shape.length) == what.message_length

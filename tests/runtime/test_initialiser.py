@@ -299,10 +299,10 @@ def test_no_authority_is_left_when_the_monitor_has_removed_the_initialiser(
     as_monitor = ModelKernel(own_cnode, run.kernel.buffer)
     Host.kernel = as_monitor
     domains = own_cnode.slots.get(spec.MONITOR_SLOT_DOMAIN)
-    monitor.remove_initialiser(run.kernel.begin)
+    monitor.remove_initialiser(*run.kernel.handed)
     schedule = distribution.schedule
     if schedule is None:
-        assert run.kernel.begin == 0 and domains is None
+        assert run.kernel.handed[0] == 0 and domains is None
     else:
         assert domains is not None
         assert domains.thing.facts["schedule"] == [(each.index, each.domain, each.ticks) for each in schedule.entries]

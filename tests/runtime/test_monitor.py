@@ -13,7 +13,8 @@ from tessera.abi.faults import Fault
 from tessera.abi.labels import InvocationLabel
 from tessera.abi.layout import COMPONENT_STACK_TOP
 from tessera.abi.syscalls import Syscall
-from tessera.runtime import monitor
+from tessera.lang import u64
+from tessera.runtime import monitor, spec
 from tessera.runtime.spec import HANDOVER_LABEL
 from tessera.system import environment as env
 from tessera.system.elf import LineRow, ProgramImage, Symbol
@@ -319,7 +320,7 @@ def test_a_fault_is_told_in_the_words_of_the_description(kernel: Kernel, name: s
     kernel.registers = case.registers
     assert kernel.deliver(case.sender + 1, case.label, *case.words) == case.expected
     # The component is stopped and not answered.
-    thread = env.MONITOR_SLOT_TCB + case.sender
+    thread = env.monitor_slot(case.sender, env.MONITOR_TCB)
     assert kernel.invoked == [(InvocationLabel.TCB_SUSPEND, thread, (), ())]
 
 
@@ -329,17 +330,16 @@ def test_numbers_of_system_calls_are_those_of_the_table() -> None:
 
 
 def test_slots_are_those_of_the_distribution() -> None:
-    assert monitor.SLOT_TCB == env.MONITOR_SLOT_TCB
-    assert monitor.SLOT_SCHED_CONTEXT == env.MONITOR_SLOT_SCHED_CONTEXT
-    assert monitor.SLOT_NOTIFICATION == env.MONITOR_SLOT_NOTIFICATION
+    for name in ("MONITOR_TCB", "MONITOR_SCHED_CONTEXT", "MONITOR_NOTIFICATION"):
+        assert int(monitor.slot_of(u64(5), u64(getattr(spec, name)))) == env.monitor_slot(5, getattr(env, name))
 
 
 def test_a_passive_component_gives_its_time_to_its_notification(kernel: Kernel) -> None:
     assert kernel.deliver(HELPER + 1, 0) == ""
-    context, thread = env.MONITOR_SLOT_SCHED_CONTEXT + HELPER, env.MONITOR_SLOT_TCB + HELPER
+    context, thread = env.monitor_slot(HELPER, env.MONITOR_SCHED_CONTEXT), env.monitor_slot(HELPER, env.MONITOR_TCB)
     assert kernel.invoked == [
         (InvocationLabel.SCHED_CONTEXT_UNBIND_OBJECT, context, (), (thread,)),
-        (InvocationLabel.SCHED_CONTEXT_BIND, context, (), (env.MONITOR_SLOT_NOTIFICATION + HELPER,)),
+        (InvocationLabel.SCHED_CONTEXT_BIND, context, (), (env.monitor_slot(HELPER, env.MONITOR_NOTIFICATION),)),
     ]
 
 
@@ -350,22 +350,22 @@ def test_an_empty_message_of_another_component_changes_nothing(kernel: Kernel) -
 
 
 def test_the_initialiser_is_removed_with_all_that_it_has(kernel: Kernel) -> None:
-    assert kernel.deliver(0, HANDOVER_LABEL) == ""
+    assert kernel.deliver(0, HANDOVER_LABEL, 0, 9) == ""
     assert [(label, cap, words) for label, cap, words, _ in kernel.invoked] == [
-        (InvocationLabel.CNODE_DELETE, 402, (400, env.CNODE_BITS)),
-        (InvocationLabel.CNODE_DELETE, 402, (401, env.CNODE_BITS)),
-        (InvocationLabel.CNODE_DELETE, 402, (402, env.CNODE_BITS)),
+        (InvocationLabel.CNODE_DELETE, 10, (8, 9)),
+        (InvocationLabel.CNODE_DELETE, 10, (9, 9)),
+        (InvocationLabel.CNODE_DELETE, 10, (10, 9)),
     ]
 
 
 def test_the_domain_schedule_starts_when_the_initialiser_is_gone(kernel: Kernel) -> None:
-    assert kernel.deliver(0, HANDOVER_LABEL, 8) == ""
+    assert kernel.deliver(0, HANDOVER_LABEL, 8, 11) == ""
     assert [(label, cap, words) for label, cap, words, _ in kernel.invoked] == [
-        (InvocationLabel.CNODE_DELETE, 402, (400, env.CNODE_BITS)),
-        (InvocationLabel.CNODE_DELETE, 402, (401, env.CNODE_BITS)),
-        (InvocationLabel.DOMAIN_SET_SCHEDULE_SET_START, 403, (7,)),
-        (InvocationLabel.CNODE_DELETE, 402, (403, env.CNODE_BITS)),
-        (InvocationLabel.CNODE_DELETE, 402, (402, env.CNODE_BITS)),
+        (InvocationLabel.CNODE_DELETE, 10, (8, 11)),
+        (InvocationLabel.CNODE_DELETE, 10, (9, 11)),
+        (InvocationLabel.DOMAIN_SET_SCHEDULE_SET_START, 11, (7,)),
+        (InvocationLabel.CNODE_DELETE, 10, (11, 11)),
+        (InvocationLabel.CNODE_DELETE, 10, (10, 11)),
     ]
 
 

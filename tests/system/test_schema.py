@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tessera.lang.diagnostics import Diagnostics, Location
+from tessera.lang.diagnostics import Diagnostic, Diagnostics, Location
 from tessera.system import environment as env
+from tessera.system.capdl import CNode
 from tessera.system.distribute import distribute
 from tessera.system.dump import as_json, text
 from tessera.system.elf import read_program
@@ -18,7 +19,7 @@ from tessera.system.holdings import Reach, holdings
 from tessera.system.images import read_image
 from tessera.system.model import CapKind, Permissions, System
 from tests.system.programs import Program, program
-from tests.system.systems import allocated, described, distributed, domain, images
+from tests.system.systems import allocated, described, distributed, domain, image, images
 
 SCHEDULE = """<domains>
 <domain name="a" /><domain name="b" id="1" /><domain name="c" /><domain name="d" id="0" />
@@ -180,3 +181,15 @@ def test_mistakes_in_what_is_refused_are_told_too() -> None:
         ["unknown-attribute", "id-range", "missing-attribute", "not-supported"]
         + ["missing-attribute", "missing-attribute", "bad-number", "not-supported"]
     )
+
+
+def test_as_many_components_as_there_are_address_spaces() -> None:
+    system = described("".join(domain(f"d{index}") for index in range(env.DOMAINS)))
+    found = distribute(system, dict.fromkeys([*(pd.name for pd in system.domains()), env.MONITOR_NAME], image()))
+    monitor = found.by_name["monitor.cnode"]
+    assert isinstance(monitor, CNode)
+    assert max(monitor.slots) < 1 << monitor.size_bits
+    assert monitor.slots[env.monitor_slot(env.DOMAINS - 1, env.MONITOR_TCB)].object == f"d{env.DOMAINS - 1}.tcb"
+    with pytest.raises(Diagnostic) as caught:
+        described("".join(domain(f"d{index}") for index in range(env.DOMAINS + 1)))
+    assert caught.value.rule == "too-many-domains"

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from tessera.abi.bootinfo import BootInfo
-from tessera.abi.capabilities import ALL_RIGHTS, COMPONENT_CNODE_BITS, InitialSlot
+from tessera.abi.capabilities import ALL_RIGHTS, InitialSlot
 from tessera.abi.errors import Error
 from tessera.abi.messages import MessageInfo
 from tessera.lang import compiled, range, u64
@@ -95,7 +95,7 @@ def hand_over() -> NoReturn:
     # The kept CNode gets its own capabilities to these two; the ones that are used here go with the initialiser.
     keep_copy(monitor)
     keep_copy(endpoint)
-    size = u64(COMPONENT_CNODE_BITS)
+    size = object_entry(monitor).retype_bits
     target = slot_of(monitor)
     error = cnode_copy(target, MONITOR_SLOT_OWN_CNODE, size, CNODE, target, DEPTH, ALL_RIGHTS)
     check(error, b"hand over to", monitor)
@@ -109,7 +109,7 @@ def hand_over() -> NoReturn:
     # The capability to the CNode goes last: all others are found through it.
     error = cnode_move(target, MONITOR_SLOT_INITIALISER_CNODE, size, CNODE, CNODE, DEPTH)
     check(error, b"hand over to", monitor)
-    call(slot_of(endpoint), MessageInfo(label=HANDOVER_LABEL, length=1), begin, 0, 0, 0)
+    call(slot_of(endpoint), MessageInfo(label=HANDOVER_LABEL, length=2), begin, size, 0, 0)
     # The monitor does not answer: this thread is gone.
     while True:
         stop()

@@ -15,14 +15,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from tessera.abi.capabilities import (
-    BASE_CHILD_TCB,
-    BASE_VCPU,
-    BASE_VM_TCB,
-    COMPONENT_CNODE_BITS,
-    COMPONENT_INPUT,
-    COMPONENT_REPLY,
-)
+from tessera.abi.capabilities import COMPONENT_INPUT, COMPONENT_REPLY
 from tessera.abi.errors import Error
 from tessera.abi.faults import Fault
 from tessera.abi.layout import COMPONENT_IPC_BUFFER
@@ -38,10 +31,15 @@ from tessera.runtime.memory import cnode_delete
 from tessera.runtime.sel4 import environment, recv_message
 from tessera.runtime.spec import (
     HANDOVER_LABEL,
+    MONITOR_NOTIFICATION,
+    MONITOR_SCHED_CONTEXT,
+    MONITOR_SLOT_COMPONENTS,
     MONITOR_SLOT_DOMAIN,
     MONITOR_SLOT_INITIALISER_CNODE,
     MONITOR_SLOT_INITIALISER_TCB,
     MONITOR_SLOT_OWN_CNODE,
+    MONITOR_SLOTS_EACH,
+    MONITOR_TCB,
 )
 from tessera.runtime.threads import (
     domain_set_schedule_set_start,
@@ -50,11 +48,11 @@ from tessera.runtime.threads import (
     tcb_suspend,
 )
 
-# Slots of the monitor's CNode, each plus the index of a component (system.environment). The monitor has no virtual
-# machines, so that it uses the slots of these for what it has of passive components.
-SLOT_TCB = BASE_CHILD_TCB
-SLOT_SCHED_CONTEXT = BASE_VM_TCB
-SLOT_NOTIFICATION = BASE_VCPU
+
+@compiled
+def slot_of(index: u64, what: u64) -> u64:
+    """Where the monitor has something of a component: its thread, its scheduling context or its notification."""
+    return MONITOR_SLOT_COMPONENTS + MONITOR_SLOTS_EACH * index + what
 
 
 @compiled
@@ -78,8 +76,9 @@ def make_passive(index: u64) -> None:
         put_quoted(component(index).name)
         put_line(b", which is not passive")
         return
-    check(sched_context_unbind_object(SLOT_SCHED_CONTEXT + index, SLOT_TCB + index), b"take the time of", index)
-    check(sched_context_bind(SLOT_SCHED_CONTEXT + index, SLOT_NOTIFICATION + index), b"lend time to", index)
+    context = slot_of(index, MONITOR_SCHED_CONTEXT)
+    check(sched_context_unbind_object(context, slot_of(index, MONITOR_TCB)), b"take the time of", index)
+    check(sched_context_bind(context, slot_of(index, MONITOR_NOTIFICATION)), b"lend time to", index)
 
 
 @compiled
@@ -87,34 +86,34 @@ def stop_component(index: u64, received: Received) -> None:
     """Tell a fault, and stop the component for good. Its message stays unanswered; suspended, it no longer waits for
     an answer either, and the reply object is free for the next message.
     """
-    take(received, index, SLOT_TCB + index)
+    take(received, index, slot_of(index, MONITOR_TCB))
     tell_fault()
-    check(tcb_suspend(SLOT_TCB + index), b"stop", index)
+    check(tcb_suspend(slot_of(index, MONITOR_TCB)), b"stop", index)
 
 
 @compiled
-def remove_initialiser(begin: u64) -> None:
+def remove_initialiser(begin: u64, depth: u64) -> None:
     """Delete the initialiser, which has handed over its thread and its CNode, and then the authority to do so.
 
     ``begin``: the index at which the domain schedule starts, plus one; 0 if there is no schedule. When it starts,
-    another domain may run at once: the rest waits until it is the monitor's turn.
+    another domain may run at once: the rest waits until it is the monitor's turn. ``depth``: bits of a slot's number.
     """
-    remove(MONITOR_SLOT_INITIALISER_TCB)
-    remove(MONITOR_SLOT_INITIALISER_CNODE)
+    remove(MONITOR_SLOT_INITIALISER_TCB, depth)
+    remove(MONITOR_SLOT_INITIALISER_CNODE, depth)
     if begin != 0:
         error = domain_set_schedule_set_start(MONITOR_SLOT_DOMAIN, begin - 1)
         if error != Error.NO_ERROR:
             put(b"MONITOR|ERROR: cannot start the domain schedule: ")
             put_error(error)
             put_line(b"")
-        remove(MONITOR_SLOT_DOMAIN)
-    remove(MONITOR_SLOT_OWN_CNODE)
+        remove(MONITOR_SLOT_DOMAIN, depth)
+    remove(MONITOR_SLOT_OWN_CNODE, depth)
 
 
 @compiled
-def remove(slot: u64) -> None:
+def remove(slot: u64, depth: u64) -> None:
     """Delete a capability of the monitor's own."""
-    error = cnode_delete(MONITOR_SLOT_OWN_CNODE, slot, COMPONENT_CNODE_BITS)
+    error = cnode_delete(MONITOR_SLOT_OWN_CNODE, slot, depth)
     if error != Error.NO_ERROR:
         put(b"MONITOR|ERROR: cannot remove the initialiser: ")
         put_error(error)
@@ -127,7 +126,7 @@ def handle(received: Received) -> None:
     badge = received.badge
     label = received.info.label
     if badge == 0 and label == HANDOVER_LABEL:
-        remove_initialiser(received.word0)
+        remove_initialiser(received.word0, received.word1)
     elif badge == 0 or badge > tables().components.count:
         put(b"MONITOR|ERROR: a message from an unknown sender: badge ")
         put_hexadecimal(badge)

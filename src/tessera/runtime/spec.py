@@ -11,7 +11,7 @@ from __future__ import annotations
 from tessera.lang import Array, array, inline, struct, u64
 
 MAGIC = 0x2E43_4550_5341_5254
-VERSION = 2
+VERSION = 3
 
 # No object, or no address.
 ABSENT = (1 << 64) - 1
@@ -22,16 +22,24 @@ INTERRUPT_HANDLER = 1 << 32
 # The initialiser is linked here, and the distribution lies behind it, on the next page.
 INITIALISER_BASE = 0x4000_0000
 
-# When everything runs, the monitor removes the initialiser. For that it is handed, in these slots of its own CNode,
-# the capabilities to the initialiser's thread, to the initialiser's CNode, and to the CNode that it has itself.
-MONITOR_SLOT_INITIALISER_TCB = 400
-MONITOR_SLOT_INITIALISER_CNODE = 401
-MONITOR_SLOT_OWN_CNODE = 402
+# The monitor's CNode: its own slots, what the initialiser hands over, and from MONITOR_SLOT_COMPONENTS on three slots
+# for each component, by its index: thread, and of a passive one scheduling context and notification.
+#
+# When everything runs, the monitor removes the initialiser. For that it is handed the capabilities to the initialiser's
+# thread, to the initialiser's CNode, and to the CNode that it has itself.
+MONITOR_SLOT_INITIALISER_TCB = 8
+MONITOR_SLOT_INITIALISER_CNODE = 9
+MONITOR_SLOT_OWN_CNODE = 10
 # Where there is a domain schedule, the monitor starts it, for which it is handed the capability to it too.
-MONITOR_SLOT_DOMAIN = 403
+MONITOR_SLOT_DOMAIN = 11
+MONITOR_SLOT_COMPONENTS = 16
+MONITOR_SLOTS_EACH = 3
+MONITOR_TCB = 0
+MONITOR_SCHED_CONTEXT = 1
+MONITOR_NOTIFICATION = 2
 
-# The label of the message that asks the monitor to do so. Fault messages have lower ones. Its word is the index at
-# which the domain schedule is to start, plus one, or 0.
+# The label of the message that asks the monitor to do so. Fault messages have lower ones. Its words: the index at which
+# the domain schedule is to start, plus one, or 0; and the number of bits of a slot of the monitor's CNode.
 HANDOVER_LABEL = 0x1000
 
 MAX_ARGUMENTS = 8

@@ -122,10 +122,10 @@ def _monitor(builder: Builder, system: System, image: ProgramImage) -> None:
         env.SLOT_VSPACE: Cap(builder.add_space(name, where)),
     }
     for index, pd in enumerate(system.domains()):
-        slots[env.MONITOR_SLOT_TCB + index] = Cap(f"{pd.name}.tcb")
+        slots[env.monitor_slot(index, env.MONITOR_TCB)] = Cap(f"{pd.name}.tcb")
         if pd.passive:
-            slots[env.MONITOR_SLOT_SCHED_CONTEXT + index] = Cap(f"{pd.name}.sched_context")
-            slots[env.MONITOR_SLOT_NOTIFICATION + index] = Cap(f"{pd.name}.notification", READ_WRITE)
+            slots[env.monitor_slot(index, env.MONITOR_SCHED_CONTEXT)] = Cap(f"{pd.name}.sched_context")
+            slots[env.monitor_slot(index, env.MONITOR_NOTIFICATION)] = Cap(f"{pd.name}.notification", READ_WRITE)
     time = SchedContext(
         f"{name}.sched_context", env.SCHED_CONTEXT_BITS, env.BUDGET_DEFAULT, env.BUDGET_DEFAULT, badge=0
     )
@@ -144,6 +144,7 @@ def _monitor(builder: Builder, system: System, image: ProgramImage) -> None:
         fpu=True,
         domain=env.MONITOR_DOMAIN,
         extra={},
+        cnode_bits=env.monitor_cnode_bits(len(system.domains())),
         where=where,
     )
 
@@ -237,14 +238,15 @@ def _thread(
     domain: int,
     extra: Mapping[int, Cap],
     where: Location,
+    cnode_bits: int = env.CNODE_BITS,
 ) -> None:
     """A component's capability space and thread. A capability address is looked up through a guard of zeros, then the
     slot. Where a component has capabilities of others, the root of its space has these, and its own CNode at slot 0:
     an address with zeros in front still means a slot of its own.
     """
     space = builder.space
-    cnode = builder.add(CNode(f"{name}.cnode", env.CNODE_BITS, dict(sorted(slots.items()))), where)
-    root = Cap(cnode, guard_bits=space.word_bits - env.CNODE_BITS)
+    cnode = builder.add(CNode(f"{name}.cnode", cnode_bits, dict(sorted(slots.items()))), where)
+    root = Cap(cnode, guard_bits=space.word_bits - cnode_bits)
     if extra:
         own = replace(root, guard_bits=root.guard_bits - env.ROOT_BITS)
         root = Cap(builder.add(CNode(f"{name}.cspace", env.ROOT_BITS, dict(sorted({0: own, **extra}.items()))), where))

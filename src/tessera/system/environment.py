@@ -2,7 +2,7 @@
 """What every protection domain finds when it starts: the slots of its CSpace, its badges, its address space.
 
 These are the facts of the Core Platform (Microkit 2): component binaries made for it rely on them. The monitor is ours,
-so its slots are free to choose; they are in the second half of the table.
+so its slots are free to choose; they are in the second table.
 
 ====================  ==========================================================================================
 slot                  a protection domain
@@ -26,10 +26,13 @@ slot                  the monitor
                       the badge is the domain's index in the system plus one
 3                     its VSpace
 4                     its reply object
-202 + index           TCB of every domain, as if all were its children
-266 + index           scheduling context of a passive domain, to be unbound from its TCB when its init has returned
-330 + index           notification of the same domain, to which the scheduling context is then bound
+16 + 3 index          TCB of every domain, as if all were its children
+17 + 3 index          scheduling context of a passive domain, to be unbound from its TCB when its init has returned
+18 + 3 index          notification of the same domain, to which the scheduling context is then bound
 ====================  ==========================================================================================
+
+A domain with capabilities of other domains (``cspace``) has a table of 64 slots above: slot 0 leads to the table of the
+domain, the others have these capabilities.
 """
 
 from __future__ import annotations
@@ -56,10 +59,21 @@ SLOT_CHILD_TCB = capabilities.BASE_CHILD_TCB
 ROOT_BITS = capabilities.COMPONENT_ROOT_BITS
 ROOT_SLOTS = 1 << ROOT_BITS
 
-# Slots of the monitor's CNode, beside SLOT_INPUT, SLOT_VSPACE and SLOT_REPLY.
-MONITOR_SLOT_TCB = SLOT_CHILD_TCB
-MONITOR_SLOT_SCHED_CONTEXT = 266
-MONITOR_SLOT_NOTIFICATION = 330
+# Slots of the monitor's CNode, beside SLOT_INPUT, SLOT_VSPACE and SLOT_REPLY: three for each domain (runtime/spec.py).
+MONITOR_SLOT_COMPONENTS = 16
+MONITOR_SLOTS_EACH = 3
+MONITOR_TCB, MONITOR_SCHED_CONTEXT, MONITOR_NOTIFICATION = range(3)
+
+
+def monitor_slot(index: int, what: int) -> int:
+    """Where the monitor has something of the domain with this index: ``what`` is one of the three above."""
+    return MONITOR_SLOT_COMPONENTS + MONITOR_SLOTS_EACH * index + what
+
+
+def monitor_cnode_bits(domains: int) -> int:
+    """How large the monitor's CNode is: 2**bits slots."""
+    return max(CNODE_BITS, (monitor_slot(domains, 0) - 1).bit_length())
+
 
 # Badges. A notification's badge is one bit per channel, so the two top bits are left for the other two.
 BADGE_CALL = 1 << capabilities.BADGE_PROTECTED_CALL_BIT
@@ -68,7 +82,9 @@ BADGE_FAULT = 1 << capabilities.BADGE_FAULT_BIT
 # Limits.
 CHANNELS = capabilities.MAX_CHANNELS
 CHILDREN = capabilities.MAX_CHANNELS
-DOMAINS = 63
+# Address spaces get their identifiers from one pool of 512; the first is nobody's, and the initialiser and the monitor
+# have one each.
+DOMAINS = 512 - 3
 NAME_BYTES = capabilities.COMPONENT_NAME_BYTES  # of the variable `microkit_name`, with the final zero
 PRIORITY_MAX = 254
 MONITOR_PRIORITY = 255

@@ -168,15 +168,18 @@ def _use(slot: int, target: Mapping[str, Any]) -> tuple[Reach, str]:
     return Reach.OTHER, ""
 
 
+_MONITORED = {
+    env.MONITOR_TCB: (Reach.THREAD, "stops the thread, reads its state"),
+    env.MONITOR_SCHED_CONTEXT: (Reach.TIME, "takes it from the passive thread"),
+    env.MONITOR_NOTIFICATION: (Reach.NOTIFY, "binds the scheduling context to it"),
+}
+
+
 def _monitor_use(slot: int) -> tuple[Reach, str]:
     if slot == env.SLOT_INPUT:
         return Reach.OTHER, "where it waits for faults"
     if slot in _OWN:
         return Reach.OTHER, _OWN[slot]
-    if slot >= env.MONITOR_SLOT_NOTIFICATION:
-        return Reach.NOTIFY, "binds the scheduling context to it"
-    if slot >= env.MONITOR_SLOT_SCHED_CONTEXT:
-        return Reach.TIME, "takes it from the passive thread"
-    if slot >= env.MONITOR_SLOT_TCB:
-        return Reach.THREAD, "stops the thread, reads its state"
+    if slot >= env.MONITOR_SLOT_COMPONENTS:
+        return _MONITORED[(slot - env.MONITOR_SLOT_COMPONENTS) % env.MONITOR_SLOTS_EACH]
     return Reach.OTHER, ""

@@ -152,7 +152,7 @@ class _Reader(MemoryReader, ScheduleReader):
     def child_id(self, e: Element, parent: str | None) -> int | None:
         if parent is not None:
             return self.number_below(
-                e, "id", environment.CHILDREN, "the parent knows its children by 62 bits of a badge"
+                e, "id", environment.CHILDREN, "a component finds its children in 62 slots of its own"
             )
         for name in ("id", "setvar_id"):
             if name in e.attributes:

@@ -12,7 +12,7 @@ from tessera.system.schema import REFUSED, check_names, not_supported
 from tessera.system.sdf_memory import MemoryReader
 from tessera.system.xmltree import Element
 
-WHY_VCPUS = "a domain knows its virtual processors and children by 62 bits of a badge"
+WHY_VCPUS = "a domain finds its virtual processors and children in 62 slots of its own"
 WHY_PORTS = "a domain knows its ports by 62 bits of a word"
 
 
