@@ -136,38 +136,6 @@ def test_a_component_holds_what_the_distribution_says_and_nothing_else(tmp_path:
     assert not [line for line in lines if line.startswith("MONITOR|ERROR")]
 
 
-def test_a_passive_server_runs_on_the_time_of_its_callers(tmp_path: Path) -> None:
-    assert run_system("passive", tmp_path) == [
-        "server: passive from now on",
-        "first: label 2, total 11",
-        "first: label 3, total 33",
-        "first: label 4, total 66",
-        "second: label 42, total 1266",
-        "server: signalled on channel 13, the total is 1266",
-    ]
-
-
-def test_components_share_capabilities_and_run_in_their_parts_of_the_schedule(tmp_path: Path) -> None:
-    assert run_system("shared", tmp_path) == [
-        "manager: the worker waits",
-        "worker: awake",
-        "worker: signalled",
-        "manager: the worker has used time of its own",
-    ]
-
-
-def test_a_parent_is_told_of_a_fault_and_restarts_its_child(tmp_path: Path) -> None:
-    assert run_system("family", tmp_path) == [
-        "child: I fail",
-        "parent: child 7 has a fault of kind 6 at address 4096",
-        "child: I live again",
-    ]
-
-
-def test_interrupts_arrive_and_are_acknowledged(tmp_path: Path) -> None:
-    assert run_system("interrupt", tmp_path) == ["driver: alarm on channel 5"] * 3
-
-
 def test_every_fault_is_told_in_the_users_words_and_the_others_go_on(tmp_path: Path) -> None:
     lines = run_system("faults", tmp_path)
     told = {line.split('"')[1]: line for line in lines if line.startswith('MONITOR|FAULT: component "')}

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Calls the passive server three times. */
 #include <microkit.h>
 
 void init(void)

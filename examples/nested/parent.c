@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Told of a fault of its child, it lets the child begin again. */
 #include <microkit.h>
 
 void init(void)
