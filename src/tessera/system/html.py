@@ -171,7 +171,21 @@ def _budgets(facts: Mapping[str, Any]) -> list[Element | None]:
             "most; what the others can count on is what those above them leave.",
         ),
         node("figure", budgets_picture(facts)),
+        *_schedule(facts),
     ]
+
+
+def _schedule(facts: Mapping[str, Any]) -> list[Element | None]:
+    """The domain schedule, where there is one."""
+    schedule = facts["schedule"]
+    if schedule is None:
+        return []
+    rows: list[Sequence[Cell]] = [
+        (each["domain"], each["ticks"], ", ".join(each["components"]) or "nobody") for each in schedule["repeated"]
+    ]
+    told = "Domains take turns: in each part of the schedule only the components of its domain run. It begins again"
+    table = _table(("domain", "ticks of the timer", "who runs"), rows, numbers=(1,))
+    return [node("h3", "Domain schedule"), node("p", f"{told} at the end."), table]
 
 
 def _totals(facts: Mapping[str, Any]) -> list[Element | None]:

@@ -186,6 +186,8 @@ def _about(facts: Mapping[str, Any]) -> str:
         said.append("passive")
     elif facts["budget"] < facts["period"]:
         said.append(f"{time_text(facts['budget'])} in {time_text(facts['period'])}")
+    if facts["domain"]:
+        said.append(f"domain {facts['domain']}")
     if facts["parent"]:
         said.append(f"child {facts['child_id']} of {facts['parent']}")
     return " · ".join(said)
