@@ -5,11 +5,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tessera.kernel import budget, queue, waiting
-from tessera.kernel.layout import Endpoint, EndpointState, SchedContext, Tcb, ThreadState
+from tessera.kernel.layout import (
+    Endpoint,
+    EndpointState,
+    Notification,
+    NotificationState,
+    SchedContext,
+    Tcb,
+    ThreadState,
+)
 from tessera.kernel.scheduling_invariants import (
     bitmap_is_exact,
     links_are_of_a_queue,
@@ -18,6 +27,11 @@ from tessera.kernel.scheduling_invariants import (
     ready_queue_knows_its_ends,
 )
 from tessera.kernel.state import kernel
+from tessera.kernel.waiting_invariants import (
+    ends_of_a_priority_know_each_other,
+    first_of_a_priority_knows_the_last,
+    last_of_a_priority_knows_the_first,
+)
 from tessera.lang import Memory, at, u64
 from tessera.lang.memory import MEMORY_BASE, static_size
 
@@ -88,27 +102,75 @@ def test_the_highest_bit(word: int) -> None:
     assert queue.highest_bit(u64(word)) == word.bit_length() - 1
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, COUNT - 1), st.integers(0, 3))))
-def test_waiting_threads_are_sorted_by_priority(steps: list[tuple[int, int]]) -> None:
+def waiting_order(first: Tcb | None) -> list[Tcb]:
+    found, place = [], first
+    while place is not None:
+        found.append(place)
+        assert first_of_a_priority_knows_the_last(place) and last_of_a_priority_knows_the_first(place)
+        place = place.wait_next
+    return found
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, COUNT - 1), st.integers(0, 2)), max_size=40), st.booleans())
+def test_waiting_threads_are_sorted_by_priority(steps: list[tuple[int, int]], at_notification: bool) -> None:
     with MEMORY:
         tcbs = fresh()
         endpoint = at(Endpoint, START + 4096 * COUNT)
+        notification = at(Notification, START + 4096 * COUNT + 64)
         model: list[Tcb] = []
         for number, priority in steps:
             tcb = tcbs[number]
             if tcb in model:
-                waiting.leave_endpoint(endpoint, tcb, ThreadState.INACTIVE)
+                if at_notification:
+                    waiting.leave_notification(notification, tcb, ThreadState.INACTIVE)
+                else:
+                    waiting.leave_endpoint(endpoint, tcb, ThreadState.INACTIVE)
                 model.remove(tcb)
             else:
                 tcb.priority = priority
-                waiting.wait_at_endpoint(endpoint, tcb, EndpointState.SENDING)
+                if at_notification:
+                    waiting.wait_at_notification(notification, tcb)
+                else:
+                    waiting.wait_at_endpoint(endpoint, tcb, EndpointState.SENDING)
                 model.append(tcb)
                 model.sort(key=lambda item: -int(item.priority))
-            found, place = [], endpoint.head
-            while place is not None:
-                found.append(place)
-                place = place.wait_next
-            assert found == model
-            assert endpoint.end.tail is (model[-1] if model else None)
-            assert endpoint.end.state == (EndpointState.SENDING if model else EndpointState.IDLE)
+            assert waiting_order(notification.head if at_notification else endpoint.head) == model
+            assert all(ends_of_a_priority_know_each_other(tcb) for tcb in tcbs)
+            last = model[-1] if model else None
+            assert (notification.tail if at_notification else endpoint.end.tail) is last
+            if at_notification:
+                assert (notification.state == NotificationState.WAITING) == bool(model)
+            else:
+                assert endpoint.end.state == (EndpointState.SENDING if model else EndpointState.IDLE)
+
+
+class Steps:
+    """Counts how often something is looked at."""
+
+    taken = 0
+
+
+def test_a_place_is_found_in_as_many_steps_as_there_are_priorities(monkeypatch: pytest.MonkeyPatch) -> None:
+    def counted(last: Tcb) -> Tcb:
+        Steps.taken += 1
+        return first_of_priority(last)
+
+    first_of_priority = waiting.first_of_priority
+    with Memory(START - MEMORY_BASE + 2048 * 200) as memory:
+        del memory
+        tcbs = [at(Tcb, START + 4096 + 2048 * number) for number in range(190)]
+        endpoint = at(Endpoint, START)
+        monkeypatch.setattr(waiting, "first_of_priority", counted)
+        for number, tcb in enumerate(tcbs):
+            tcb.priority = 3 - number % 4
+            Steps.taken = 0
+            waiting.wait_at_endpoint(endpoint, tcb, EndpointState.RECEIVING)
+            # One for each lower priority, one for its own.
+            assert Steps.taken <= 4
+        assert waiting_order(endpoint.head) == sorted(tcbs, key=lambda item: -int(item.priority))
+        late = at(Tcb, START + 2048)
+        late.priority = 200
+        Steps.taken = 0
+        waiting.wait_at_endpoint(endpoint, late, EndpointState.RECEIVING)
+        assert endpoint.head is late and Steps.taken == 4

@@ -149,6 +149,8 @@ class Tcb:
     queue_previous: Tcb | None
     wait_next: Tcb | None
     wait_previous: Tcb | None
+    # Of threads of one priority that wait for the same, the first and the last know each other; others have None.
+    wait_run: Tcb | None
     # Rises along a queue of waiting threads.
     wait_position: rational = ghost_field()
 

@@ -79,7 +79,8 @@ def cancel_all(notification: Notification) -> Status:
     if notification.state != NotificationState.WAITING:
         return Status.OK
     tcb = notification.head
-    # Each turn takes a thread out of the queue; preemption points bound the time between two looks for interrupts.
+    # Each turn takes a thread out of the queue.
+    # Bounded by 100 threads while an interrupt waits: the preemption point stops it.
     while tcb is not None:
         loop_invariant(tcb is notification.head and waits_for_nothing(kernel.current))
         blocking.leave_notification_queue(tcb, ThreadState.RESTART)

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Queues of waiting threads (manual: Endpoints; Notifications).
 
-Threads that wait at an endpoint or notification are ordered by priority, first come first served among equals.
+Threads that wait at an endpoint or notification are ordered by priority, first come first served among equals. The
+first and the last one of a priority know each other (``wait_run``), so that a thread finds its place in as many steps
+as there are priorities, however many threads wait.
 """
 
 from __future__ import annotations
@@ -16,8 +18,20 @@ from tessera.kernel.layout import (
     ThreadState,
 )
 from tessera.kernel.scheduling_queues import is_queued
-from tessera.kernel.state import kernel
-from tessera.lang import compiled, ensures, ghost, loop_invariant, modifies, record, requires, specification, u64
+from tessera.kernel.state import PRIORITIES, kernel
+from tessera.lang import (
+    compiled,
+    decreases,
+    ensures,
+    ghost,
+    integer,
+    loop_invariant,
+    modifies,
+    record,
+    requires,
+    specification,
+    u64,
+)
 
 
 @record
@@ -45,7 +59,7 @@ def waits_for_nothing(tcb: Tcb) -> bool:
 @compiled
 def place_behind(last: Tcb | None, priority: u64) -> Neighbours:
     """Where a thread joins the queue that ends with ``last``: behind all of its priority or a higher one."""
-    requires(last is None or wait_together(last, last))
+    requires(last is None or (wait_together(last, last) and last.wait_next is None))
     ensures(
         lambda result: result.before is last if result.after is None else result.after.wait_previous is result.before
     )
@@ -55,26 +69,47 @@ def place_behind(last: Tcb | None, priority: u64) -> Neighbours:
     ensures(lambda result: result.before is None or result.before.priority >= priority)
     before = last
     after: Tcb | None = None
-    # From the end, so that equal priorities take one step. Bounded by the threads that wait.
+    # From the end, so that equal priorities take one step; each step passes all threads of a priority.
+    # Bounded by the number of priorities, 256.
     while before is not None and before.priority < priority:
         loop_invariant(before is last if after is None else after.wait_previous is before)
         loop_invariant(after is None or (last is not None and wait_together(last, after) and after.priority < priority))
         loop_invariant(before is None or (last is not None and wait_together(last, before)))
-        after = before
-        before = before.wait_previous
+        loop_invariant(before is None or after is None or after.priority < before.priority)
+        decreases(integer(PRIORITIES) - integer(before.priority) if before is not None else integer(0))
+        after = first_of_priority(before)
+        before = after.wait_previous
     return Neighbours(before, after)
 
 
 @compiled
+def first_of_priority(last: Tcb) -> Tcb:
+    """The first thread in the queue with the priority of one that is the last with it."""
+    first = last.wait_run
+    return last if first is None else first
+
+
+@compiled
+def join_run(before: Tcb, tcb: Tcb) -> None:
+    """A thread is the last of its priority from now on, behind the one that was."""
+    first = first_of_priority(before)
+    before.wait_run = None
+    first.wait_run = tcb
+    tcb.wait_run = first
+
+
+@compiled
 def link_waiting(tcb: Tcb, place: Neighbours) -> None:
-    """Put a thread between two neighbours."""
+    """Put a thread that has no neighbours between two: behind the last one of its priority, if there is any."""
     before = place.before
     after = place.after
-    tcb.wait_previous = before
-    tcb.wait_next = after
     if before is not None:
+        tcb.wait_previous = before
         before.wait_next = tcb
+        if before.priority == tcb.priority:
+            join_run(before, tcb)
     if after is not None:
+        tcb.wait_next = after
         after.wait_previous = tcb
     with ghost:
         if before is None and after is not None:
@@ -86,16 +121,30 @@ def link_waiting(tcb: Tcb, place: Neighbours) -> None:
 
 
 @compiled
+def leave_run(tcb: Tcb, before: Tcb | None, after: Tcb | None) -> None:
+    """Where a thread was the first or the last of its priority, its neighbour in there is it from now on."""
+    other = tcb.wait_run
+    if other is not None:
+        nearer = after if after is not None and after.priority == tcb.priority else before
+        assert nearer is not None
+        other.wait_run = None if nearer is other else nearer
+        nearer.wait_run = None if nearer is other else other
+        tcb.wait_run = None
+
+
+@compiled
 def unlink_waiting(tcb: Tcb) -> Neighbours:
     """Take a thread out from between its neighbours. Gives them."""
     before = tcb.wait_previous
     after = tcb.wait_next
+    if before is not None or after is not None:
+        leave_run(tcb, before, after)
+        tcb.wait_previous = None
+        tcb.wait_next = None
     if before is not None:
         before.wait_next = after
     if after is not None:
         after.wait_previous = before
-    tcb.wait_previous = None
-    tcb.wait_next = None
     return Neighbours(before, after)
 
 

@@ -10,14 +10,14 @@ from tessera.lang import invariant, trigger
 
 @invariant
 def waiting_queue_skips_nothing(a: Tcb, b: Tcb) -> bool:
-    """Threads of one queue have different positions, and whatever comes later is reached through the next thread."""
+    """Threads of one queue have different positions. What comes later has no higher priority, and the next is first."""
     trigger(a.wait_next, b.wait_position)
     if a is b or not wait_together(a, b):
         return True
     following = a.wait_next
     if b.wait_position <= a.wait_position:
         return a.wait_position != b.wait_position
-    return following is not None and following.wait_position <= b.wait_position
+    return a.priority >= b.priority and following is not None and following.wait_position <= b.wait_position
 
 
 @invariant

@@ -1,25 +1,32 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Cases about long operations, which let others run in between (Capability Spaces: Revocation; Threads)."""
+"""Cases about long operations, which let others run in between (Capability Spaces: Revocation; Endpoints)."""
 
 from __future__ import annotations
 
 from tessera.abi.capabilities import ALL_RIGHTS
 from tessera.abi.errors import Error
+from tessera.abi.faults import Fault
 from tessera.abi.labels import InvocationLabel
 from tessera.abi.objects import WORD_BITS, ObjectType
 from tessera.abi.syscalls import Syscall
 from tessera.lang import compiled, range, u64
+from tessera.runtime.invoke import CONTEXT_WORDS
 from tessera.runtime.memory import cnode_copy
+from tessera.runtime.sel4 import nb_wait
+from tessera.runtime.threads import tcb_configure, tcb_resume, tcb_set_sched_params, tcb_write_registers
 from tessera.suites.conformance.catalogue import case
 from tessera.suites.conformance.scheduling_contexts import pass_time, spawn_with_budget
-from tessera.suites.guest.objects import CNODE, DEPTH, make, make_sized, revoke
+from tessera.suites.guest.objects import CNODE, DEPTH, ROOT_TCB, VSPACE, delete, make, make_sized, mint, revoke
 from tessera.suites.guest.report import done, equal, error, false, true
-from tessera.suites.guest.threads import spawn, start
-from tessera.suites.guest.workers import Worker, add_call, set_message_label, settle
+from tessera.suites.guest.threads import PLENTY, clear_registers, make_time, registers, spawn, start
+from tessera.suites.guest.workers import Probe, Worker, add_call, probe_address, set_message_label, settle
 
 COPIES_BITS = 13
 COPIES = 1 << COPIES_BITS
 PERIOD = 100  # microseconds
+SHORT_PERIOD = 30
+CROWD = 2000
+CROWD_BADGE = 5
 
 
 @compiled
@@ -32,9 +39,9 @@ def make_copies(source: u64) -> u64:
 
 
 @compiled
-def periodic(number: u64) -> Worker:
-    """A worker of high priority that takes a step in each of its periods."""
-    worker = spawn_with_budget(number, 200, 25, PERIOD, 0)
+def periodic(number: u64, period: u64) -> Worker:
+    """A worker of high priority that takes a step in each of its periods, which are in microseconds."""
+    worker = spawn_with_budget(number, 200, 25, period, 0)
     for _turn in range(u64(10)):
         add_call(worker, Syscall.YIELD, 0, 0)
     return worker
@@ -51,7 +58,7 @@ def long_revoke_is_preempted() -> None:
     set_message_label(step, u64(InvocationLabel.CNODE_REVOKE))
     step.words[0] = endpoint
     step.words[1] = WORD_BITS
-    urgent = periodic(1)
+    urgent = periodic(1, PERIOD)
     start(urgent)
     start(worker)
     for _turn in range(u64(20)):
@@ -71,7 +78,7 @@ def long_revoke_finishes() -> None:
     """A revoke that is interrupted goes on until everything is deleted (Revocation)."""
     endpoint = make(ObjectType.ENDPOINT)
     node = make_copies(endpoint)
-    urgent = periodic(0)
+    urgent = periodic(0, PERIOD)
     start(urgent)
     settle()
     done(b"revoke", revoke(endpoint))
@@ -81,3 +88,83 @@ def long_revoke_finishes() -> None:
         gone += 1 if result == Error.NO_ERROR else 0
     equal(b"free slots", COPIES, gone)
     false(b"the caller has the highest priority", urgent.steps[9].done)
+
+
+@compiled
+def let_wait(cap: u64, number: Syscall) -> u64:
+    """Let many threads wait in the same system call. Gives an endpoint: each sends its fault there when it goes on.
+
+    They have three priorities lower than that of the worker who ends their waiting, and come in no order.
+    """
+    faults = make(ObjectType.ENDPOINT)
+    handler = mint(faults, ALL_RIGHTS, CROWD_BADGE)
+    for i in range(CROWD):
+        tcb = make(ObjectType.TCB)
+        done(b"configure", tcb_configure(tcb, CNODE, 0, VSPACE, 0, 0, 0))
+        clear_registers()
+        registers.pc = probe_address(Probe.ONE_CALL)
+        registers.a0 = cap
+        registers.a7 = u64(number)
+        done(b"write registers", tcb_write_registers(tcb, False, 0, CONTEXT_WORDS, registers))
+        context = make_time(PLENTY, PLENTY, 0)
+        done(b"give priority and time", tcb_set_sched_params(tcb, ROOT_TCB, 40, 40 + i % 3, context, handler))
+        done(b"resume", tcb_resume(tcb))
+    settle()
+    return faults
+
+
+@compiled
+def end_waiting(label: InvocationLabel, slot: u64, faults: u64, expected: Fault) -> None:
+    """Let a worker end the waiting by an operation on a slot, while another thread runs now and then."""
+    equal(b"nobody has gone on", 0, nb_wait(faults).badge)
+    worker = spawn(0, 50)
+    step = add_call(worker, Syscall.CALL, CNODE, 2)
+    set_message_label(step, u64(label))
+    step.words[0] = slot
+    step.words[1] = WORD_BITS
+    urgent = periodic(1, SHORT_PERIOD)
+    start(urgent)
+    start(worker)
+    for _turn in range(u64(20)):
+        if not step.done:
+            settle()
+            pass_time(PERIOD)
+    true(b"the operation has ended", step.done)
+    equal(b"with success", u64(Error.NO_ERROR), step.result_info.label)
+    true(b"the other one ran meanwhile", urgent.steps[1].done and urgent.steps[1].order < step.order)
+    # Each makes its call again, whose capability is gone: a send ends with nothing, and a wait is a fault.
+    settle()
+    for _thread in range(CROWD):
+        fault = nb_wait(faults)
+        equal(b"badge of the fault handler", CROWD_BADGE, fault.badge)
+        equal(b"the call was made again", u64(expected), fault.info.label)
+    equal(b"nobody went on twice", 0, nb_wait(faults).badge)
+
+
+@case
+@compiled
+def deleting_endpoint_of_many_is_preempted() -> None:
+    """Deleting an endpoint where many threads wait lets others run in between, and forgets no thread (Endpoints)."""
+    endpoint = make(ObjectType.ENDPOINT)
+    end_waiting(InvocationLabel.CNODE_DELETE, endpoint, let_wait(endpoint, Syscall.SEND), Fault.USER_EXCEPTION)
+
+
+@case
+@compiled
+def deleting_notification_of_many_is_preempted() -> None:
+    """Deleting a notification that many threads wait for lets others run in between, and forgets no thread
+    (Notifications)."""
+    notification = make(ObjectType.NOTIFICATION)
+    end_waiting(InvocationLabel.CNODE_DELETE, notification, let_wait(notification, Syscall.WAIT), Fault.CAP_FAULT)
+
+
+@case
+@compiled
+def cancelling_many_sends_is_preempted() -> None:
+    """Cancelling many badged sends lets others run in between, and forgets no thread (CNode CancelBadgedSends)."""
+    endpoint = make(ObjectType.ENDPOINT)
+    badged = mint(endpoint, ALL_RIGHTS, 3)
+    for_sending = mint(endpoint, ALL_RIGHTS, 3)
+    faults = let_wait(for_sending, Syscall.SEND)
+    done(b"delete the capability in use", delete(for_sending))
+    end_waiting(InvocationLabel.CNODE_CANCEL_BADGED_SENDS, badged, faults, Fault.USER_EXCEPTION)

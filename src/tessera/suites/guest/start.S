@@ -138,6 +138,12 @@ probe_measured_fault:
     sd      t6, 8(a0)
     ret
 
+/* A system call as the registers say, of a thread without a stack. Where it comes back, the thread stops with a fault. */
+    .p2align 3
+probe_one_call:
+    ecall
+    .4byte  0xffffffff
+
 /* void tessera_violation(const char *text): a broken rule of the language in the suite itself. The serial port and the
    test device are where guest/console.py has them; exit code 3. */
     .globl tessera_violation
@@ -160,7 +166,7 @@ tessera_violation:
 probes:
     .quad   worker_start, probe_load, probe_store, probe_illegal, probe_breakpoint, probe_unknown_call
     .quad   probe_thread_pointer, probe_set_float, probe_get_float, probe_kept_registers, probe_measured_fault
-    .quad   thread_start
+    .quad   thread_start, probe_one_call
 
     .section .bss.stack, "aw", @nobits
     .p2align 4

@@ -63,6 +63,7 @@ class Probe(IntEnum):
     KEPT_REGISTERS = 9
     MEASURED_FAULT = 10
     THREAD_START = 11
+    ONE_CALL = 12
 
 
 @extern(symbol="probe_address")
