@@ -38,7 +38,8 @@ def has_no_caller(answering: Reply | None) -> bool:
 def cancel_ipc(tcb: Tcb) -> None:
     """End the waiting of a thread and forget its fault. It is inactive afterwards if it waited."""
     modifies(tcb.state, tcb.fault, tcb.blocked_endpoint, tcb.blocked_notification, tcb.reply, kernel.cancel_next)
-    modifies(Endpoint, Notification, Reply, SchedContext.reply, Tcb.wait_next, Tcb.wait_previous)
+    modifies(Tcb.wait_next, Tcb.wait_previous, Tcb.wait_run, Tcb.wait_last)
+    modifies(Endpoint, Notification, Reply, SchedContext.reply)
     ensures(lambda: tcb.blocked_endpoint is None and tcb.blocked_notification is None and tcb.reply is None)
     ensures(lambda: tcb.state in (ThreadState.INACTIVE, old(tcb.state)) and has_no_caller(old(tcb.reply)))
     tcb.fault = FaultKind.NONE

@@ -151,6 +151,8 @@ class Tcb:
     wait_previous: Tcb | None
     # Of threads of one priority that wait for the same, the first and the last know each other; others have None.
     wait_run: Tcb | None
+    # Which of these two it is: the last one.
+    wait_last: bool = ghost_field()
     # Rises along a queue of waiting threads.
     wait_position: rational = ghost_field()
 

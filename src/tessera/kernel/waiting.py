@@ -50,6 +50,20 @@ def wait_together(a: Tcb, b: Tcb) -> bool:
 
 
 @specification
+def is_first_of_priority(tcb: Tcb) -> bool:
+    """Whether no thread of this one's priority comes before it in its queue."""
+    before = tcb.wait_previous
+    return before is None or before.priority > tcb.priority
+
+
+@specification
+def is_last_of_priority(tcb: Tcb) -> bool:
+    """Whether no thread of this one's priority comes behind it in its queue."""
+    following = tcb.wait_next
+    return following is None or following.priority < tcb.priority
+
+
+@specification
 def waits_for_nothing(tcb: Tcb) -> bool:
     """Whether a thread waits neither for a message, a signal or an answer, nor for the processor."""
     free = tcb.blocked_endpoint is None and tcb.blocked_notification is None and tcb.reply is None
@@ -96,6 +110,9 @@ def join_run(before: Tcb, tcb: Tcb) -> None:
     before.wait_run = None
     first.wait_run = tcb
     tcb.wait_run = first
+    with ghost:
+        first.wait_last = False
+        tcb.wait_last = True
 
 
 @compiled
@@ -104,10 +121,10 @@ def link_waiting(tcb: Tcb, place: Neighbours) -> None:
     before = place.before
     after = place.after
     if before is not None:
-        tcb.wait_previous = before
-        before.wait_next = tcb
         if before.priority == tcb.priority:
             join_run(before, tcb)
+        tcb.wait_previous = before
+        before.wait_next = tcb
     if after is not None:
         tcb.wait_next = after
         after.wait_previous = tcb
@@ -127,6 +144,11 @@ def leave_run(tcb: Tcb, before: Tcb | None, after: Tcb | None) -> None:
     if other is not None:
         nearer = after if after is not None and after.priority == tcb.priority else before
         assert nearer is not None
+        with ghost:
+            known = nearer.wait_run
+            assert nearer is other or known is None or known.wait_position <= tcb.wait_position
+            assert nearer is other or known is None or known.wait_position >= tcb.wait_position
+            nearer.wait_last = tcb.wait_last
         other.wait_run = None if nearer is other else nearer
         nearer.wait_run = None if nearer is other else other
         tcb.wait_run = None
@@ -154,7 +176,8 @@ def wait_at_endpoint(endpoint: Endpoint, tcb: Tcb, state: EndpointState) -> None
     requires(state != EndpointState.IDLE and endpoint.end.state in (EndpointState.IDLE, state))
     requires(waits_for_nothing(tcb))
     ensures(lambda: tcb.blocked_endpoint is endpoint and endpoint.end.state == state)
-    modifies(endpoint, tcb.blocked_endpoint, tcb.state, tcb.wait_position, Tcb.wait_next, Tcb.wait_previous)
+    modifies(endpoint, tcb.blocked_endpoint, tcb.state, tcb.wait_position)
+    modifies(Tcb.wait_next, Tcb.wait_previous, Tcb.wait_run, Tcb.wait_last)
     last = endpoint.end.tail
     place = place_behind(last, tcb.priority)
     link_waiting(tcb, place)
@@ -172,7 +195,8 @@ def leave_endpoint(endpoint: Endpoint, tcb: Tcb, state: ThreadState) -> None:
     requires(tcb.blocked_endpoint is endpoint and tcb.reply is None)
     requires(state in (ThreadState.INACTIVE, ThreadState.RUNNING, ThreadState.RESTART))
     ensures(lambda: tcb.blocked_endpoint is None and tcb.state == state)
-    modifies(endpoint, tcb.blocked_endpoint, tcb.state, Tcb.wait_next, Tcb.wait_previous, kernel.cancel_next)
+    modifies(endpoint, tcb.blocked_endpoint, tcb.state, kernel.cancel_next)
+    modifies(Tcb.wait_next, Tcb.wait_previous, Tcb.wait_run, Tcb.wait_last)
     if kernel.cancel_next is tcb:
         kernel.cancel_next = tcb.wait_next
     place = unlink_waiting(tcb)
@@ -190,8 +214,8 @@ def wait_at_notification(notification: Notification, tcb: Tcb) -> None:
     requires(notification.state != NotificationState.ACTIVE)
     requires(waits_for_nothing(tcb))
     ensures(lambda: tcb.blocked_notification is notification and notification.state == NotificationState.WAITING)
-    modifies(notification.head, notification.tail, notification.state, Tcb.wait_next, Tcb.wait_previous)
-    modifies(tcb.blocked_notification, tcb.state, tcb.wait_position)
+    modifies(notification.head, notification.tail, notification.state, tcb.blocked_notification, tcb.state)
+    modifies(Tcb.wait_next, Tcb.wait_previous, Tcb.wait_run, Tcb.wait_last, tcb.wait_position)
     place = place_behind(notification.tail, tcb.priority)
     link_waiting(tcb, place)
     if place.before is None:
@@ -209,8 +233,8 @@ def leave_notification(notification: Notification, tcb: Tcb, state: ThreadState)
     requires(tcb.blocked_notification is notification)
     requires(state in (ThreadState.INACTIVE, ThreadState.RUNNING, ThreadState.RESTART))
     ensures(lambda: tcb.blocked_notification is None and tcb.state == state)
-    modifies(notification.head, notification.tail, notification.state, Tcb.wait_next, Tcb.wait_previous)
-    modifies(tcb.blocked_notification, tcb.state)
+    modifies(notification.head, notification.tail, notification.state, tcb.blocked_notification, tcb.state)
+    modifies(Tcb.wait_next, Tcb.wait_previous, Tcb.wait_run, Tcb.wait_last)
     place = unlink_waiting(tcb)
     if place.before is None:
         notification.head = place.after
