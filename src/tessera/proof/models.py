@@ -202,8 +202,10 @@ def _rebuild_ghosts(slots: list[Slot]) -> None:
         match slot.capability:
             case EndpointCap() as cap:
                 _number_queue(cap.endpoint.head, "wait_next", "wait_position")
+                _mark_ends(cap.endpoint.head)
             case NotificationCap() as cap:
                 _number_queue(cap.notification.head, "wait_next", "wait_position")
+                _mark_ends(cap.notification.head)
             case _:
                 pass
 
@@ -275,6 +277,15 @@ def _halve_ranges(first: Tcb | None) -> None:
             to_do.append((tcb.release_low, least, centre))
         if tcb.release_high is not None:
             to_do.append((tcb.release_high, centre + 1, last))
+
+
+def _mark_ends(first: Tcb | None) -> None:
+    """Which threads of a queue of waiting ones are the last of their priority, and know the first."""
+    tcb = first
+    while tcb is not None:
+        other = tcb.wait_run
+        tcb.wait_last = other is not None and other.wait_position < tcb.wait_position
+        tcb = tcb.wait_next
 
 
 def _number_refills(context: SchedContext, live: LiveObjects) -> None:

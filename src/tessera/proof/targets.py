@@ -189,6 +189,8 @@ GROUPS: tuple[Group, ...] = (
             "kernel.notification.cancel_all",
             "kernel.notification.bind",
             "kernel.notification.unbind_tcb",
+            "kernel.ipc.cancel_all",
+            "kernel.ipc.cancel_badged",
             "kernel.blocking.leave_notification_queue",
             "kernel.blocking.leave_endpoint_queue",
             "kernel.blocking.cancel_ipc",
