@@ -19,6 +19,7 @@ def wake(tcb: Tcb) -> None:
     """A thread that waited goes on as soon as its context lets it, which perhaps was never configured."""
     requires(tcb is not kernel.current and scheduler.is_runnable(tcb))
     ensures(lambda: budget.is_renewed(tcb.scheduling_context))
+    ensures(lambda: implies(old(waits_for_nothing(kernel.current)), waits_for_nothing(kernel.current)))
     budget.unblock_sporadic(tcb.scheduling_context)
     context = tcb.scheduling_context
     if context is not None and budget.is_active(context):
