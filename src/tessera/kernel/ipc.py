@@ -180,7 +180,7 @@ def cancel_all(endpoint: Endpoint) -> Status:
     if tcb is None:
         return Status.OK
     # Each turn takes a thread out of the queue.
-    # Bounded by 100 threads while an interrupt waits: the preemption point stops it.
+    # Bounded by preemption points: one after each thread.
     while tcb is not None:
         loop_invariant(tcb is endpoint.head and waits_for_nothing(kernel.current))
         restart_waiting(endpoint, tcb)
@@ -209,7 +209,7 @@ def cancel_badged(endpoint: Endpoint, badge: u64) -> Status:
             tcb = begun
     kernel.cancel_next = None
     # Each turn goes one thread further.
-    # Bounded by 100 threads while an interrupt waits: the preemption point stops it.
+    # Bounded by preemption points: one after each thread.
     while tcb is not None:
         loop_invariant(tcb is None or tcb.blocked_endpoint is endpoint)
         loop_invariant(waits_for_nothing(kernel.current))

@@ -80,7 +80,7 @@ def cancel_all(notification: Notification) -> Status:
         return Status.OK
     tcb = notification.head
     # Each turn takes a thread out of the queue.
-    # Bounded by 100 threads while an interrupt waits: the preemption point stops it.
+    # Bounded by preemption points: one after each thread.
     while tcb is not None:
         loop_invariant(tcb is notification.head and waits_for_nothing(kernel.current))
         blocking.leave_notification_queue(tcb, ThreadState.RESTART)

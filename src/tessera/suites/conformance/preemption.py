@@ -10,16 +10,14 @@ from tessera.abi.labels import InvocationLabel
 from tessera.abi.objects import WORD_BITS, ObjectType
 from tessera.abi.syscalls import Syscall
 from tessera.lang import compiled, range, u64
-from tessera.runtime.invoke import CONTEXT_WORDS
 from tessera.runtime.memory import cnode_copy
 from tessera.runtime.sel4 import nb_wait
-from tessera.runtime.threads import tcb_configure, tcb_resume, tcb_set_sched_params, tcb_write_registers
 from tessera.suites.conformance.catalogue import case
 from tessera.suites.conformance.scheduling_contexts import pass_time, spawn_with_budget
-from tessera.suites.guest.objects import CNODE, DEPTH, ROOT_TCB, VSPACE, delete, make, make_sized, mint, revoke
+from tessera.suites.guest.objects import CNODE, DEPTH, delete, make, make_sized, mint, revoke
 from tessera.suites.guest.report import done, equal, error, false, true
-from tessera.suites.guest.threads import PLENTY, clear_registers, make_time, registers, spawn, start
-from tessera.suites.guest.workers import Probe, Worker, add_call, probe_address, set_message_label, settle
+from tessera.suites.guest.threads import spawn, start, start_one_call
+from tessera.suites.guest.workers import Worker, add_call, set_message_label, settle
 
 COPIES_BITS = 13
 COPIES = 1 << COPIES_BITS
@@ -99,16 +97,7 @@ def let_wait(cap: u64, number: Syscall) -> u64:
     faults = make(ObjectType.ENDPOINT)
     handler = mint(faults, ALL_RIGHTS, CROWD_BADGE)
     for i in range(CROWD):
-        tcb = make(ObjectType.TCB)
-        done(b"configure", tcb_configure(tcb, CNODE, 0, VSPACE, 0, 0, 0))
-        clear_registers()
-        registers.pc = probe_address(Probe.ONE_CALL)
-        registers.a0 = cap
-        registers.a7 = u64(number)
-        done(b"write registers", tcb_write_registers(tcb, False, 0, CONTEXT_WORDS, registers))
-        context = make_time(PLENTY, PLENTY, 0)
-        done(b"give priority and time", tcb_set_sched_params(tcb, ROOT_TCB, 40, 40 + i % 3, context, handler))
-        done(b"resume", tcb_resume(tcb))
+        start_one_call(number, cap, 40 + i % 3, handler)
     settle()
     return faults
 

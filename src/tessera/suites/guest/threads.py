@@ -121,6 +121,22 @@ def spawn(number: u64, priority: u64) -> Worker:
 
 
 @compiled
+def start_one_call(number: Syscall, cap: u64, priority: u64, fault_endpoint: u64) -> u64:
+    """Start a thread that makes one system call and is no worker: it has no stack. It ends with a fault. Its slot."""
+    tcb = make(ObjectType.TCB)
+    done(b"configure", tcb_configure(tcb, CNODE, 0, VSPACE, 0, 0, 0))
+    clear_registers()
+    registers.pc = probe_address(Probe.ONE_CALL)
+    registers.a0 = cap
+    registers.a7 = u64(number)
+    done(b"write registers", tcb_write_registers(tcb, False, 0, CONTEXT_WORDS, registers))
+    context = make_time(PLENTY, PLENTY, 0)
+    done(b"give priority and time", tcb_set_sched_params(tcb, ROOT_TCB, 0, priority, context, fault_endpoint))
+    done(b"resume", tcb_resume(tcb))
+    return tcb
+
+
+@compiled
 def start(worker: Worker) -> None:
     """Let a worker run, once the root task waits."""
     done(b"resume", tcb_resume(worker.tcb))

@@ -35,6 +35,7 @@ from tessera.suites.guest.objects import (
 from tessera.suites.guest.report import begin, done, end, true, verdict
 from tessera.suites.guest.spaces import PAGE_BYTES, close_window, map_page, window_address
 from tessera.suites.guest.threads import (
+    LOWEST_PRIORITY,
     PLENTY,
     make_time,
     prepare,
@@ -42,11 +43,13 @@ from tessera.suites.guest.threads import (
     set_running,
     spawn,
     start,
+    start_one_call,
     start_resting,
 )
 from tessera.suites.guest.workers import add_call, add_receive, set_message_caps, settle, workers
 
 LEVELS = 64
+QUEUE_PRIORITIES = 250
 REFILLS = 200
 REFILL_PERIOD = 20_000  # microseconds
 MANY = RETYPE_FAN_OUT_LIMIT
@@ -143,6 +146,17 @@ def longest_message() -> None:
 
 
 @compiled
+def long_queue() -> None:
+    """`Wait` for a notification that threads of 250 lower priorities wait for"""
+    notification = make(ObjectType.NOTIFICATION)
+    for i in range(u64(2 * QUEUE_PRIORITIES)):
+        start_one_call(Syscall.WAIT, notification, LOWEST_PRIORITY + 1 + i % QUEUE_PRIORITIES, 0)
+    settle()
+    start_one_call(Syscall.WAIT, notification, LOWEST_PRIORITY + 1 + QUEUE_PRIORITIES, 0)
+    settle()
+
+
+@compiled
 def large_node() -> None:
     """A CNode of 8192 slots"""
     node = make_sized(ObjectType.CAP_TABLE, 13)
@@ -180,6 +194,7 @@ OPERATIONS: tuple[Callable[[], None], ...] = (
     mapped_frames,
     full_table,
     longest_message,
+    long_queue,
     large_node,
     many_refills,
 )
