@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tessera.abi.labels import InvocationLabel as Label
+from tessera.abi.objects import PREEMPTION_WORK_UNITS
 from tessera.arch import machine
 from tessera.kernel import blocking, deletion, faultmessage, ipc
 from tessera.kernel.capability import EndpointCap
@@ -70,7 +71,7 @@ def test_cancelling_many_is_preempted_and_goes_on(world: TimeWorld) -> None:
         world.run(thread)
         world.send(endpoint, 1)
     machine.Model.pending = machine.EXTERNAL_PENDING
-    kernel.work_units = 97
+    kernel.work_units = PREEMPTION_WORK_UNITS - 3
     assert ipc.cancel_all(cap.endpoint) == Status.PREEMPTED
     left = [thread for thread in threads if world.tcb(thread).state == ThreadState.BLOCKED_ON_SEND]
     assert len(left) == 4
@@ -89,7 +90,7 @@ def test_cancelling_by_badge_goes_on_where_it_was_preempted(world: TimeWorld) ->
     target = world.copy(endpoint, badge=2)
     first = world.tcb(threads[4])
     machine.Model.pending = machine.EXTERNAL_PENDING
-    kernel.work_units = 96
+    kernel.work_units = PREEMPTION_WORK_UNITS - 4
     arguments = (world.address(target), 64)
     world.call(world.root_slot, *arguments, label=int(Label.CNODE_CANCEL_BADGED_SENDS))
     # Four were looked at, and the thread repeats its call.
@@ -116,7 +117,7 @@ def test_a_cancellation_that_another_thread_ended_begins_anew(world: TimeWorld) 
     world.run(manager)
     target = world.copy(endpoint, badge=1)
     machine.Model.pending = machine.EXTERNAL_PENDING
-    kernel.work_units = 97
+    kernel.work_units = PREEMPTION_WORK_UNITS - 3
     arguments = (world.address(target), 64)
     world.call(world.root_slot, *arguments, label=int(Label.CNODE_CANCEL_BADGED_SENDS))
     machine.Model.pending = 0
