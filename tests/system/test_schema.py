@@ -17,6 +17,7 @@ from tessera.system.dump import as_json, text
 from tessera.system.elf import read_program
 from tessera.system.holdings import Reach, holdings
 from tessera.system.images import read_image
+from tessera.system.locate import find, locate, search_folders
 from tessera.system.model import CapKind, Permissions, System
 from tests.system.programs import Program, program
 from tests.system.systems import allocated, described, distributed, domain, image, images
@@ -193,3 +194,18 @@ def test_as_many_components_as_there_are_address_spaces() -> None:
     with pytest.raises(Diagnostic) as caught:
         described("".join(domain(f"d{index}") for index in range(env.DOMAINS + 1)))
     assert caught.value.rule == "too-many-domains"
+
+
+def test_files_are_looked_for_in_the_current_directory_at_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("named", "own", "here"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    named, system = tmp_path / "named", tmp_path / "own" / "a.system"
+    assert search_folders([named], system) == [named, tmp_path / "own", Path(".")]
+    assert search_folders([], Path("a.system")) == [Path(".")]
+    assert search_folders([Path(".")], system) == [Path("."), tmp_path / "own"]
+    (tmp_path / "here" / "deep").mkdir()
+    (tmp_path / "here" / "deep" / "a.c").write_text("")
+    assert find("deep/a.c", search_folders([named], system)) == Path("deep/a.c")
+    with pytest.raises(Diagnostic, match=r"nor a source deep/b\.c or deep/b\.py"):
+        locate(described(domain("a").replace("a.elf", "deep/b.elf")).domains()[0], search_folders([named], system))

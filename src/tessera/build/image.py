@@ -53,10 +53,11 @@ def build_system(
     report: Path | None = None,
     progress: Progress | None = None,
 ) -> ImageBuild:
-    """Build the image of a system. The folder of ``system`` is searched last.
+    """Build the image of a system. The folder of ``system`` and the current one are searched last.
 
     Raises :class:`Diagnostic` or :class:`Diagnostics` for every mistake of the user.
     """
+    from tessera.system.locate import search_folders
     from tessera.system.sdf import parse
 
     phases = Phases(progress)
@@ -65,7 +66,7 @@ def build_system(
     folder = system.parent / "build" / system.stem / f"{known.name}-{config}"
     image = output or folder / IMAGE_NAME
     told = report or (output.parent / f"{output.stem}-{REPORT_NAME}" if output else folder / REPORT_NAME)
-    search = [*search_paths, system.parent]
+    search = search_folders(search_paths, system)
 
     def make_kernel() -> KernelBuild:
         return build_kernel(MICROKIT.name, known.name, config, None, progress)

@@ -79,11 +79,12 @@ def check(
     from tessera.analysis.lines import read_lines
     from tessera.analysis.policy import Policy, read_policy
     from tessera.analysis.standin import distribution_of
+    from tessera.system.locate import search_folders
     from tessera.system.sdf import parse
 
     known = board_of(board)
     folders = search_path or []
-    described = parse(system, search_path=[*folders, system.parent], board=known)
+    described = parse(system, search_path=search_folders(folders, system), board=known)
     distribution = distribution_of(described, board=known)
 
     def authority(dma: dict[str, tuple[str, ...]]) -> Authority:
@@ -98,7 +99,7 @@ def check(
     assumed = authority(wanted.dma())
     differences = None
     if against is not None:
-        older = parse(against, search_path=[*folders, against.parent], board=known)
+        older = parse(against, search_path=search_folders(folders, against), board=known)
         old = derive(older, distribution_of(older, board=known), dma=wanted.dma(), board=known)
         differences = compare(old, assumed, wanted.trusted())
 

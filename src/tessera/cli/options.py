@@ -53,7 +53,7 @@ SearchPath = Annotated[
         "--search-path",
         metavar="DIR",
         help="Where to look for programs and other files named in SYSTEM; may be repeated. "
-        "The directory of SYSTEM is always looked in, last.",
+        "The directory of SYSTEM and the current one are always looked in, last.",
     ),
 ]
 Image = Annotated[Path | None, typer.Option("--output", "-o", metavar="IMAGE", help="The image to write.")]

@@ -82,12 +82,13 @@ def time(
     from tessera.analysis.sensitivity import margins, priority_margins
     from tessera.analysis.standin import distribution_of
     from tessera.analysis.timing_file import Timing, read_timing
+    from tessera.system.locate import search_folders
     from tessera.system.sdf import parse
 
     known = board_of(board)
     given = _time_option(kernel_time)
     profile = MICROKIT if given is None else replace(MICROKIT, kernel_wcet_us=-(-given // 2000))
-    described = parse(system, search_path=[*(search_path or []), system.parent], board=known, profile=profile)
+    described = parse(system, search_path=search_folders(search_path or [], system), board=known, profile=profile)
     if described.schedule is not None:
         raise Diagnostic(
             "domain-schedule",

@@ -28,6 +28,7 @@ from tessera.abi.boards import QEMU_VIRT_RISCV64, Board
 from tessera.abi.profiles import MICROKIT, Profile
 from tessera.lang.diagnostics import Diagnostic, Diagnostics, Location
 from tessera.system import model
+from tessera.system.locate import search_folders
 from tessera.system.sdf import parse
 
 Who = Literal["none", "a", "b"]
@@ -348,7 +349,7 @@ class System:
         profile: Profile = MICROKIT,
     ) -> model.System:
         """Check the description and write it to ``path``; files that fill regions are looked for beside it too."""
-        checked = self.check([*search_path, path.parent], board=board, profile=profile)
+        checked = self.check(search_folders(search_path, path), board=board, profile=profile)
         path.write_text(self.text(), encoding="utf-8")
         return checked
 

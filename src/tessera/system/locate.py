@@ -38,6 +38,15 @@ def find(name: str, search_path: Sequence[Path]) -> Path | None:
     return next((folder / name for folder in search_path if os.path.isfile(folder / name)), None)
 
 
+def search_folders(search_path: Sequence[Path], system: Path) -> list[Path]:
+    """Where the files that a description names are looked for: the folders that the user names, the folder of the
+    description, and at last the current directory, where upstream's tool looks too.
+    """
+    folders = [*search_path, system.parent]
+    here = os.path.realpath(".")
+    return folders if any(os.path.realpath(folder) == here for folder in folders) else [*folders, Path()]
+
+
 def locate(pd: ProtectionDomain, search_path: Sequence[Path]) -> Program:
     """The program of a domain: its image if there is one, else the source of the same name with ``.c`` or ``.py``.
 
@@ -85,12 +94,13 @@ def _missing(pd: ProtectionDomain, search_path: Sequence[Path]) -> Diagnostic:
     wanted = {kind.value for kind in Kind}
     near = [p for folder in search_path if folder.is_dir() for p in folder.iterdir() if p.suffix in wanted]
     stem = Path(pd.program_image).stem
+    source = Path(pd.program_image).with_suffix("")
     hint = did_you_mean(f"{stem}.elf", {f"{p.stem}.elf" for p in near})
     folders = ", ".join(str(folder) for folder in search_path) or "none; name one with --search-path"
     return Diagnostic(
         "image-missing",
         pd.image_location,
-        f"there is no program image '{pd.program_image}' for '{pd.name}', nor a source {stem}.c or {stem}.py",
+        f"there is no program image '{pd.program_image}' for '{pd.name}', nor a source {source}.c or {source}.py",
         why=f"folders searched: {folders}",
         fix=hint or "name the folder that has it with --search-path",
     )
