@@ -9,10 +9,13 @@ from dataclasses import replace
 
 import pytest
 
+from tessera.arch import paging
 from tessera.kernel.layout import Notification, PageTable, Refill, Reply, SchedContext, Slot, Tcb
 from tessera.lang import MEMORY_BASE, offset_of
 from tessera.lang.memory import STATICS
 from tessera.llvm.shadow import UNIT_BITS
+from tessera.spec.capability import TableCap
+from tessera.spec.objects import Node, Table
 from tessera.suites.fuzz import plans
 from tessera.suites.fuzz.campaign import Campaign
 from tessera.suites.fuzz.world import Native, World
@@ -59,9 +62,13 @@ def object_start(world: World) -> int:
 
 
 def rank(world: World) -> int:
-    table = next(a for a in world.watch.every[PageTable].index if world.watch.shadow.load(PageTable, "rank", a) == 2)
-    world.watch.shadow.store(PageTable, "rank", table, 3)
-    return table
+    node = world.k.objects[world.root]
+    assert isinstance(node, Node)
+    root = next(cap.table for cap in node.slots.values() if isinstance(cap, TableCap))
+    below = next(entry for entry in root.entries.values() if isinstance(entry, Table))
+    address = int(paging.kernel_address(below.name))
+    world.watch.shadow.store(PageTable, "rank", address, 3)
+    return address
 
 
 @pytest.mark.parametrize("break_", [queue_link, object_start, rank])

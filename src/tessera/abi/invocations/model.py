@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from tessera.abi.errors import Error
 from tessera.abi.faults import USER_CONTEXT
@@ -133,7 +134,7 @@ class Invocation:
         """The C function."""
         return f"seL4_{self.interface}_{self.method}"
 
-    @property
+    @cached_property
     def extra_caps(self) -> tuple[Parameter, ...]:
         """Capabilities in the order in which they travel."""
         return tuple(p for p in self.parameters if p.type.is_cap)
@@ -143,7 +144,7 @@ class Invocation:
         """Arguments that lie in the message."""
         return tuple(p for p in self.parameters if not p.type.is_cap)
 
-    @property
+    @cached_property
     def placements(self) -> tuple[Placement, ...]:
         """Where the scalars lie."""
         return place(self.scalars)

@@ -8,7 +8,8 @@ words from small pools of values that matter.
 from __future__ import annotations
 
 import random
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 from tessera.abi.invocations import BY_LABEL, INVOCATIONS, Invocation, pack
 from tessera.abi.labels import InvocationLabel as Label
@@ -43,13 +44,23 @@ from tessera.suites.fuzz.arguments import (
 )
 from tessera.suites.fuzz.world import Attempt, World
 
+T = TypeVar("T")
+
+
+class Chance(random.Random):
+    """Choices among few, made quickly."""
+
+    def choice(self, seq: Sequence[T]) -> T:  # type: ignore[override]
+        """One of them."""
+        return seq[int(self.random() * len(seq))]
+
 
 class Generator:
     """Attempts for whoever runs in a world; they depend on the seed and the state alone."""
 
     def __init__(self, world: World, seed: int) -> None:
         self.world = world
-        self.chance = random.Random(seed)
+        self.chance = Chance(seed)
         self.found: dict[type, list[int]] = {}
         self.is_manager = False
         # Whether no more time passes than must.
@@ -195,7 +206,7 @@ class Generator:
     def answerable(self, thread: Thread) -> int | None:
         """The slot of the reply object that the thread's caller waits with."""
         node = self.node
-        return None if node is None else purposes.is_answerable(self.world.k, node, thread)
+        return None if node is None else purposes.answerable(node, self.found, thread)
 
     def message(
         self,
@@ -240,7 +251,7 @@ class Generator:
         """One invocation: its name, address, label, message words and extra capabilities."""
         chance = self.chance
         if chance.random() < 0.15 and (node := self.node) is not None:
-            found = purposes.wish(self.world.k, node, chance, self.free)
+            found = purposes.wish(self.world.k, node, self.found, chance, self.free)
             if found is not None:
                 return self.wished(found)
         call = BY_LABEL[self.label()]

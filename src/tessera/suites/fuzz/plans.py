@@ -5,7 +5,7 @@ Every invariant of the kernel is checked after each event, for
 
 - all objects of its type if it speaks of one (of slots: those in use, and those that changed);
 - pairs of which one has changed, if it speaks of two;
-- an object that has changed, and all words that matter, if it speaks of a word, too;
+- all objects of its type, and all words that matter, if it speaks of both, where one of those objects has changed;
 - objects that have changed if it looks through memory (``HEAVY``).
 
 A complete look has all objects, all pairs of slots in use, and all words.
@@ -19,7 +19,7 @@ from typing import Any
 
 from tessera.abi.configuration import configuration
 from tessera.abi.objects import IPC_BUFFER_BITS
-from tessera.kernel import derivation_invariants, memory_invariants, object_invariants, refill_ring
+from tessera.kernel import derivation_invariants, memory_invariants, object_invariants, refill_ring, vspace_invariants
 from tessera.kernel.layout import ASIDS_PER_POOL, Granule, Slot
 from tessera.kernel.state import ASID_POOLS, IRQ_SLOTS, MAX_DOMAIN_SCHEDULE, PRIORITIES
 from tessera.lang.functions import FUNCTIONS, FunctionInfo, info_of
@@ -61,6 +61,7 @@ PLACES = {
         ("used.untyped", "used.untyped", "changed.memory"),
     ),
 }
+NUMBERED = _names(vspace_invariants.spaces_are_roots)
 # Functions with a `forall` over addresses: buffers begin so far apart.
 STEPS = dict.fromkeys(_names(object_invariants.has_buffers), 1 << IPC_BUFFER_BITS)
 MEMORY = "memory"
@@ -96,6 +97,9 @@ def after_event(info: FunctionInfo) -> Iterator[tuple[str, ...]]:
     objects = [type_ for _, type_ in parameters if not is_word(type_)]
     if info.name in PLACES:
         yield PLACES[info.name][1:]
+    elif info.name in NUMBERED:
+        # Of other numbers, under which there is no pool, nothing is said.
+        yield "changed.AsidPool", "used.number", "word.place"
     elif info.name in HEAVY:
         yield ("changed.valid",)
     elif len(parameters) == 1 and objects:
@@ -150,6 +154,7 @@ def all_lists(plan: Plans) -> set[str]:
     names |= {
         "used.Slot",
         "used.untyped",
+        "used.number",
         "heads",
         "changed.heads",
         "changed.valid",

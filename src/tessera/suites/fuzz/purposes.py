@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -19,11 +19,12 @@ from tessera.spec.capability import (
     NotificationCap,
     PoolCap,
     ReplyCap,
+    SchedControlCap,
     TableCap,
     ThreadCap,
     UntypedCap,
 )
-from tessera.spec.objects import Node, Thread
+from tessera.spec.objects import Node, Reply, Thread
 from tessera.spec.state import Kernel
 
 ROOT, CONTEXT = 2, 14
@@ -41,16 +42,19 @@ class Wish:
 
 @dataclass
 class Sight:
-    """What a purpose sees: the state, the CNode whose slots are addresses, and chance."""
+    """What a purpose sees: the state, the CNode whose slots are addresses, its slots by kind, and chance."""
 
     k: Kernel
     node: Node
+    found: Mapping[type, list[int]]
     chance: Random
     free: Callable[[], int]
 
     def of(self, *kinds: type) -> list[tuple[int, Any]]:
         """Slots that hold capabilities of these kinds, with them; none that the root task needs."""
-        return [(i, cap) for i, cap in self.node.slots.items() if isinstance(cap, kinds) and (i > 15 or i == CONTEXT)]
+        slots = self.node.slots
+        places = [i for kind in kinds for i in self.found.get(kind, ()) if i > 15 or i == CONTEXT]
+        return [(i, slots[i]) for i in places]
 
     def one(self, found: list[tuple[int, Any]]) -> tuple[int, Any] | None:
         """Any of them."""
@@ -160,7 +164,7 @@ def give_time(sight: Sight) -> Iterator[Wish]:
         thread = context.thread
         if thread is not None and thread is not sight.k.current and not thread.is_runnable:
             yield Wish(Label.SCHED_CONTEXT_UNBIND, index)
-    control = [i for i, c in sight.node.slots.items() if type(c).__name__ == "SchedControlCap"]
+    control = sight.found.get(SchedControlCap, [])
     spent = [i for i, context in bound if context.refills and context.refills[0].time > sight.k.now]
     if control and (spent or bound):
         budget = sight.chance.choice((200, 1000, 3000))
@@ -230,20 +234,22 @@ PURPOSES = (
 )
 
 
-def wish(k: Kernel, node: Node, chance: Random, free: Callable[[], int]) -> Wish | None:
+def wish(
+    k: Kernel, node: Node, found: Mapping[type, list[int]], chance: Random, free: Callable[[], int]
+) -> Wish | None:
     """Something that one of the purposes wants, if the state has what it looks for."""
-    wishes = list(chance.choice(PURPOSES)(Sight(k, node, chance, free)))
+    wishes = list(chance.choice(PURPOSES)(Sight(k, node, found, chance, free)))
     return chance.choice(wishes) if wishes else None
 
 
-def is_answerable(k: Kernel, node: Node, thread: Thread) -> int | None:
+def answerable(node: Node, found: Mapping[type, list[int]], thread: Thread) -> int | None:
     """The slot of the reply object that the present call of a thread would be answered with."""
     context = thread.context
     if context is None or not context.calls:
         return None
     newest = context.calls[-1]
-    return next((i for i, cap in node.slots.items() if _replies(cap, newest)), None)
+    return next((i for i in found.get(ReplyCap, ()) if _reply_of(node.slots[i]) is newest), None)
 
 
-def _replies(cap: Capability, reply: object) -> bool:
-    return isinstance(cap, ReplyCap) and cap.reply is reply
+def _reply_of(cap: Capability) -> Reply | None:
+    return cap.reply if isinstance(cap, ReplyCap) else None

@@ -86,6 +86,9 @@ class Watch(Lives):
         most = size // GRANULE
         self.changed = {cls: Changing(self.table, f"changed.{cls.__name__}", most) for cls in self.every}
         self.changed_heads = Changing(self.table, "changed.heads", most)
+        self.used_numbers = Changing(self.table, "used.number", 512)
+        table = int(address_of(kernel_state.kernel)) - MEMORY_BASE + offset_of(KernelState, "asid_table") >> 3
+        self.pool_words = memoryview(self.memory.data).cast("B").cast("Q")[table : table + kernel_state.ASID_POOLS]
         self.changed_valid = Changing(self.table, "changed.valid", most)
         self.of_queues = {name: Changing(self.table, f"changed.{name}", 512) for name in plans.OF_QUEUES}
         self.fixed = {name: Addresses(self.table, name, count) for name, count in plans.word_lists().items()}
@@ -155,9 +158,11 @@ class Watch(Lives):
         changes.rings.update(self.rings.context_of[refill] for refill in changed.get(Refill, ()))
         for context in changes.rings:
             self.rings.count(context)
-        if changes.pools or AsidPool in changed:
+        if changes.pools or AsidPool in changed or PageTable in changed:
+            # Each says something of others.
             changed[AsidPool] = set(self.every[AsidPool].index)
             changed[PageTable] = set(self.every[PageTable].index)
+            self.used_numbers.set([number for number, pool in enumerate(self.pool_words) if pool])
         for cls, few in self.changed.items():
             few.set(changed.get(cls, ()))
         # Capabilities may refer to what has ended.
