@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tessera import __version__
-from tessera.cli.options import check_system_file
+from tessera.cli.options import check_system_file, spread_search_paths
 from tessera.lang.diagnostics import Diagnostic
 from tests.cli.conftest import Command, environment
 
@@ -134,6 +134,16 @@ def test_no_argument_ends_in_anything_but_a_message(tessera: Command, tmp_path: 
     result = tessera(*(argument.replace("LONG", "long" * 100) for argument in arguments))
     assert result.returncode == 2, result.stderr
     assert "Traceback" not in result.stderr and "internal error" not in result.stderr
+
+
+def test_one_option_takes_several_search_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("a", "b", "c"):
+        (tmp_path / folder).mkdir()
+    given = ["build", "--search-path", "a", "b", "x.system", "--search-path", "c", "gone", "-o", "b"]
+    wanted = ["build", "--search-path", "a", "--search-path", "b", "x.system", "--search-path", "c", "gone", "-o", "b"]
+    assert spread_search_paths(given) == wanted
+    assert spread_search_paths(["run", "a", "b"]) == ["run", "a", "b"]
 
 
 def test_missing_search_path(tessera: Command, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import typer
 
 from tessera import __version__
 from tessera.cli import bench, build, check, conformance, doctor, fuzz, kernel, output, prove, run, schedule, swap, time
-from tessera.cli.options import INTERNAL, INTERRUPTED, MISTAKE, TERMINATED, exit_codes
+from tessera.cli.options import INTERNAL, INTERRUPTED, MISTAKE, TERMINATED, exit_codes, spread_search_paths
 from tessera.lang.diagnostics import Diagnostic, Diagnostics, Location
 
 TRACEBACK = "TESSERA_TRACEBACK"
@@ -78,7 +78,7 @@ def main() -> None:
     sys.stderr = sys.stderr or open(os.devnull, "w")
     as_json = "--json" in sys.argv[1:]
     try:
-        code = int(app(prog_name="tessera", standalone_mode=False) or 0)
+        code = int(app(spread_search_paths(sys.argv[1:]), prog_name="tessera", standalone_mode=False) or 0)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except (Diagnostic, Diagnostics) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,8 @@ import typer
 from tessera.lang.diagnostics import Diagnostic, Location
 
 DEFAULT_BOARD = "qemu_virt_riscv64"
+
+SEARCH_PATH = "--search-path"
 
 MISTAKE = 2
 INTERNAL = 70
@@ -50,7 +53,7 @@ ConfigOption = Annotated[
 SearchPath = Annotated[
     list[Path] | None,
     typer.Option(
-        "--search-path",
+        SEARCH_PATH,
         metavar="DIR",
         help="Where to look for programs and other files named in SYSTEM; may be repeated. "
         "The directory of SYSTEM and the current one are always looked in, last.",
@@ -69,6 +72,20 @@ Report = Annotated[
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Tell each phase and how long it took.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else, to standard output.")]
+
+
+def spread_search_paths(arguments: Sequence[str]) -> list[str]:
+    """Upstream's tool takes several folders behind one ``--search-path``: each gets an option of its own."""
+    spread: list[str] = []
+    after_folder = False
+    for index, argument in enumerate(arguments):
+        follows = index > 0 and arguments[index - 1] == SEARCH_PATH
+        if after_folder and not follows and os.path.isdir(argument):
+            spread.append(SEARCH_PATH)
+        else:
+            after_folder = follows
+        spread.append(argument)
+    return spread
 
 
 def check_system_file(path: Path) -> None:
