@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tessera.analysis.response import Interference, Load, Response, Server, Stream, latency, respond, window
+from tests.analysis.played import Played, Refills, play
 
 US, MS = 1000, 1_000_000
 
@@ -58,94 +57,12 @@ def test_latency_counts_what_begins_at_its_end() -> None:
     assert latency(3, budgets((2, 10))) == 5
 
 
-# The schedule: the refills of kernel/budget.py in small, for one component under periodic others
-
-
-@dataclass
-class Refills:
-    """A scheduling context with ``limit`` refills, as [time, amount]; times are whole numbers."""
-
-    budget: int
-    period: int
-    limit: int = 2
-    sporadic: bool = False
-    ring: list[list[int]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.ring = [[0, self.budget]]
-
-    def ready(self, now: int) -> bool:
-        return self.ring[0][0] <= now
-
-    def unblock(self, now: int) -> None:
-        if not self.ready(now):
-            return
-        first = self.ring[0]
-        available = max(first[0], now)
-        while len(self.ring) > 1 and self.ring[1][0] <= available + first[1]:
-            self.ring[1] = [self.ring[1][0] - first[1], self.ring[1][1] + first[1]]
-            self.ring.pop(0)
-            first = self.ring[0]
-        first[0] = available
-
-    def give_back(self, time: int, amount: int) -> None:
-        last = self.ring[-1]
-        if last[0] + last[1] >= time:
-            last[1] += amount
-        elif len(self.ring) == self.limit:
-            last[0], last[1] = time - last[1], last[1] + amount
-        else:
-            self.ring.append([time, amount])
-
-    def charge(self, left: int) -> None:
-        while left and left >= self.ring[0][1]:
-            time, amount = self.ring[0]
-            left -= amount
-            if len(self.ring) == 1:
-                self.ring[0] = [time + self.period, amount]
-            else:
-                self.ring.pop(0)
-                self.give_back(time + self.period, amount)
-        if left:
-            first = self.ring[0]
-            available = first[0]
-            first[1] -= left
-            first[0] = available + left
-            self.give_back(available + self.period, left)
-
-
 def responses(refills: Refills, jobs: list[tuple[int, int]], busy: list[range], until: int) -> list[int]:
-    """The responses of jobs, (release, work), of a component; others come before it at the times ``busy``.
-
-    Each unit of time: whoever comes first runs. The component is charged when it is preempted, stalls or is done, and
-    its refills are brought up to date when it begins to run again, and when it wakes if it is a sporadic server.
-    """
-    taken = {time for span in busy for time in span}
-    done: list[int] = []
-    used, running, left = 0, False, 0
-    queue = list(jobs)
-    for now in range(until):
-        if left == 0 and queue and queue[0][0] <= now:
-            left = queue[0][1]
-            if refills.sporadic and (not done or queue[0][0] == now):
-                refills.unblock(now)
-        runs = left > 0 and now not in taken and (running or refills.ready(now))
-        if running and not runs:
-            refills.charge(used)
-            used, running = 0, False
-        if not runs:
-            continue
-        if not running:
-            if not refills.sporadic:
-                refills.unblock(now)
-            running = True
-        used, left = used + 1, left - 1
-        if left == 0:
-            done.append(now + 1 - queue.pop(0)[0])
-        if left == 0 or used == refills.ring[0][1]:
-            refills.charge(used)
-            used, running = 0, False
-    return done
+    """The responses of a component's jobs; others come before it at the times ``busy``."""
+    one = Played(1, refills, list(jobs))
+    other = Played(2, Refills(1, 1), [(span.start, len(span)) for span in busy if len(span)])
+    play([one, other], until)
+    return one.done
 
 
 @st.composite
