@@ -150,6 +150,15 @@ def test_margins(tmp_path: Path) -> None:
         ("control", "priority, raised", 200),
     }
 
+    # All three have as much time together as there is: the order does not matter. A shorter period makes it matter.
+    text = domain("top", priority=9, budget=400, period=1000) + domain("low", priority=2, budget=500, period=1000)
+    assert priority_margins(model(text + domain("mid", priority=5, budget=100, period=1000))) == []
+    found = priority_margins(model(text.replace('period="1000"', 'period="800"', 1)))
+    assert [(one.component, one.parameter, one.breaks) for one in found] == [
+        ("top", "priority, lowered", "budget of 'top'"),
+        ("low", "priority, raised", "budget of 'top'"),
+    ]
+
 
 # What the kernel does
 

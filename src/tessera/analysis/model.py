@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tessera.analysis.response import Server
 from tessera.analysis.timing_file import Need, Timing
@@ -64,12 +64,7 @@ def model_of(system: System, distribution: Distribution, timing: Timing, kernel:
         for pd in domains
     }
     threads: dict[str, Tcb] = {pd.name: distribution.by_name[f"{pd.name}.tcb"] for pd in domains}  # type: ignore[misc]
-    passive = {pd.name: pd.passive for pd in domains}
     notified = {b.pd for c in system.channels for a, b in c.directions() if a.notify}
-
-    def ceiling(name: str) -> int:
-        lent = [ceiling(callee) for callee in callees[name] if passive[callee]]
-        return max([threads[name].priority, *lent])
 
     parts = []
     for pd in domains:
@@ -82,7 +77,7 @@ def model_of(system: System, distribution: Distribution, timing: Timing, kernel:
                 budget=context.budget * 1000,
                 period=context.period * 1000,
                 passive=pd.passive,
-                ceiling=ceiling(pd.name),
+                ceiling=0,
                 callees=callees[pd.name],
                 runs_alone=not pd.passive or bool(pd.irqs) or pd.name in notified,
                 interrupts=tuple((irq.irq, irq.location) for irq in pd.irqs),
@@ -91,4 +86,15 @@ def model_of(system: System, distribution: Distribution, timing: Timing, kernel:
                 procedure=timing.procedures.get(pd.name),
             )
         )
-    return Model(tuple(parts), kernel)
+    return with_ceilings(Model(tuple(parts), kernel))
+
+
+def with_ceilings(model: Model) -> Model:
+    """The same model; ceilings are as priorities and calls have them."""
+    parts = {part.name: part for part in model.parts}
+
+    def ceiling(part: Part) -> int:
+        lent = [ceiling(parts[callee]) for callee in part.callees if parts[callee].passive]
+        return max([part.priority, *lent])
+
+    return replace(model, parts=tuple(replace(part, ceiling=ceiling(part)) for part in model.parts))

@@ -14,9 +14,11 @@ was begun. A component that used its budget up stalls until then; the bounds her
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 # Windows that do not close after so many steps count as unbounded.
 STEPS = 20_000
@@ -36,7 +38,7 @@ class Load:
     activations: int = 1
     once: int = 0
 
-    @property
+    @cached_property
     def rate(self) -> Fraction:
         return Fraction(self.amount, self.every)
 
@@ -55,7 +57,7 @@ class Interference:
     budget: Load | None
     jobs: tuple[Load, ...] | None
 
-    @property
+    @cached_property
     def rate(self) -> Fraction | None:
         known = [self.budget.rate] if self.budget is not None else []
         if self.jobs is not None:
@@ -66,8 +68,13 @@ class Interference:
         """The most time that it takes in a window which falls into ``instants`` pieces, and how often it preempts;
         each time costs the kernel's time too.
         """
+        budget = self.budget
+        if budget is not None and self.jobs is None:  # the usual case, which is much asked for
+            count = -(-(window + budget.jitter) // budget.every) + instants - 1
+            preemptions = count * budget.activations
+            return budget.amount * count + budget.once + kernel * preemptions, preemptions
         options = []
-        for loads in ((self.budget,) if self.budget else None, self.jobs):
+        for loads in ((budget,) if budget else None, self.jobs):
             if loads is not None:
                 counts = [(load, load.releases(window) + instants - 1) for load in loads]
                 preemptions = sum(count * load.activations for load, count in counts)
@@ -98,7 +105,9 @@ def window(
     """
     if is_overloaded(others):
         return None
-    length = work(0)
+    # Others take their rates at least, so that no shorter window can close.
+    idle = 1.0 - math.fsum(float(other.rate or 0) for other in others)
+    length = max(work(0), int(work(0) / idle * (1 - 1e-9)) if idle > 1e-6 else 0)
     for _ in range(STEPS):
         taken = [other.taken(length, instants, kernel) for other in others]
         following = work(length) + sum(time for time, _ in taken)

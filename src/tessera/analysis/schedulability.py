@@ -15,6 +15,11 @@ from tessera.analysis.response import Interference, Load, Response, Stream, late
 from tessera.analysis.timing_file import Need
 from tessera.lang.diagnostics import Location
 
+COMES_BACK = (
+    "what it used comes back together, a period after it was last preempted or woken: a budget of twice its work, or "
+    "as long as its period, avoids this"
+)
+
 
 @dataclass(frozen=True)
 class Promise:
@@ -72,15 +77,15 @@ class Schedule:
         return all(promise.holds for promise in self.promises)
 
 
-def analyse(model: Model) -> Schedule:
-    """All responses and latencies of a model."""
+def analyse(model: Model, *, until_missed: bool = False) -> Schedule:
+    """All responses and latencies of a model; or none behind the first deadline that may be missed."""
     # Nobody's budget is expected to end before its job, until that turns out to be possible. If it is not possible for
     # anybody under this expectation, it never happens: the first one to whom it did would contradict it.
     sure = frozenset(part.name for part in model.parts if part.jobs)
     while True:
-        found = _Round(model, sure).run()
+        found = _Round(model, sure).run(until_missed)
         unsure = {promise.component for promise in found.promises if promise.stalls or not promise.holds}
-        if not unsure & sure:
+        if not unsure & sure or (until_missed and not found.holds):
             return found
         sure -= unsure
 
@@ -104,8 +109,9 @@ class _Round:
         self.kernel = model.kernel
         self.sure = sure
         self.responses: dict[str, dict[int | None, Response | None]] = {}
+        self.known: dict[tuple[str, int, int | None, str | None], Interference] = {}
 
-    def run(self) -> Schedule:
+    def run(self, until_missed: bool) -> Schedule:
         promises: list[Promise] = []
         latencies: list[Latency] = []
         silent: dict[str, str] = {}
@@ -120,6 +126,8 @@ class _Round:
                 silent[part.name] = "its budget is all of its period, and nothing says what it needs"
             else:
                 promises.append(self.of_budget(part))
+            if until_missed and promises and not promises[-1].holds:
+                break
             latencies += self.latencies_of(part)
         return Schedule(tuple(promises), tuple(latencies), silent)
 
@@ -134,6 +142,15 @@ class _Round:
         ]
 
     def interference(self, other: Part, part: Part) -> Interference:
+        """What ``other`` takes from ``part``. But for calls that ``part`` makes itself, only their order counts."""
+        order = (other.priority > part.priority) - (other.priority < part.priority)
+        below = part.priority if order < 0 else None
+        key = other.name, order, below, part.name if other.procedure is not None else None
+        if key not in self.known:
+            self.known[key] = self.new_interference(other, part)
+        return self.known[key]
+
+    def new_interference(self, other: Part, part: Part) -> Interference:
         # Refills may be used a little early, by what the kernel reserves for itself; and a budget may be overrun by as
         # much, if its end falls into the kernel.
         is_raised = other.priority < part.priority
@@ -314,10 +331,7 @@ class _Round:
             return ()
         if found is not None:
             times = "once" if found.stalls == 1 else f"{found.stalls} times"
-            return (
-                f"its budget may end {times} before its work does; what it used comes back together, a period after it "
-                "was last preempted or woken: a budget of twice its work, or as long as its period, avoids this",
-            )
+            return (f"its budget may end {times} before its work does; {COMES_BACK}",)
         unlimited = [other.name for other in others if other.rate is None]
         if unlimited:
             names = ", ".join(f"'{name}'" for name in unlimited)
@@ -325,7 +339,9 @@ class _Round:
         rates = sum(float(other.rate or 0) for other in others)
         if rates >= 1:
             return (f"priorities from its own on may take {rates:.0%} of the time",)
-        return ("its work can pile up: it needs more than its budget and the others leave",)
+        if sum(need.wcet / need.every for need in part.jobs) < part.budget / part.period:
+            return (f"its budget may end again and again before its work does; {COMES_BACK}",)
+        return ("its work can pile up: it needs more than its budget",)
 
     def of_budget(self, part: Part) -> Promise:
         others = self.others(part)

@@ -6,12 +6,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from tessera.analysis.model import Model, Part
+from tessera.analysis.model import Model, Part, with_ceilings
 from tessera.analysis.schedulability import analyse
 
 US = 1000
-# How exact a bound is found: to a microsecond, or to this part of the value.
-PART = 200
+# How exact a bound is found: to a microsecond, or to this part of the value. Of large systems less exactly, so that it
+# takes seconds.
+PART, PART_OF_LARGE = 200, 20
+LARGE = 16
 # A need is not looked at beyond so many times of what it is.
 LARGEST_FACTOR = 64
 
@@ -34,28 +36,34 @@ class Margin:
 
 def margins(model: Model) -> list[Margin]:
     """The margin of every parameter, the tightest first. The model must hold as it is."""
-    found = [_margin(*each) for each in _parameters(model)]
+    part = PART if len(model.parts) <= LARGE else PART_OF_LARGE
+    found = [_margin(part, *each) for each in _parameters(model)]
     return sorted(found, key=lambda margin: (margin.limit is None, margin.change))
 
 
 def priority_margins(model: Model) -> list[Margin]:
     """How far each component can be lowered and raised among the priorities that there are."""
-    found = []
     levels = sorted({part.priority for part in model.parts})
+    found = []
     for part in model.parts:
-        for word, steps in (
-            ("priority, lowered", [level for level in reversed(levels) if level < part.priority]),
-            ("priority, raised", [level for level in levels if level > part.priority]),
-        ):
-            for level in steps:
-                moved = _with(model, part.name, priority=level, ceiling=max(level, part.ceiling))
-                if not _calls_upwards(moved):
-                    break
-                broken = _broken(moved)
-                if broken:
-                    found.append(Margin(part.name, word, part.priority, level, 0.0, broken))
-                    break
+        lower = [level for level in reversed(levels) if level < part.priority]
+        higher = [level for level in levels if level > part.priority]
+        for word, steps in (("priority, lowered", lower), ("priority, raised", higher)):
+            # What calls may not do, ends the way; further on it only gets worse, so that the first level is bisected.
+            allowed = [level for level in steps if _calls_upwards(_moved(model, part, level))]
+            if not allowed or not _broken(_moved(model, part, allowed[-1])):
+                continue
+            good, bad = -1, len(allowed) - 1
+            while bad - good > 1:
+                middle = (good + bad) // 2
+                good, bad = (good, middle) if _broken(_moved(model, part, allowed[middle])) else (middle, bad)
+            broken = _broken(_moved(model, part, allowed[bad]))
+            found.append(Margin(part.name, word, part.priority, allowed[bad], 0.0, broken))
     return found
+
+
+def _moved(model: Model, part: Part, priority: int) -> Model:
+    return with_ceilings(_with(model, part.name, priority=priority))
 
 
 def _calls_upwards(model: Model) -> bool:
@@ -110,10 +118,10 @@ def _kernel_setter(model: Model) -> Change:
 
 def _broken(model: Model) -> str:
     """The first promise that is not kept; nothing if all are."""
-    return next((promise.label for promise in analyse(model).promises if not promise.holds), "")
+    return next((p.label for p in analyse(model, until_missed=True).promises if not p.holds), "")
 
 
-def _margin(name: str, parameter: str, value: int, end: int, change: Change) -> Margin:
+def _margin(part: int, name: str, parameter: str, value: int, end: int, change: Change) -> Margin:
     """Bisection between the value, which holds, and ``end``."""
     if (end - value) * (1 if parameter != "period" else -1) <= 0:
         return Margin(name, parameter, value, None, 0.0)
@@ -121,7 +129,7 @@ def _margin(name: str, parameter: str, value: int, end: int, change: Change) -> 
     if not broken:
         return Margin(name, parameter, value, None, 0.0)
     good, bad = value, end
-    while abs(bad - good) > max(US, value // PART):
+    while abs(bad - good) > max(US, min(good, bad) // part):
         middle = (good + bad) // 2 // US * US
         if middle in (good, bad):
             break
