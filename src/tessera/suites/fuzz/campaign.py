@@ -23,14 +23,14 @@ BOOT_EVERY = 600
 # Worlds have seeds of their own, far apart.
 STRIDE = 1_000_003
 # How often everything is compared, and not only what may have changed, in events.
-FULL_EVERY = 1000
+FULL_EVERY = 2000
 # What is kept of a failure: the events since boot, the last ones only.
 KEPT = 12
 # How many worlds may lie about.
 COLLECT_EVERY = 64
 PLAIN = (Syscall.CALL, Syscall.SEND, Syscall.NB_SEND)
 # How long a world may wait for interrupts until another one begins.
-LONGEST_WAIT = 40
+LONGEST_WAIT = 15
 
 Pair = tuple[InvocationLabel, Error]
 

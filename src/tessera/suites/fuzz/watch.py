@@ -33,7 +33,7 @@ from tessera.suites.fuzz.lives import Lives
 from tessera.suites.fuzz.pieces import GRANULE
 
 # How often everything is looked at, in events.
-COMPLETE_EVERY = 2000
+COMPLETE_EVERY = 5000
 # Parts of the kernel's own state, in their order: ready queues, then interrupts, then the table of pools.
 _PARTS = ("domains", "irq_states", "asid_table")
 # Where a thread's links of queues are, from the beginning of the unit of memory that the first is in.
