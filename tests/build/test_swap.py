@@ -6,11 +6,13 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from elftools.elf.elffile import ELFFile
 
+from tessera.abi.configuration import configuration
 from tessera.build.kernel import build_kernel
 from tessera.build.swap import BLOCK, archives, only_segments, swap_kernel
 from tessera.lang.diagnostics import Diagnostic
@@ -33,8 +35,11 @@ BEFORE, AFTER = b"\x7fELF loader, with 070701 in its text. " * 10, b"\x01data af
 
 
 @pytest.fixture(scope="module")
-def kernel() -> Path:
-    return build_kernel("sel4test", "qemu_virt_riscv64", "release").elf
+def kernel() -> Iterator[Path]:
+    # The configuration that a build chooses is put back for the tests of other modules.
+    before = vars(configuration).copy()
+    yield build_kernel("sel4test", "qemu_virt_riscv64", "release").elf
+    vars(configuration).update(before)
 
 
 def make_image(folder: Path, room: int) -> Path:
