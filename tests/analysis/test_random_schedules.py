@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from tessera.analysis.model import Model, Part
 from tessera.analysis.schedulability import analyse
-from tessera.analysis.timing_file import Need
+from tessera.analysis.timing_file import Call, Need
 from tessera.lang.diagnostics import Location
-from tests.analysis.played import Played, Refills, play
+from tests.analysis.played import Played, Refills, Segment, Server, play
 
 HERE = Location("test.system", 1, 1)
 END = 1200
@@ -74,6 +74,56 @@ def test_responses_are_bounded(case: tuple[list[Part], list[Played]]) -> None:
         if promise is not None and promise.what == "job":
             assert promise.response is not None
             assert all(response <= promise.response for response in one.done)
+
+
+@st.composite
+def served(draw: st.DrawFn) -> tuple[list[Part], list[Played]]:
+    """Components of which some call a passive one, of a priority above them; there may be one above that, too."""
+    count = draw(st.integers(2, 4))
+    procedure = draw(st.integers(1, 6))
+    some = [Part("s", count + 1, 1, 1, True, count + 1, (), False, (), HERE, (), Need("s", procedure, 1, 1, (), HERE))]
+    server = Server(count + 1)
+    chance = random.Random(draw(st.integers(0, 1 << 32)))
+    played = []
+    for number in range(count + 1):
+        name, priority = f"c{number}", number + 1 if number < count else count + 2
+        period = draw(st.integers(8, 60))
+        budget = draw(st.integers(max(1, period // 3), period))
+        calls_it = number < count and draw(st.booleans())
+        is_known = budget == period or draw(st.integers(0, 3)) > 0
+        wcet, calls = draw(st.integers(1, 8)), draw(st.integers(1, 2)) if calls_it else 0
+        every = draw(st.sampled_from([period, 2 * period, 4 * period, 8 * period]))
+        need = Need(name, wcet, every, every, (Call("s", calls, HERE),) if calls else (), HERE)
+        ceiling = count + 1 if calls_it else priority
+        callees = ("s",) if calls_it else ()
+        some.append(Part(name, priority, budget, period, False, ceiling, callees, True, (), HERE, (need,) * is_known))
+        jobs, release = [], chance.randint(0, 2 * period)
+        while release < END // 2:
+            # As many calls as are said, at any places; of a component without needs, as it likes.
+            most = calls if is_known else 4 * calls_it
+            segments: list[Segment] = [(server, chance.choice([procedure, procedure, 1])) for _ in range(most)]
+            own = wcet if is_known else chance.randint(1, 2 * budget)
+            for _ in range(chance.choice([own, own, 1])):
+                segments.insert(chance.randint(0, len(segments)), (None, 1))
+            jobs.append((release, segments))
+            release += every + chance.choice([0, 0, 0, 1, 2, period]) if is_known else chance.randint(1, 2 * period)
+        played.append(Played(priority, Refills(budget, period), jobs))
+    return some, played
+
+
+@settings(max_examples=400, deadline=None)
+@given(served())
+def test_responses_with_calls_are_bounded(case: tuple[list[Part], list[Played]]) -> None:
+    some, played = case
+    found = analyse(Model(tuple(some), 0))
+    jobs = [promise for promise in found.promises if promise.what == "job"]
+    if not all(promise.holds for promise in jobs):
+        return
+    play(played, END)
+    bounds = {promise.component: promise.response for promise in jobs}
+    for part, one in zip(some[1:], played, strict=True):
+        if part.name in bounds:
+            assert all(response <= (bounds[part.name] or 0) for response in one.done)
 
 
 def test_what_is_played_comes_near_to_the_bounds() -> None:
