@@ -131,7 +131,7 @@ class Machine:
         """The kinds of the root CNode's capabilities, read from memory as bytes, which is quick."""
         first = self.first_slot - self.memory.base
         table = bytes(self.memory.data[first : first + (32 << ROOT_BITS)])
-        return [table[32 * i + 7] >> 3 for i in range(1 << ROOT_BITS)]
+        return [table[32 * i] & 31 for i in range(1 << ROOT_BITS)]
 
     def pick(self, *kinds: CapKind) -> int:
         """An address of a slot that holds a capability of one of the kinds, now and then of any kind."""

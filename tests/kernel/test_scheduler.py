@@ -251,12 +251,12 @@ def test_a_preemption_point_looks_every_fifty_steps(world: TimeWorld) -> None:
     world.pass_time(30 * US)
     assert [scheduler.preemption_point() for _ in range(100)].count(True) == 2
     # The time until then is the caller's, whoever runs next.
-    assert int(kernel.consumed) == 30 * US
+    assert int(scheduler.consumed()) == 30 * US
     machine.Model.pending = 0
     world.pass_time(1000 * US)
     assert [scheduler.preemption_point() for _ in range(50)] == [False] * 49 + [True]
     timeslice.settle_preempted()
-    assert int(kernel.consumed) == 0 and int(world.contexts[0].consumed) == 1030 * US
+    assert int(scheduler.consumed()) == 0 and int(world.contexts[0].consumed) == 1030 * US
     world.leave()
 
 
@@ -288,7 +288,7 @@ def test_the_time_of_a_preempted_call_is_charged_even_if_it_ended_its_thread(wor
     assert gone is not None
     schedcontext.retire(gone)
     timeslice.settle_preempted()
-    assert int(kernel.consumed) == 0 and int(gone.consumed) == 0
+    assert int(scheduler.consumed()) == 0 and int(gone.consumed) == 0
     world.leave()
     assert kernel.current is kernel.idle
 

@@ -49,16 +49,18 @@ def boot(
     stream: TextIO,
     icount: bool = False,
     memory_size: int | None = None,
+    processor: str = "",
 ) -> int:
     """Boot ``image`` on ``board`` and write its console to ``stream`` as it comes; returns the guest's exit code.
 
     ``timeout`` is in seconds of real time: when it is over, QEMU is killed, ``stream`` is told with the last lines that
     were seen, and the result is ``TIMED_OUT``. ``icount`` runs one instruction per virtual nanosecond, so that the
-    guest's counters are exact and repeatable. ``memory_size`` is in bytes. QEMU never outlives this call.
+    guest's counters are exact and repeatable. ``memory_size`` is in bytes; ``processor`` are properties of
+    QEMU's processor, as in ``sstc=off``. QEMU never outlives this call.
 
     Raises Diagnostic for an unknown board, a missing image, a missing QEMU, and whatever QEMU itself refuses.
     """
-    command = qemu_command(image, board, icount=icount, memory_size=memory_size)
+    command = qemu_command(image, board, icount=icount, memory_size=memory_size, processor=processor)
     try:
         # A session of its own: Ctrl-C reaches this process alone, which then kills QEMU and can say so.
         process = subprocess.Popen(
@@ -96,7 +98,9 @@ def boot(
     return result
 
 
-def qemu_command(image: Path, board: str, *, icount: bool = False, memory_size: int | None = None) -> list[str]:
+def qemu_command(
+    image: Path, board: str, *, icount: bool = False, memory_size: int | None = None, processor: str = ""
+) -> list[str]:
     """The command line that boots ``image`` on ``board``; everything that can be checked before is checked here."""
     machine = boards.board(board)
     if not image.is_file():
@@ -108,6 +112,9 @@ def qemu_command(image: Path, board: str, *, icount: bool = False, memory_size: 
             fix="build it first: tessera build SYSTEM -o IMAGE",
         )
     name, *arguments = machine.qemu_command(str(image), memory_size)
+    if processor:
+        place = arguments.index("-cpu") + 1
+        arguments[place] += f",{processor}"
     program = shutil.which(name)
     if program is None:
         raise _missing_qemu(f"{name} is not installed, or not on PATH")

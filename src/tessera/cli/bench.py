@@ -18,13 +18,17 @@ The object that --json prints:
   unit          instructions
   kernel        SHA-256 of the kernel's file; conformance tells it too
   text          bytes of the kernel's code and constants
-  operations    one object for each operation:
-    name          a short name that stays the same
-    meaning       what is measured
-    instructions  in the last round; those of the measurement itself are taken off
-    rounds        in each round
-    reference     seL4 16.0: {"fastpath": N, "slow_path": N}, null if unknown
-    ratio         instructions / reference.fastpath, null if unknown
+  floor         instructions of entry and exit: saving and restoring all registers of a thread
+  results       one object for each operation, and for each again behind ".nosstc", without Sstc:
+    name                 a short name that stays the same
+    meaning              what is measured
+    instructions         {"min": N, "median": N, "max": N}; those of the measurement itself are taken off
+    samples              how many there are
+    kernel_instructions  the median without the instructions at user level that enter the kernel
+    reference            seL4 16.0 with its fastpath, null if unknown
+    reference_slow_path  seL4 16.0 without it, null if unknown
+    bar, goal            what it may take at most, and what it should take; null if nothing is asked for
+    ratio                median / reference, null if unknown
 
 """
 
@@ -51,13 +55,18 @@ def bench(
                 "unit": "instructions",
                 "kernel": result.kernel,
                 "text": result.kernel_text,
-                "operations": [
+                "floor": result.floor,
+                "results": [
                     {
                         "name": item.operation.name,
                         "meaning": item.operation.meaning,
-                        "instructions": item.instructions,
-                        "rounds": item.rounds,
-                        "reference": {"fastpath": item.operation.fast, "slow_path": item.operation.slow},
+                        "instructions": {"min": min(item.samples), "median": item.median, "max": max(item.samples)},
+                        "samples": len(item.samples),
+                        "kernel_instructions": item.in_kernel,
+                        "reference": item.operation.fast,
+                        "reference_slow_path": item.operation.slow,
+                        "bar": item.operation.bar,
+                        "goal": item.operation.goal,
                         "ratio": item.ratio,
                     }
                     for item in result.measurements
@@ -66,11 +75,15 @@ def bench(
         )
         return
     output.say(f"kernel {config.value}, {output.size(result.kernel_text)} of code; instructions, seL4 16.0 beside them")
-    output.say(f"{'operation':<24}{'Tessera':>8}{'fastpath':>10}{'slow path':>11}{'ratio':>8}")
+    output.say(f"entry and exit with all registers take {result.floor}")
+    output.say(f"{'operation':<32}{'min':>6}{'median':>8}{'max':>7}{'seL4':>7}{'ratio':>7}{'bar':>7}{'goal':>7}")
     for item in result.measurements:
-        ratio = "" if item.ratio is None else f"{item.ratio:.2f}"
-        fast, slow = (_shown(value) for value in (item.operation.fast, item.operation.slow))
-        output.say(f"{item.operation.name:<24}{item.instructions:>8}{fast:>10}{slow:>11}{ratio:>8}")
+        operation, ratio = item.operation, "" if item.ratio is None else f"{item.ratio:.2f}"
+        fast, bar, goal = (_shown(value) for value in (operation.fast, operation.bar, operation.goal))
+        output.say(
+            f"{operation.name:<32}{min(item.samples):>6}{item.median:>8}{max(item.samples):>7}"
+            f"{fast:>7}{ratio:>7}{bar:>7}{goal:>7}"
+        )
 
 
 def _shown(value: Any) -> str:

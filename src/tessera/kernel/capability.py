@@ -2,7 +2,8 @@
 """Capabilities: every kind packed into 128 bits (manual: Capability-based Access Control).
 
 References are canonical kernel addresses of 39 bits; memory (untyped, frames) is named by physical address. The layout
-is the kernel's own: user level never sees it.
+is the kernel's own: user level never sees it. The address is at the top of its word, so that one shift gives it, sign
+included; what is looked at first is at the bottom, where one instruction can compare it.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class FrameSize(IntEnum):
 class Capability(Packed):
     """Any capability."""
 
-    kind: CapKind = bits(59, 5)
+    kind: CapKind = bits(0, 5)
 
 
 @variant(CapKind.NULL)
@@ -77,9 +78,9 @@ class UntypedCap(Capability):
     enough: no other is larger than ``2**37`` bytes.
     """
 
-    base: u64 = bits(0, 39)
-    is_device: bool = bits(39, 1)
-    size_bits: u64 = bits(40, 6)
+    base: u64 = bits(25, 39)
+    is_device: bool = bits(5, 1)
+    size_bits: u64 = bits(6, 6)
     free_offset: u64 = bits(64, 35, shift=4)
     clear_offset: u64 = bits(99, 29, shift=9)
 
@@ -88,11 +89,11 @@ class UntypedCap(Capability):
 class EndpointCap(Capability):
     """The right to send to or receive from an endpoint; receivers see the badge."""
 
-    endpoint: Endpoint = bits(0, 39, signed=True)
-    can_send: bool = bits(55, 1)
-    can_receive: bool = bits(56, 1)
-    can_grant: bool = bits(57, 1)
-    can_grant_reply: bool = bits(58, 1)
+    endpoint: Endpoint = bits(25, 39, signed=True)
+    can_send: bool = bits(5, 1)
+    can_receive: bool = bits(6, 1)
+    can_grant: bool = bits(7, 1)
+    can_grant_reply: bool = bits(8, 1)
     badge: u64 = bits(64, 64)
 
 
@@ -100,9 +101,9 @@ class EndpointCap(Capability):
 class NotificationCap(Capability):
     """The right to signal or wait for a notification; signalling ORs the badge in."""
 
-    notification: Notification = bits(0, 39, signed=True)
-    can_send: bool = bits(55, 1)
-    can_receive: bool = bits(56, 1)
+    notification: Notification = bits(25, 39, signed=True)
+    can_send: bool = bits(5, 1)
+    can_receive: bool = bits(6, 1)
     badge: u64 = bits(64, 64)
 
 
@@ -110,17 +111,17 @@ class NotificationCap(Capability):
 class ReplyCap(Capability):
     """The right to use a reply object."""
 
-    reply: Reply = bits(0, 39, signed=True)
-    can_grant: bool = bits(57, 1)
+    reply: Reply = bits(25, 39, signed=True)
+    can_grant: bool = bits(7, 1)
 
 
 @variant(CapKind.CNODE)
 class CNodeCap(Capability):
     """A table of ``2**radix`` slots; an address must begin with ``guard_size`` bits equal to ``guard``."""
 
-    slots: Slot = bits(0, 39, signed=True)
-    radix: u64 = bits(39, 6)
-    guard_size: u64 = bits(45, 6)
+    slots: Slot = bits(25, 39, signed=True)
+    radix: u64 = bits(5, 6)
+    guard_size: u64 = bits(11, 6)
     guard: u64 = bits(64, 64)
 
 
@@ -128,22 +129,22 @@ class CNodeCap(Capability):
 class ThreadCap(Capability):
     """Authority over a thread."""
 
-    tcb: Tcb = bits(0, 39, signed=True)
+    tcb: Tcb = bits(25, 39, signed=True)
 
 
 @variant(CapKind.SCHED_CONTEXT)
 class SchedContextCap(Capability):
     """A scheduling context of ``2**size_bits`` bytes."""
 
-    context: SchedContext = bits(0, 39, signed=True)
-    size_bits: u64 = bits(39, 6)
+    context: SchedContext = bits(25, 39, signed=True)
+    size_bits: u64 = bits(5, 6)
 
 
 @variant(CapKind.SCHED_CONTROL)
 class SchedControlCap(Capability):
     """The right to give out time of one core."""
 
-    core: u64 = bits(0, 32)
+    core: u64 = bits(32, 32)
 
 
 @variant(CapKind.IRQ_CONTROL)
@@ -155,7 +156,7 @@ class IrqControlCap(Capability):
 class IrqHandlerCap(Capability):
     """Authority over one interrupt."""
 
-    irq: u64 = bits(0, 12)
+    irq: u64 = bits(32, 12)
 
 
 @variant(CapKind.DOMAIN)
@@ -170,9 +171,9 @@ class ZombieCap(Capability):
     ``slots`` is the first slot of the CNode, or of the thread if ``is_thread``; ``radix`` is the CNode's.
     """
 
-    slots: Slot = bits(0, 39, signed=True)
-    radix: u64 = bits(39, 6)
-    is_thread: bool = bits(45, 1)
+    slots: Slot = bits(25, 39, signed=True)
+    radix: u64 = bits(5, 6)
+    is_thread: bool = bits(11, 1)
     remaining: u64 = bits(64, 48)
 
 
@@ -180,11 +181,11 @@ class ZombieCap(Capability):
 class FrameCap(Capability):
     """Memory that can be mapped, at ``base`` (physical). ``asid`` 0: not mapped."""
 
-    base: u64 = bits(0, 39)
-    asid: u64 = bits(39, 16)
-    size: FrameSize = bits(55, 2)
-    can_read: bool = bits(57, 1)
-    can_write: bool = bits(58, 1)
+    base: u64 = bits(25, 39)
+    asid: u64 = bits(9, 16)
+    size: FrameSize = bits(5, 2)
+    can_read: bool = bits(7, 1)
+    can_write: bool = bits(8, 1)
     mapped_address: u64 = bits(64, 39)
     is_device: bool = bits(103, 1)
 
@@ -193,9 +194,9 @@ class FrameCap(Capability):
 class PageTableCap(Capability):
     """A page table of any level; an address space is a page table with an ``asid`` that is mapped nowhere."""
 
-    table: PageTable = bits(0, 39, signed=True)
-    asid: u64 = bits(39, 16)
-    is_mapped: bool = bits(55, 1)
+    table: PageTable = bits(25, 39, signed=True)
+    asid: u64 = bits(9, 16)
+    is_mapped: bool = bits(5, 1)
     mapped_address: u64 = bits(64, 39)
 
 
@@ -208,5 +209,5 @@ class AsidControlCap(Capability):
 class AsidPoolCap(Capability):
     """512 address space identifiers from ``asid_base``."""
 
-    pool: AsidPool = bits(0, 39, signed=True)
-    asid_base: u64 = bits(39, 16)
+    pool: AsidPool = bits(25, 39, signed=True)
+    asid_base: u64 = bits(9, 16)

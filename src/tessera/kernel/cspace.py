@@ -156,12 +156,23 @@ def lookup(root: Capability, address: u64, depth: u64) -> Found:
 
 
 @compiled
+def reaches(root: CNodeCap, address: u64) -> bool:
+    """Whether an address goes through one CNode only, whose guard and index have all its bits."""
+    guard = (address >> root.radix) & ((u64(1) << root.guard_size) - 1)
+    return root.guard_size + root.radix == WORD_BITS and guard == root.guard
+
+
+@compiled
 def lookup_slot(tcb: Tcb, address: u64) -> Found:
     """The slot that a thread means by a capability pointer. Bits that are left over do not matter."""
     modifies(request.failure, request.failure_words)
     ensures(lambda result: result.ok == (result.slot is not None))
     ensures(lambda result: means(tcb, address, result.slot))
-    return lookup(tcb.cspace_root.capability, address, WORD_BITS)
+    root = tcb.cspace_root.capability
+    if isinstance(root, CNodeCap) and reaches(root, address):
+        # Most CSpaces have one level.
+        return Found(True, slot_at(root.slots, address & ((u64(1) << root.radix) - 1)), 0)
+    return lookup(root, address, WORD_BITS)
 
 
 @specification

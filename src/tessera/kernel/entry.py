@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from tessera.abi.capabilities import TCB_FLAG_FPU_DISABLED
 from tessera.abi.configuration import configuration
-from tessera.arch import machine, paging
-from tessera.kernel import boot, console, fault, interrupt, scheduler, syscall, thread, timeslice, vspace
+from tessera.abi.syscalls import Syscall
+from tessera.arch import machine, paging, registers
+from tessera.kernel import boot, console, fastpath, fault, interrupt, scheduler, syscall, thread, timeslice, vspace
 from tessera.kernel.layout import Tcb
 from tessera.kernel.state import device_page_table, kernel, kernel_page_table
 from tessera.lang import address_of, compiled, extern, ghost, offset_of, range, to_word, u64
@@ -17,8 +18,17 @@ from tessera.lang import address_of, compiled, extern, ghost, offset_of, range, 
 FPU_OFFSET = offset_of(Tcb, "fpu")
 
 
-@compiled
+@compiled(inline="calls")
 def leave() -> Tcb | None:
+    """Choose who runs, and make the hardware ready for it; often there is nothing to do."""
+    current = kernel.current
+    if timeslice.is_settled() and vspace.is_in_use(current) and not needs_fpu_switch(current):
+        return current
+    return choose()
+
+
+@compiled(inline="never")
+def choose() -> Tcb | None:
     """Choose who runs, and make the hardware ready for it."""
     scheduler.schedule()
     thread.activate()
@@ -53,8 +63,48 @@ def switch_fpu(tcb: Tcb) -> None:
 def handle_system_call(address: u64, info: u64, number: u64) -> Tcb | None:
     """A thread made a system call; the arguments are its registers a0, a1 and a7."""
     scheduler.update_time()
-    if timeslice.check_budget_restart():
-        syscall.dispatch(kernel.current, address, info, number)
+    current = kernel.current
+    if number == Syscall.CALL:
+        if not fastpath.can_call(current, address, info):
+            return handle_any_call()
+        return go_on(fastpath.call(current, address, info))
+    if number == Syscall.REPLY_RECV:
+        if not fastpath.can_reply_receive(current, address, info):
+            return handle_any_call()
+        return go_on(fastpath.reply_receive(current, address, info))
+    return handle_any_call()
+
+
+@compiled(inline="always")
+def go_on(tcb: Tcb) -> Tcb:
+    """The thread that the fast path switched to, with the FPU as it needs it."""
+    if needs_fpu_switch(tcb):
+        return go_on_with_fpu()
+    return tcb
+
+
+@compiled(inline="always")
+def needs_fpu_switch(tcb: Tcb) -> bool:
+    """Whether :func:`switch_fpu` would do something."""
+    if tcb.flags & TCB_FLAG_FPU_DISABLED != 0:
+        return kernel.fpu_on
+    return not kernel.fpu_on or kernel.fpu_owner is not tcb
+
+
+@compiled(inline="never")
+def go_on_with_fpu() -> Tcb:
+    """Give the current thread the FPU, or switch it off, before it runs."""
+    switch_fpu(kernel.current)
+    return kernel.current
+
+
+@compiled(inline="never")
+def handle_any_call() -> Tcb | None:
+    """Any system call, in the general way. The time is counted, and the registers are saved already."""
+    if timeslice.has_time() or timeslice.check_budget_restart():
+        tcb = kernel.current
+        address = tcb.registers[registers.CAPABILITY]
+        syscall.dispatch(tcb, address, tcb.registers[registers.MESSAGE_INFO], tcb.registers[registers.SYSCALL])
     return leave()
 
 

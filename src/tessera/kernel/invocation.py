@@ -125,7 +125,7 @@ def reply_with_results(thread: Tcb) -> None:
     thread.registers[registers.MESSAGE_INFO] = to_word(MessageInfo(length=request.reply_length))
 
 
-@compiled
+@compiled(inline="never")
 def reply_with_error(thread: Tcb) -> None:
     """Tell the caller what was wrong; the details are message words."""
     request.reply_length = 0
@@ -171,12 +171,14 @@ def handle(thread: Tcb, address: u64, info_word: u64, sending: Sending) -> bool:
     slot = found.slot
     if not found.ok or slot is None:
         return False
-    request.buffer = message.buffer_of(thread, False)
-    if not collect_extra_caps(thread, info):
-        return False
-    request.slot = slot
-    request.length = message.available_length(info.length)
-    request.is_call = sending.is_call
+    # A message to a thread is not looked at by the kernel, unless it has capabilities.
+    if info.extra_caps != 0 or not isinstance(slot.capability, (EndpointCap, NotificationCap, ReplyCap)):
+        request.buffer = message.buffer_of(thread, False)
+        if not collect_extra_caps(thread, info):
+            return False
+        request.slot = slot
+        request.length = message.available_length(info.length)
+        request.is_call = sending.is_call
     request.reply_length = 0
     scheduler.set_thread_state(thread, ThreadState.RESTART)
     status = invoke(thread, slot, slot.capability, sending, info)

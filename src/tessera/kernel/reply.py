@@ -10,7 +10,7 @@ context back to its caller.
 from __future__ import annotations
 
 from tessera.kernel import schedcontext, scheduler, waiting
-from tessera.kernel.layout import Reply, Tcb, ThreadState
+from tessera.kernel.layout import Reply, SchedContext, Tcb, ThreadState
 from tessera.kernel.waiting import waits_for_nothing
 from tessera.lang import compiled, ensures, old, requires
 
@@ -50,12 +50,25 @@ def push(caller: Tcb, callee: Tcb, reply: Reply, can_donate: bool) -> None:
     requires(reply.caller is None and waits_for_nothing(caller) and caller is not callee)
     ensures(lambda: reply.caller is caller and caller.state == ThreadState.BLOCKED_ON_REPLY)
     ensures(lambda: callee.state == old(callee.state))
-    reply.caller = caller
-    caller.reply = reply
-    scheduler.set_thread_state(caller, ThreadState.BLOCKED_ON_REPLY)
+    await_answer(caller, reply)
     context = caller.scheduling_context
     if not can_donate or context is None or callee.scheduling_context is not None:
         return
+    stack(reply, context)
+    schedcontext.donate(context, callee)
+
+
+@compiled
+def await_answer(caller: Tcb, reply: Reply) -> None:
+    """The caller waits for the answer with this reply object."""
+    reply.caller = caller
+    caller.reply = reply
+    scheduler.set_thread_state(caller, ThreadState.BLOCKED_ON_REPLY)
+
+
+@compiled
+def stack(reply: Reply, context: SchedContext) -> None:
+    """The reply is the newest of the call stack along which the context was donated."""
     older = context.reply
     reply.previous = older
     if older is not None:
@@ -63,7 +76,18 @@ def push(caller: Tcb, callee: Tcb, reply: Reply, can_donate: bool) -> None:
         older.scheduling_context = None
     reply.scheduling_context = context
     context.reply = reply
-    schedcontext.donate(context, callee)
+
+
+@compiled
+def unstack(reply: Reply, context: SchedContext) -> None:
+    """The newest reply leaves the call stack of the context."""
+    older = reply.previous
+    context.reply = older
+    if older is not None:
+        older.next = None
+        older.scheduling_context = context
+    reply.scheduling_context = None
+    reply.previous = None
 
 
 @compiled
@@ -88,14 +112,8 @@ def give_back(reply: Reply, caller: Tcb) -> None:
     """The newest reply leaves its call stack: its caller gets the context, unless it was given another meanwhile."""
     requires(reply.scheduling_context is not None and reply.caller is caller)
     context = reply.scheduling_context
-    older = reply.previous
     assert context is not None
-    context.reply = older
-    if older is not None:
-        older.next = None
-        older.scheduling_context = context
-    reply.scheduling_context = None
-    reply.previous = None
+    unstack(reply, context)
     if caller.scheduling_context is None:
         schedcontext.donate(context, caller)
 

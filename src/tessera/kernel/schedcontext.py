@@ -62,6 +62,12 @@ def donate(context: SchedContext, to: Tcb) -> None:
             scheduler.reschedule_required()
         scheduler.leave_queues(giver)
         giver.scheduling_context = None
+    put(context, to)
+
+
+@compiled
+def put(context: SchedContext, to: Tcb) -> None:
+    """Let a thread have the context."""
     context.tcb = to
     to.scheduling_context = context
 

@@ -28,7 +28,7 @@ def initialise() -> None:
     idle_tcb.scheduling_context = idle_scheduling_context
     idle_scheduling_context.tcb = idle_tcb
     kernel.now = machine.read_time()
-    kernel.consumed = 0
+    kernel.charged_until = kernel.now
     least = u64(configuration.min_budget_ticks)
     budget.configure(idle_scheduling_context, MIN_REFILLS, least, least, False, 0)
     kernel.idle = idle_tcb
@@ -166,16 +166,21 @@ def set_thread_state(tcb: Tcb, state: ThreadState) -> None:
 
 @compiled
 def update_time() -> None:
-    """At each kernel entry: read the clock, and count what the current thread used."""
+    """At each kernel entry: read the clock, and count what the current thread used of its domain's time."""
     before = kernel.now
     now = machine.read_time()
     kernel.now = now
-    used = now - before
-    kernel.consumed += used
     if configuration.profile.domains > 1:
+        used = now - before
         left = kernel.domain_time
         # What would not last for another entry is no time at all.
         kernel.domain_time = u64(0) if used + configuration.min_budget_ticks >= left else left - used
+
+
+@compiled
+def consumed() -> u64:
+    """What the current scheduling context used since it was last charged."""
+    return kernel.now - kernel.charged_until
 
 
 @compiled
@@ -188,11 +193,11 @@ def is_domain_expired() -> bool:
 def commit_time() -> None:
     """Take the time used off the current context. It has enough: that was checked when the kernel was entered."""
     context = kernel.current_context
-    used = kernel.consumed
+    used = consumed()
     if used > 0 and context is not kernel.idle_context and budget.is_active(context):
         budget.charge(context, used)
         context.consumed += used
-    kernel.consumed = 0
+    kernel.charged_until = kernel.now
 
 
 # Kept out of line: few entries wake a thread.
@@ -330,6 +335,7 @@ def set_next_interrupt() -> None:
     waiting = kernel.release_head
     if waiting is not None:
         deadline = min(deadline, waiting.release_time)
+    kernel.deadline = deadline
     machine.set_deadline(deadline)
 
 
@@ -355,7 +361,7 @@ def preemption_point() -> bool:
 
     Every ``PREEMPTION_WORK_UNITS`` steps it looks for interrupts, the end of the budget and of the domain's time.
     """
-    modifies(kernel.work_units, kernel.now, kernel.consumed, kernel.domain_time)
+    modifies(kernel.work_units, kernel.now, kernel.domain_time)
     kernel.work_units += 1
     if kernel.work_units < PREEMPTION_WORK_UNITS:
         return False
@@ -364,7 +370,7 @@ def preemption_point() -> bool:
     update_time()
     if machine.read_pending() != 0:
         return True
-    return not budget.is_sufficient(kernel.current_context, kernel.consumed) or is_domain_expired()
+    return not budget.is_sufficient(kernel.current_context, consumed()) or is_domain_expired()
 
 
 @compiled

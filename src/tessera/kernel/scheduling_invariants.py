@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from tessera.abi.configuration import configuration
 from tessera.kernel import budget, queue, scheduler
-from tessera.kernel.layout import MIN_REFILLS, SchedContext, Tcb, ThreadState
+from tessera.kernel.layout import MIN_REFILLS, FaultKind, SchedContext, Tcb, ThreadState
 from tessera.kernel.state import PRIORITIES, SchedulerAction, kernel
 from tessera.lang import address_of, compiled, implies, invariant, live, trigger, u64
 
@@ -130,6 +130,7 @@ def current_thread_can_run() -> bool:
         return tcb.state == ThreadState.IDLE
     return (
         tcb.state == ThreadState.RUNNING
+        and tcb.fault == FaultKind.NONE
         and tcb.yield_to is None
         and budget.is_released(kernel.current_context)
         and not kernel.reprogram

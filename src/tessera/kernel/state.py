@@ -78,11 +78,13 @@ class KernelState:
     idle_context: SchedContext
     action: SchedulerAction
     candidate: Tcb | None
-    # Time stamp of this kernel entry, and what the current scheduling context used since it was last charged.
+    # Time stamp of this kernel entry, and until when the time of the current scheduling context was taken off it.
     now: u64
-    consumed: u64
+    charged_until: u64
     # Set when the timer must be set anew before the kernel is left.
     reprogram: bool
+    # What the timer is set to: when the first of all things happens that time brings.
+    deadline: u64
     # Who leaves the release queue first, and how many threads joined it so far.
     release_head: Tcb | None
     releases: u64
@@ -101,10 +103,11 @@ class KernelState:
     fpu_on: bool
     # What selects the address space that the hardware uses now.
     space_word: u64
-    domain_schedule: Array[DomainScheduleEntry] = array(MAX_DOMAIN_SCHEDULE)
-    domains: Array[DomainQueues] = array(MAX_DOMAINS)
+    # What is read often comes before what is large.
     irq_states: Array[IrqState] = array(IRQ_SLOTS)
     asid_table: Array[AsidPool | None] = array(ASID_POOLS)
+    domain_schedule: Array[DomainScheduleEntry] = array(MAX_DOMAIN_SCHEDULE)
+    domains: Array[DomainQueues] = array(MAX_DOMAINS)
 
 
 @struct

@@ -3,10 +3,31 @@
 
 from __future__ import annotations
 
+from tessera.abi.configuration import configuration
 from tessera.kernel import budget, fault, scheduler
 from tessera.kernel.layout import ThreadState
-from tessera.kernel.state import kernel
+from tessera.kernel.state import SchedulerAction, kernel
 from tessera.lang import compiled, u64
+
+
+@compiled
+def has_time() -> bool:
+    """Whether nothing that time brings is due: the budget and the domain's time last, and no thread's refill comes.
+
+    It looks at what the timer was set to when the kernel was left.
+    """
+    return kernel.now + configuration.min_budget_ticks < kernel.deadline
+
+
+@compiled
+def is_settled() -> bool:
+    """Whether :func:`scheduler.schedule` would find nothing to do: nothing was decided, and nothing is due."""
+    if kernel.action != SchedulerAction.RESUME_CURRENT or kernel.reprogram or not has_time():
+        return False
+    tcb = kernel.current
+    context = kernel.current_context
+    runs = tcb.state == ThreadState.RUNNING and tcb.yield_to is None
+    return runs and tcb.scheduling_context is context and budget.is_active(context)
 
 
 @compiled
@@ -32,7 +53,7 @@ def charge_budget(used: u64, can_fault: bool) -> None:
         else:
             budget.charge(context, used)
         context.consumed += used
-    kernel.consumed = 0
+    kernel.charged_until = kernel.now
     if scheduler.is_schedulable(kernel.current):
         end_turn(can_fault)
         scheduler.reschedule_required()
@@ -42,8 +63,8 @@ def charge_budget(used: u64, can_fault: bool) -> None:
 @compiled
 def check_budget() -> bool:
     """Whether the current thread has time enough for a kernel entry, and its domain too; if not, its turn ends."""
-    if not budget.is_sufficient(kernel.current_context, kernel.consumed):
-        charge_budget(kernel.consumed, True)
+    if not budget.is_sufficient(kernel.current_context, scheduler.consumed()):
+        charge_budget(scheduler.consumed(), True)
         return False
     return not scheduler.is_domain_expired()
 
@@ -58,22 +79,22 @@ def check_budget_restart() -> bool:
     return False
 
 
-@compiled
+@compiled(inline="never")
 def settle_preempted() -> None:
     """A long operation stopped at a preemption point: charge its time. It may have removed the caller."""
     context = kernel.current_context
     if scheduler.is_schedulable(kernel.current):
         check_budget()
     elif budget.is_active(context):
-        charge_budget(kernel.consumed, False)
+        charge_budget(scheduler.consumed(), False)
     else:
-        kernel.consumed = 0
+        kernel.charged_until = kernel.now
 
 
 @compiled
 def yield_now() -> None:
     """The current thread gives up what is left of its first refill. Only what it used counts as consumed."""
     context = kernel.current_context
-    consumed = context.consumed + kernel.consumed
+    consumed = context.consumed + scheduler.consumed()
     charge_budget(budget.head(context).amount, False)
     context.consumed = consumed

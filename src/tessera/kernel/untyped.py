@@ -277,7 +277,7 @@ def clear_up_to(slot: Slot, cap: UntypedCap, end: u64) -> Status:
     PREEMPTED: call again to go on; ``clear_offset`` keeps what was done.
     """
     requires(slot.capability == cap and not cap.is_device and end <= u64(1) << cap.size_bits)
-    modifies(slot.capability, Granule.value, kernel.work_units, kernel.now, kernel.consumed, kernel.domain_time)
+    modifies(slot.capability, Granule.value, kernel.work_units, kernel.now, kernel.domain_time)
     ensures(lambda: same_but_cleared(slot.capability, cap))
     ensures(lambda result: result == Status.PREEMPTED or (result == Status.OK and is_clear(cap, end)))
     done = max(cap.free_offset, cap.clear_offset)

@@ -149,9 +149,36 @@ def activate(tcb: Tcb) -> None:
     """Switch to a thread's address space; to the kernel's own if the thread has none that is valid."""
     word = kernel_space_word()
     root = tcb.vspace_root.capability
-    if isinstance(root, PageTableCap) and root.is_mapped:
-        if space_of(root.asid) is root.table:
-            word = paging.root_word(paging.physical_address(address_of(root.table)), root.asid)
+    if isinstance(root, PageTableCap) and is_valid_root(root):
+        word = space_word(root)
+    enter(word)
+
+
+@compiled
+def is_valid_root(root: PageTableCap) -> bool:
+    """Whether a table is the root of the address space that the capability names."""
+    if not root.is_mapped:
+        return False
+    pool = kernel.asid_table[root.asid >> ASID_POOL_INDEX_BITS]
+    return pool is not None and pool.spaces[root.asid & (ASIDS_PER_POOL - 1)] is root.table
+
+
+@compiled
+def space_word(root: PageTableCap) -> u64:
+    """What selects the address space of such a table."""
+    return paging.root_word(paging.physical_address(address_of(root.table)), root.asid)
+
+
+@compiled
+def is_in_use(tcb: Tcb) -> bool:
+    """Whether a thread's address space is the one in use. It is valid then: whoever ends a space leaves it."""
+    root = tcb.vspace_root.capability
+    return isinstance(root, PageTableCap) and root.is_mapped and space_word(root) == kernel.space_word
+
+
+@compiled
+def enter(word: u64) -> None:
+    """Switch to the address space that a word selects, unless it is used now."""
     if word != kernel.space_word:
         kernel.space_word = word
         machine.write_address_space(word)

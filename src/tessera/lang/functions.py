@@ -98,7 +98,8 @@ def compiled(*, symbol: str = "", inline: str = "") -> Callable[[F], F]: ...
 def compiled(function: Any = None, *, symbol: str = "", inline: str = "") -> Any:
     """Mark a function as part of the language. ``symbol`` exports it to assembly or C under that name.
 
-    ``inline`` is ``"always"`` or ``"never"`` where the optimiser must not choose itself.
+    ``inline`` is ``"always"`` or ``"never"`` where the optimiser must not choose itself; ``"calls"`` compiles what
+    the function calls in place, there alone.
     """
 
     def mark(target: Any) -> Any:

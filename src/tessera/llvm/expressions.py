@@ -338,6 +338,8 @@ class ExpressionEmitter(Code):
         result, types = self.module.call_parts(info)
         arguments = ", ".join(f"{type_} {value}" for type_, value in zip(types, values, strict=True))
         text = f"call {result} @{quoted(self.module.symbol(info))}({arguments})"
+        if self.function.info.inline == "calls" and info.kind == "compiled" and info.inline != "never":
+            text += f" {self.module.attributes('alwaysinline')}"
         if result == "void":
             self.do(text)
             return ""

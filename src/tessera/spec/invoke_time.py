@@ -119,6 +119,8 @@ def control(k: Kernel, r: Request) -> Result:
         scheduling.leave_all(k, thread)
         if target is k.charged:
             scheduling.account(k)
+            # The timer was set for the budget that it had.
+            k.set_timer = True
     in_use = thread is not None and thread.is_runnable and budget.is_configured(target)
     sporadic = flags & SCHED_CONTEXT_SPORADIC != 0
     limit = extra_refills + MIN_REFILLS

@@ -103,8 +103,21 @@ class _Copy(io.StringIO):
         return super().write(text)
 
 
-def boot_suite(image: SuiteImage, *, timeout: float, stream: TextIO | None = None) -> tuple[int, str]:
-    """Boot a suite with exact instruction counts; the exit code and all that it printed. ``timeout`` in seconds."""
+def boot_suite(
+    image: SuiteImage, *, timeout: float, stream: TextIO | None = None, processor: str = ""
+) -> tuple[int, str]:
+    """Boot a suite with exact instruction counts; the exit code and all that it printed. ``timeout`` in seconds.
+
+    ``processor`` are properties of QEMU's processor.
+    """
     console = _Copy(stream)
-    result = boot(image.layout.path, BOARD, timeout=timeout, stream=console, icount=True, memory_size=image.memory_size)
+    result = boot(
+        image.layout.path,
+        BOARD,
+        timeout=timeout,
+        stream=console,
+        icount=True,
+        memory_size=image.memory_size,
+        processor=processor,
+    )
     return result, console.getvalue()

@@ -23,19 +23,7 @@ trap_entry:
     addi    t1, t1, 4
     sd      t1, (TCB_REGISTERS + 8*TCB_NEXT_PC)(t0)
     mv      a2, a7
-    call    handle_system_call
-    j       resume_thread
-
-not_system_call:
-    sd      t1, (TCB_REGISTERS + 8*TCB_NEXT_PC)(t0)
-    bltz    t2, interrupted
-    mv      a0, t2
-    csrr    a1, stval
-    call    handle_exception
-    j       resume_thread
-
-interrupted:
-    call    handle_interrupt
+    jal     handle_system_call
 
 /* a0 is the thread to run; 0 when there is none: wait. An interrupt that is pending ends wfi although it is masked. */
     .globl resume_thread
@@ -49,6 +37,18 @@ resume_thread:
     .endr
     ld      a0, (TCB_REGISTERS + 8*10)(a0)
     sret
+
+not_system_call:
+    sd      t1, (TCB_REGISTERS + 8*TCB_NEXT_PC)(t0)
+    bltz    t2, interrupted
+    mv      a0, t2
+    csrr    a1, stval
+    call    handle_exception
+    j       resume_thread
+
+interrupted:
+    call    handle_interrupt
+    j       resume_thread
 
 wait:
     la      sp, kernel_stack_top

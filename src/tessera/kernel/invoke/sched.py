@@ -146,6 +146,8 @@ def configure(context: SchedContext, limit: u64, wanted: u64, period: u64, badge
         scheduler.leave_queues(tcb)
         if context is kernel.current_context:
             scheduler.commit_time()
+            # The timer was set for the budget that it had.
+            kernel.reprogram = True
     if tcb is not None and budget.is_active(context) and scheduler.is_runnable(tcb):
         budget.reconfigure(context, limit, wanted, period, sporadic, badge)
     else:

@@ -30,7 +30,7 @@ from tessera.spec.describe import Row
 from tessera.spec.objects import REGISTERS, State
 from tessera.spec.state import IRQ_NODE
 from tessera.suites.fuzz import derivation_order
-from tessera.suites.fuzz.concrete import Words, fields_of
+from tessera.suites.fuzz.concrete import Words, fields_of, radix_of
 
 STATES = {
     ThreadState.INACTIVE: State.INACTIVE,
@@ -62,7 +62,6 @@ KINDS = {
     "TableCap": "Table",
     "PoolCap": "AsidPool",
 }
-RADIX_SHIFT, RADIX_MASK = 39, 63
 
 _TCB, _ENDPOINT, _NOTIFICATION = fields_of(Tcb), fields_of(Endpoint), fields_of(Notification)
 _REPLY, _CONTEXT, _REFILL = fields_of(Reply), fields_of(SchedContext), fields_of(Refill)
@@ -264,7 +263,7 @@ class Picture:
         found = []
         for index, cap, _original in slots:
             if cap is not None and cap[0] in KINDS:
-                radix = self.words.words[start + index * SLOT_WORDS] >> RADIX_SHIFT & RADIX_MASK
+                radix = radix_of(self.words.words[start + index * SLOT_WORDS])
                 found.append((cap[1], (KINDS[cap[0]], radix if cap[0] == "CNodeCap" else 0)))
         return found
 
@@ -288,7 +287,7 @@ class Picture:
             self._tables = (tables, self.tables())
         return {
             **self._tables[1],
-            "time": (read("now"), read("consumed"), machine.Model.deadline),
+            "time": (read("now"), read("now") - read("charged_until"), machine.Model.deadline),
             "current": (self._ref(kernel, _KERNEL["current"]), self._ref(kernel, _KERNEL["current_context"])),
             "ready": self.ready(),
             "postponed": self.postponed(read("release_head")),

@@ -37,7 +37,8 @@ COLUMNS: dict[CapKind, tuple[str, tuple[str, ...]]] = {
     CapKind.ASID_POOL: ("PoolCap", ("*pool", "asid_base")),
     CapKind.ZOMBIE: ("ZombieCap", ("*slots", "radix", "is_thread", "remaining")),
 }
-KIND_SHIFT = 59
+KIND_MASK = 31
+_RADIX: Any = kernel_capability.CNodeCap.__packed__.fields()["radix"]  # type: ignore[attr-defined]
 _WORD = (1 << 64) - 1
 
 
@@ -71,10 +72,15 @@ def columns_of(kind: int) -> tuple[str, tuple[tuple[int, int, int, int, bool], .
     return name, tuple(found)
 
 
+def radix_of(low: int) -> int:
+    """The radix of a CNode, or of what is left of it, in the first word of a capability."""
+    return int(low >> _RADIX.low & (1 << _RADIX.width) - 1)
+
+
 @cache
 def decode(low: int, high: int, window: int) -> Row | None:
     """The capability with these two words, objects by their physical addresses; ``None`` for an empty slot."""
-    kind = low >> KIND_SHIFT
+    kind = low & KIND_MASK
     if kind == CapKind.NULL:
         return None
     name, columns = columns_of(kind)

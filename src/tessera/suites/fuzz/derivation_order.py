@@ -17,7 +17,7 @@ from tessera.abi.objects import (
     TCB_BITS,
 )
 from tessera.spec.describe import Row
-from tessera.suites.fuzz.concrete import Words
+from tessera.suites.fuzz.concrete import Words, radix_of
 
 SlotName = tuple[int, int]
 
@@ -82,7 +82,7 @@ class Order:
         if not words[a + LINK] & REVOCABLE:
             return False
         first, second = self.words.cap(a), self.words.cap(b)
-        if first is None or second is None or not is_about_same(first, second, words[b] >> 39 & 63):
+        if first is None or second is None or not is_about_same(first, second, radix_of(words[b])):
             return False
         badge = first[2] if first[0] in ("EndpointCap", "NotificationCap") else 0
         return badge == 0 or (second[2] == badge and not words[b + LINK] & FIRST_BADGED)

@@ -55,7 +55,7 @@ STRUCTS: dict[type, Any] = {
     SpecTable: PageTable,
     SpecPool: AsidPool,
 }
-_KIND_SHIFT = 59 - 32
+_KIND_MASK = 31
 _CONTEXT = int(SchedContext.__struct__.layout().size)  # type: ignore[attr-defined]
 
 
@@ -226,7 +226,7 @@ class Lives:
 
     def _slot(self, address: int) -> None:
         """Note whether a slot is in use."""
-        kind = self.words[(address - MEMORY_BASE >> 2) + 1] >> _KIND_SHIFT
+        kind = self.words[address - MEMORY_BASE >> 2] & _KIND_MASK
         (self.used.add if kind else self.used.discard)(address)
         is_memory = kind == CapKind.UNTYPED and self.pieces.slot(
             *struct.unpack_from("<QQ", self.memory.data, address - MEMORY_BASE)

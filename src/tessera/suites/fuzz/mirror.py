@@ -41,8 +41,8 @@ from tessera.suites.fuzz.mirror_slots import Differences, SlotMirror
 from tessera.suites.fuzz.watch import Changes, Watch
 
 PAGE = 1 << PAGE_BITS
-_SCALARS = offset_of(KernelState, "domain_schedule") // 8
-_NOW, _CONSUMED, _LEFT = (offset_of(KernelState, name) // 8 for name in ("now", "consumed", "domain_time"))
+_SCALARS = offset_of(KernelState, "irq_states") // 8
+_NOW, _CHARGED, _LEFT = (offset_of(KernelState, name) // 8 for name in ("now", "charged_until", "domain_time"))
 
 _thread = attrgetter(
     *("state", "priority", "maximum_priority", "domain", "flags", "buffer_address", "context", "yields_to", "bound"),
@@ -257,8 +257,8 @@ class Mirror(SlotMirror):
         k = self.k
         start = self.picture.kernel
         scalars = self.words.words[start : start + _SCALARS].tolist()
-        time = scalars[_NOW], scalars[_CONSUMED], machine.Model.deadline, scalars[_LEFT]
-        scalars[_NOW] = scalars[_CONSUMED] = scalars[_LEFT] = 0
+        time = scalars[_NOW], scalars[_NOW] - scalars[_CHARGED], machine.Model.deadline, scalars[_LEFT]
+        scalars[_NOW] = scalars[_CHARGED] = scalars[_LEFT] = 0
         numbers = (
             _numbers(k),
             {key: tuple(queue) for key, queue in k.ready.items()},

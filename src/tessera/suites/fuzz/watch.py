@@ -34,8 +34,8 @@ from tessera.suites.fuzz.pieces import GRANULE
 
 # How often everything is looked at, in events.
 COMPLETE_EVERY = 5000
-# Parts of the kernel's own state, in their order: ready queues, then interrupts, then the table of pools.
-_PARTS = ("domains", "irq_states", "asid_table")
+# Parts of the kernel's own state, in their order: the table of pools, the domain schedule, and at its end ready queues.
+_PARTS = ("asid_table", "domain_schedule", "domains")
 # Where a thread's links of queues are, from the beginning of the unit of memory that the first is in.
 _LINKS = range(offset_of(Tcb, "queue_next") >> UNIT_BITS << UNIT_BITS, offset_of(Tcb, "fpu"))
 # Where a context says which refills are in use.
@@ -95,14 +95,14 @@ class Watch(Lives):
         for name, count in plans.word_lists().items():
             self.fixed[name].set(range(count))
         self.queue_words = {name: list(range(plans.of_words(name))) for name in plans.OF_QUEUES}
-        queues, states, pools, end = (
+        pools, schedule, queues, end = (
             int(address_of(kernel_state.kernel)) - MEMORY_BASE + place >> UNIT_BITS
             for place in (*(offset_of(KernelState, name) for name in _PARTS), int(size_of(KernelState)))
         )
         start = int(address_of(kernel_state.kernel)) - MEMORY_BASE >> UNIT_BITS
         self.kernel_units = range(start, end + 1)
-        self.queue_units = range(queues, states + 1)
-        self.pool_units = range(pools, end + 1)
+        self.queue_units = range(queues, end + 1)
+        self.pool_units = range(pools, schedule + 1)
         self.events = 0
 
     # What changed

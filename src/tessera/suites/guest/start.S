@@ -144,6 +144,17 @@ probe_one_call:
     ecall
     .4byte  0xffffffff
 
+/* Notes the instruction counter at a0, lets the device whose control register is at a1 interrupt when it can send,
+   which is at once, and stops it. */
+    .p2align 3
+probe_measured_interrupt:
+    li      t1, 2
+    rdinstret t5
+    sd      t5, 0(a0)
+    sb      t1, 0(a1)
+    sb      zero, 0(a1)
+    ret
+
 /* void tessera_violation(const char *text): a broken rule of the language in the suite itself. The serial port and the
    test device are where guest/console.py has them; exit code 3. */
     .globl tessera_violation
@@ -166,7 +177,7 @@ tessera_violation:
 probes:
     .quad   worker_start, probe_load, probe_store, probe_illegal, probe_breakpoint, probe_unknown_call
     .quad   probe_thread_pointer, probe_set_float, probe_get_float, probe_kept_registers, probe_measured_fault
-    .quad   thread_start, probe_one_call
+    .quad   thread_start, probe_one_call, probe_measured_interrupt
 
     .section .bss.stack, "aw", @nobits
     .p2align 4

@@ -33,9 +33,9 @@ from tessera.lang import (
 from tessera.runtime.machine import read_time, system_call_send
 from tessera.runtime.sel4 import signal, wait
 
-STEPS = 18
+STEPS = 36
 WORKERS = 6
-WORKER_BYTES = 8192
+WORKER_BYTES = 12288
 
 
 @word(u64)
@@ -64,6 +64,7 @@ class Probe(IntEnum):
     MEASURED_FAULT = 10
     THREAD_START = 11
     ONE_CALL = 12
+    MEASURED_INTERRUPT = 13
 
 
 @extern(symbol="probe_address")

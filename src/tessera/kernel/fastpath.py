@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Message Passing: the usual ``Call`` and its answer by ``ReplyRecv``, done at once (manual: Passive Servers).
+
+A client calls a passive server that waits, with a message that fits into registers; or a server answers such a call
+and waits for the next one. The scheduling context goes along, so that nobody's time begins or ends, and it is known
+who runs next. For each of the two, one function says whether it is such a case, and changes nothing; another one does
+it, and leaves the same state as the general way. All that they call is compiled in place: they work in registers alone.
+"""
+
+from __future__ import annotations
+
+from tessera.abi.configuration import configuration
+from tessera.abi.objects import WORD_BITS
+from tessera.arch import registers
+from tessera.kernel import cspace, message, queue, reply, schedcontext, scheduler, timeslice, vspace, waiting
+from tessera.kernel.capability import CNodeCap, EndpointCap, PageTableCap, ReplyCap
+from tessera.kernel.layout import (
+    MESSAGE_REGISTERS,
+    EndpointState,
+    FaultKind,
+    NotificationState,
+    Reply,
+    Slot,
+    Tcb,
+    ThreadState,
+)
+from tessera.kernel.state import kernel
+from tessera.lang import compiled, u64
+
+# The lowest bits of a MessageInfo: its length, and above it what only messages with capabilities have.
+SHAPE = (1 << 12) - 1
+
+
+@compiled(inline="calls")
+def is_short(info: u64) -> bool:
+    """Whether a message is all in registers, and has no capabilities."""
+    return info & SHAPE <= MESSAGE_REGISTERS
+
+
+@compiled(inline="calls")
+def reaches(root: CNodeCap, address: u64) -> bool:
+    """Whether an address goes through one CNode only, whose guard and index have all its bits.
+
+    Neither has 64 bits by itself and the index has one at least, so that a multiple of 64 is 64.
+    """
+    return (root.guard_size + root.radix) % WORD_BITS == 0 and address >> root.radix == root.guard
+
+
+@compiled(inline="calls")
+def slot_of(root: CNodeCap, address: u64) -> Slot:
+    """The slot that it means then."""
+    return cspace.slot_at(root.slots, (address << root.guard_size) >> root.guard_size)
+
+
+@compiled(inline="calls")
+def deliver(sender: Tcb, receiver: Tcb, info: u64, badge: u64) -> None:
+    """A short message."""
+    message.copy_registers(sender, receiver, info & SHAPE)
+    receiver.registers[registers.MESSAGE_INFO] = info
+    receiver.registers[registers.BADGE] = badge
+
+
+@compiled(inline="calls")
+def endpoint_at(caller: Tcb, address: u64) -> EndpointCap:
+    """The capability to an endpoint that is known to be there."""
+    root = caller.cspace_root.capability
+    assert isinstance(root, CNodeCap)
+    cap = slot_of(root, address).capability
+    assert isinstance(cap, EndpointCap)
+    return cap
+
+
+@compiled(inline="calls")
+def can_go_on(tcb: Tcb, before: Tcb) -> bool:
+    """Whether a thread without time of its own comes before all that are ready, when the one before it stops.
+
+    No ready thread is above that one, which runs.
+    """
+    if tcb.scheduling_context is not None:
+        return False
+    if configuration.profile.domains > 1 and tcb.domain != kernel.current_domain:
+        return False
+    if tcb.priority < before.priority and queue.has_ready_above(kernel.current_domain, tcb.priority):
+        return False
+    root = tcb.vspace_root.capability
+    return isinstance(root, PageTableCap) and vspace.is_valid_root(root)
+
+
+@compiled(inline="calls")
+def go_on(tcb: Tcb, before: Tcb) -> None:
+    """A thread runs now in place of the one before it, with its scheduling context."""
+    context = kernel.current_context
+    before.scheduling_context = None
+    schedcontext.put(context, tcb)
+    kernel.current = tcb
+    root = tcb.vspace_root.capability
+    assert isinstance(root, PageTableCap)
+    vspace.enter(vspace.space_word(root))
+
+
+@compiled(inline="calls")
+def can_call(caller: Tcb, address: u64, info: u64) -> bool:
+    """Whether the current thread's ``Call`` can be done at once: a passive server waits for it."""
+    root = caller.cspace_root.capability
+    if not isinstance(root, CNodeCap) or not reaches(root, address):
+        return False
+    if not is_short(info) or not timeslice.has_time():
+        return False
+    cap = slot_of(root, address).capability
+    if not isinstance(cap, EndpointCap) or not cap.can_send or not (cap.can_grant or cap.can_grant_reply):
+        return False
+    if cap.endpoint.end.state != EndpointState.RECEIVING:
+        return False
+    server = cap.endpoint.head
+    assert server is not None
+    return server.reply is not None and can_go_on(server, caller)
+
+
+@compiled(inline="calls")
+def call(caller: Tcb, address: u64, info: u64) -> Tcb:
+    """Do it. Gives the server, which runs now."""
+    cap = endpoint_at(caller, address)
+    server = cap.endpoint.head
+    assert server is not None
+    offered = server.reply
+    assert offered is not None
+    server.reply = None
+    waiting.leave_endpoint(cap.endpoint, server, ThreadState.RUNNING)
+    deliver(caller, server, info, cap.badge)
+    reply.await_answer(caller, offered)
+    reply.stack(offered, kernel.current_context)
+    go_on(server, caller)
+    return server
+
+
+@compiled(inline="calls")
+def reply_at(server: Tcb) -> Reply:
+    """The reply object that a server answers with, which is known to be there."""
+    root = server.cspace_root.capability
+    assert isinstance(root, CNodeCap)
+    cap = slot_of(root, server.registers[registers.REPLY_CAP]).capability
+    assert isinstance(cap, ReplyCap)
+    return cap.reply
+
+
+@compiled(inline="calls")
+def can_reply_receive(server: Tcb, address: u64, info: u64) -> bool:
+    """Whether the current thread's ``ReplyRecv`` can be done at once.
+
+    It answers the newest call, which lent it the time that it runs on, and nobody else waits for it.
+    """
+    root = server.cspace_root.capability
+    reply_address = server.registers[registers.REPLY_CAP]
+    if not isinstance(root, CNodeCap) or not reaches(root, address) or not reaches(root, reply_address):
+        return False
+    if not is_short(info) or not timeslice.has_time():
+        return False
+    cap = slot_of(root, address).capability
+    reply_cap = slot_of(root, reply_address).capability
+    if not isinstance(cap, EndpointCap) or not cap.can_receive or not isinstance(reply_cap, ReplyCap):
+        return False
+    if cap.endpoint.end.state != EndpointState.IDLE:
+        return False
+    bound = server.bound_notification
+    if bound is not None and bound.state == NotificationState.ACTIVE:
+        return False
+    if reply_cap.reply.scheduling_context is not kernel.current_context:
+        return False
+    caller = reply_cap.reply.caller
+    return caller is not None and caller.fault == FaultKind.NONE and can_go_on(caller, server)
+
+
+@compiled(inline="calls")
+def reply_receive(server: Tcb, address: u64, info: u64) -> Tcb:
+    """Do it. Gives the answered caller, which runs now."""
+    cap = endpoint_at(server, address)
+    answered = reply_at(server)
+    caller = answered.caller
+    assert caller is not None
+    reply.unstack(answered, kernel.current_context)
+    caller.reply = None
+    scheduler.set_thread_state(caller, ThreadState.RUNNING)
+    deliver(server, caller, info, u64(0))
+    waiting.wait_at_endpoint(cap.endpoint, server, EndpointState.RECEIVING)
+    reply.offer(answered, server)
+    go_on(caller, server)
+    return caller
