@@ -26,7 +26,7 @@ from tessera.llvm.host import HostModule
 from tests.kernel.world import identity_window
 from tests.kernel.world_time import US, TimeWorld
 
-SIZE = 1 << 18
+SIZE = 1 << 19
 FUNCTIONS = (
     entry.handle_system_call,
     scheduler.update_time,

@@ -33,6 +33,7 @@ from tessera.kernel.request import Status, request
 from tessera.kernel.state import kernel
 from tessera.lang import Packed, address_of, size_of
 from tessera.lang.memory import memory as current_memory
+from tessera.lang.types import is_struct
 from tests.kernel.world import World
 
 RETYPE = InvocationLabel.UNTYPED_RETYPE
@@ -113,7 +114,7 @@ def test_what_is_made(world: World, kind: ObjectType, user_size: int, expected: 
         place = {"base": base + i * size} if isinstance(cap, (UntypedCap, FrameCap)) else {}
         if not place:
             # The reference is the only field of the expected capability that is not given.
-            name = next(n for n, f in type(cap).__packed__.fields().items() if f.low == 0 and n != "kind")  # type: ignore[attr-defined]
+            name = next(n for n, f in type(cap).__packed__.fields().items() if is_struct(f.type))  # type: ignore[attr-defined]
             place = {name: getattr(cap, name)}
             assert address_of(place[name]) == base + i * size
         assert cap == expected.replace(**place)

@@ -18,7 +18,7 @@ import pytest
 from tessera.abi.labels import InvocationLabel as Label
 from tessera.abi.objects import ObjectType
 from tessera.arch import machine
-from tessera.kernel import deletion, entry, schedcontext
+from tessera.kernel import deletion, entry, schedcontext, scheduler
 from tessera.kernel.capability import SchedContextCap
 from tessera.kernel.layout import IpcBuffer, SchedContext, Slot, Tcb
 from tessera.kernel.request import Status
@@ -83,7 +83,7 @@ def calls_and_queues(world: TimeWorld) -> None:
     for priority in (80, 81):
         world.run(world.active(priority))
         world.receive(signal)
-    for _ in range(2):
+    for _ in range(8):
         spender = world.active(70, 100, 100_000)
         world.run(spender)
         world.advance(150 * US)
@@ -93,6 +93,8 @@ def calls_and_queues(world: TimeWorld) -> None:
     holder = world.active(60)
     world.run(holder)
     world.call(holder, label=int(Label.TCB_BIND_NOTIFICATION), caps=(bound,))
+    for _ in range(3):
+        scheduler.append(world.tcb(world.active(50)))
     client = world.active(100)
     world.run(client)
     world.call(endpoints[0], 1)
@@ -148,10 +150,10 @@ def yielding(world: TimeWorld) -> None:
 def made_by_hand() -> Iterator[tuple[str, Model]]:
     """States that tests make with the kernel's own functions."""
     for story in (calls_and_queues, tree, half_deleted, yielding):
-        with TimeWorld(root_bits=7) as world:
+        with TimeWorld(root_bits=8) as world:
             story(world)
             yield story.__name__, state_of(world)
-    with TimeWorld(root_bits=7) as world:
+    with TimeWorld(root_bits=8) as world:
         chaos = Chaos(world, 3)
         for _ in range(80):
             chaos.step()
@@ -199,7 +201,7 @@ def test_what_is_required_holds_at_real_calls() -> None:
     with identity_window():
         read = read_kernel()
         targets = [read.program.functions[name] for name in all_targets() if name in read.program.functions]
-        with TimeWorld(root_bits=7) as world:
+        with TimeWorld(root_bits=8) as world:
             world.checking = False
             watch = Watch(read, targets, world.root, world.root_bits, others(world))
             with watch.watching():
