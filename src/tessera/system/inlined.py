@@ -20,7 +20,7 @@ from elftools.dwarf.ranges import BaseAddressEntry, RangeEntry
 from elftools.elf.elffile import ELFFile
 
 # What reading a damaged file, or forms that the library does not know, can end with: it checks much, and trusts the
-# the rest.
+# rest.
 DAMAGE = (
     *(ELFError, DWARFError, ValueError, LookupError, TypeError, AttributeError, AssertionError),
     *(ArithmeticError, MemoryError, RecursionError, NotImplementedError),
