@@ -87,8 +87,21 @@ def build_kernel(
     return KernelBuild(elf, text, data, bss, phases.seconds, was_there)
 
 
-def compile_kernel(work: Path, phases: Phases) -> None:
-    """Compile the kernel of the configuration selected into ``work``, from its sources to ``kernel.elf``."""
+def build_kernel_with_lines(profile: str, board: str, config: str) -> Path:
+    """The same kernel with the lines and functions that its code comes from: the code is the same, byte for byte."""
+    built = build_kernel(profile, board, config)
+    key = digest([built.elf.parent.name], [Path(__file__)])
+    folder, _ = cached(
+        f"kernel-lines-{profile}-{config}", key, lambda work: compile_kernel(work, Phases(None), debug_info=True)
+    )
+    return folder / "kernel.elf"
+
+
+def compile_kernel(work: Path, phases: Phases, *, debug_info: bool | None = None) -> None:
+    """Compile the kernel of the configuration selected into ``work``, from its sources to ``kernel.elf``.
+
+    It has debug information if it is a debug kernel, or as ``debug_info`` says.
+    """
     # Imported here: an up-to-date kernel is found without loading the compiler.
     from tessera.arch.riscv64.target import KERNEL
     from tessera.ir.build import build_program
@@ -100,8 +113,10 @@ def compile_kernel(work: Path, phases: Phases) -> None:
     phases.done("import")
     program = build_program(entry.ROOTS)
     phases.done("front end")
+    if debug_info is None:
+        debug_info = configuration.debug
     text = emit_module(
-        program, target="riscv64", checked=configuration.debug, debug_info=configuration.debug, code_target=KERNEL
+        program, target="riscv64", checked=configuration.debug, debug_info=debug_info, code_target=KERNEL
     )
     (work / "kernel.ll").write_text(text)
     phases.done("emit")

@@ -30,6 +30,17 @@ The object that --json prints:
     bar, goal            what it may take at most, and what it should take; null if nothing is asked for
     ratio                median / reference, null if unknown
 
+\b
+With --breakdown it is:
+  ok            true
+  unit          instructions
+  kernel        SHA-256 of the kernel's file
+  operations    one object for each operation:
+    name          as above
+    instructions  what was measured in the round that was traced
+    steps         [{"step": .., "instructions": N}, ...], the most costly first; the sum is "instructions"
+    functions     the same by function: [{"function": .., "instructions": N}, ...]
+
 """
 
 EPILOG = _JSON + exit_codes((0, "everything was measured"))
@@ -39,10 +50,24 @@ def bench(
     config: Annotated[
         Config, typer.Option("--config", help="debug: assertions, thread names, console; release: none of them.")
     ] = Config.release,
+    breakdown: Annotated[
+        bool, typer.Option("--breakdown", help="Trace operations on the release kernel, and tell what costs what.")
+    ] = False,
+    of: Annotated[
+        list[str] | None,
+        typer.Option("--of", metavar="NAME", help="With --breakdown: an operation; again for several. The round trip."),
+    ] = None,
     verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
     """Count the instructions of kernel operations in QEMU; two runs give the same numbers."""
+    if of and not breakdown:
+        raise typer.BadParameter("belongs to --breakdown", param_hint="--of")
+    if breakdown and config is not Config.release:
+        raise typer.BadParameter("the release kernel is traced", param_hint="--breakdown")
+    if breakdown:
+        break_down(of, verbose, as_json)
+        return
     from tessera.suites.bench.run import run
 
     result = run(config.value, progress=output.progress(verbose))
@@ -84,6 +109,38 @@ def bench(
             f"{operation.name:<32}{min(item.samples):>6}{item.median:>8}{max(item.samples):>7}"
             f"{fast:>7}{ratio:>7}{bar:>7}{goal:>7}"
         )
+
+
+def break_down(names: list[str] | None, verbose: bool, as_json: bool) -> None:
+    """Tell what costs what of some operations."""
+    from tessera.suites.bench.breakdown import ROUND_TRIP, run
+    from tessera.suites.bench.steps import in_order
+
+    result = run(names or ROUND_TRIP, progress=output.progress(verbose))
+    if as_json:
+        output.emit_json(
+            {
+                "ok": True,
+                "unit": "instructions",
+                "kernel": result.kernel,
+                "operations": [
+                    {
+                        "name": one.name,
+                        "instructions": one.measured,
+                        "steps": [{"step": step, "instructions": count} for step, count in one.steps.items()],
+                        "functions": [{"function": f, "instructions": count} for f, count in one.functions.items()],
+                    }
+                    for one in result.operations
+                ],
+            }
+        )
+        return
+    operations = result.operations
+    steps = in_order({step for one in operations for step in one.steps})
+    output.say(f"{'step':<48}" + "".join(f"{one.name:>20}" for one in operations))
+    for step in steps:
+        output.say(f"{step:<48}" + "".join(f"{one.steps.get(step, ''):>20}" for one in operations))
+    output.say(f"{'all, as measured':<48}" + "".join(f"{one.measured:>20}" for one in operations))
 
 
 def _shown(value: Any) -> str:

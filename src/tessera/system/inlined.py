@@ -43,8 +43,9 @@ class InlinedCall:
     line: int
 
 
-def inlined_calls(elf: ELFFile, file_name: FileName) -> list[InlinedCall]:
-    """All such calls. ``file_name`` gives the name of a file from the header of a line table and its number there.
+def inlined_calls(elf: ELFFile, file_name: FileName, name: str = "DW_AT_name") -> list[InlinedCall]:
+    """All such calls. ``file_name`` gives the name of a file from the header of a line table and its number there;
+    ``name`` is the attribute that functions are named by.
 
     A program without this information, or with such that cannot be read, has none.
     """
@@ -56,7 +57,7 @@ def inlined_calls(elf: ELFFile, file_name: FileName) -> list[InlinedCall]:
         for unit in dwarf.iter_CUs():
             program = dwarf.line_program_for_CU(unit)
             if program is not None:
-                _collect(dwarf, unit, unit.get_top_DIE(), 0, partial(file_name, program.header), found)
+                _collect(dwarf, unit, unit.get_top_DIE(), 0, partial(file_name, program.header), name, found)
     except DAMAGE:
         return []
     return [call for call in found if can_be(call.line, call.start) and can_be(call.line, call.end)]
@@ -73,6 +74,7 @@ def _collect(
     parent: DIE,
     depth: int,
     name_of: Callable[[int], str],
+    name: str,
     found: list[InlinedCall],
 ) -> None:
     for die in parent.iter_children():
@@ -82,15 +84,15 @@ def _collect(
             file = name_of(die.attributes["DW_AT_call_file"].value)
             line = die.attributes["DW_AT_call_line"].value
             for start, end in _ranges(dwarf, unit, die):
-                found.append(InlinedCall(start, end, inner, _function(die), file, line))
-        _collect(dwarf, unit, die, inner, name_of, found)
+                found.append(InlinedCall(start, end, inner, _function(die, name), file, line))
+        _collect(dwarf, unit, die, inner, name_of, name, found)
 
 
-def _function(die: DIE) -> str:
+def _function(die: DIE, attribute: str) -> str:
     origin = die.get_DIE_from_attribute("DW_AT_abstract_origin")
     if "DW_AT_specification" in origin.attributes:
         origin = origin.get_DIE_from_attribute("DW_AT_specification")
-    name = origin.attributes.get("DW_AT_name")
+    name = origin.attributes.get(attribute)
     return name.value.decode(errors="replace") if name is not None else ""
 
 

@@ -202,9 +202,9 @@ def measure_faults() -> None:
     end()
 
 
-@compiled(symbol="main")
-def main(boot_info: u64) -> None:
-    """Measure everything. The exit code of QEMU is 0 if all measurements could be done."""
+@compiled
+def measure_all(boot_info: u64, runs: u64) -> None:
+    """Measure everything so many times. The exit code of QEMU is 0 if all measurements could be done."""
     info = at(BootInfo, boot_info)
     environment.ipc_buffer = at(IpcBuffer, info.ipc_buffer)
     set_up(info)
@@ -212,7 +212,7 @@ def main(boot_info: u64) -> None:
     put(b"\n")
     start_resting()
     make_pool()
-    for _run in range(RUNS):
+    for _run in range(runs):
         measure_null()
         measure_calls()
         measure_signals()
@@ -222,3 +222,15 @@ def main(boot_info: u64) -> None:
         measure_interrupts()
     put(b"BENCH|END\n")
     power_off(not verdict.differs)
+
+
+@compiled(symbol="main")
+def main(boot_info: u64) -> None:
+    """The benchmarks."""
+    measure_all(boot_info, RUNS)
+
+
+@compiled(symbol="main")
+def main_of_trace(boot_info: u64) -> None:
+    """Each measurement in one run, to be watched."""
+    measure_all(boot_info, 1)

@@ -7,8 +7,6 @@ operations that take the kernel as long as a user can make it.
 
 from __future__ import annotations
 
-import os
-import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,23 +15,19 @@ from pathlib import Path
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
-from tessera.build.cache import PACKAGE, cached, digest
-from tessera.build.run import qemu_command
+from tessera.build.cache import PACKAGE
 from tessera.lang.diagnostics import Diagnostic, Location
-from tessera.llvm.compile import compiler_program
 from tessera.suites.conformance import cases as conformance
 from tessera.suites.conformance.catalogue import CASES, selection
 from tessera.suites.kernel_time import operations
-from tessera.suites.program import BOARD, Progress, SuiteImage, build_suite
+from tessera.suites.plugins import boot_with_plugin, places
+from tessera.suites.program import Progress, SuiteImage, build_suite
 
 assert conformance.GROUPS  # fills the catalogue
 
 PROFILE = "sel4test"
 TIMEOUT = 60.0
 COUNTER = PACKAGE / "suites" / "kernel_time" / "counter.c"
-
-# Of QEMU's interface for plugins: up to 8.2.3, and later ones.
-PLUGIN_VERSIONS = (1, 2)
 
 # Instructions: what waits for an interrupt, and what operations.mark() is; the register of pending interrupts.
 WAIT = 0x1050_0073
@@ -120,53 +114,14 @@ def measure(functions: Sequence[tuple[str, Callable[[], None]]], progress: Progr
         progress=progress,
     )
     with tempfile.TemporaryDirectory() as folder:
-        told = _boot(image, Path(folder) / "counts")
+        counts = Path(folder) / "counts"
+        told, _ = boot_with_plugin(image, COUNTER, _arguments(image), counts, _failed, TIMEOUT)
     return read_counts(told, names)
 
 
 def _name(function: Callable[[], None]) -> str:
     """What an operation is: its docstring."""
     return " ".join((function.__doc__ or "").split())
-
-
-def plugin(version: int) -> Path:
-    """The plugin, compiled for this machine and a version of QEMU's interface. Raises :class:`Diagnostic`."""
-
-    def compile_(work: Path) -> None:
-        command = [compiler_program(), "cc", "-O2", "-shared", "-fPIC", "-fvisibility=hidden", f"-DVERSION={version}"]
-        done = subprocess.run(
-            [*command, "-o", str(work / "counter.so"), str(COUNTER)],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, "ZIG_GLOBAL_CACHE_DIR": str(work / "zig"), "ZIG_LOCAL_CACHE_DIR": str(work / "zig")},
-        )
-        if done.returncode != 0:
-            raise Diagnostic(
-                "counter",
-                Location(str(COUNTER)),
-                "the plugin that counts instructions cannot be compiled for this machine",
-                why=done.stderr.strip() or f"the compiler ended with {done.returncode}",
-            )
-
-    return cached("counter", digest([str(version)], [COUNTER]), compile_)[0] / "counter.so"
-
-
-def places(elf: Path, wanted: Callable[[int], bool]) -> list[int]:
-    """The addresses of all instructions of 4 bytes in a program's code that are wanted."""
-    found = []
-    with elf.open("rb") as stream:
-        section = ELFFile(stream).get_section_by_name(".text")
-        assert section is not None, f"{elf.name} has no code"
-        start, code = int(section["sh_addr"]), section.data()
-    at = 0
-    while at + 4 <= len(code):
-        word = int.from_bytes(code[at : at + 4], "little")
-        is_long = word & 3 == 3
-        if is_long and wanted(word):
-            found.append(start + at)
-        at += 4 if is_long else 2
-    return found
 
 
 def _arguments(image: SuiteImage) -> list[str]:
@@ -186,31 +141,6 @@ def _arguments(image: SuiteImage) -> list[str]:
             raise _failed(f"no instruction was found for '{what}'", "")
         told += [f"{what}={address:#x}" for address in some]
     return told
-
-
-def _boot(image: SuiteImage, counts: Path) -> str:
-    """Boot with the plugin; what it has written."""
-    command = qemu_command(image.layout.path, BOARD, icount=True, memory_size=image.memory_size)
-    for version in PLUGIN_VERSIONS:
-        arguments = ["-plugin", ",".join([str(plugin(version)), f"out={counts}", *_arguments(image)])]
-        try:
-            done = subprocess.run(
-                [*command, *arguments],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=TIMEOUT,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as expired:
-            console = (expired.stdout or b"").decode(errors="replace")
-            raise _failed(f"there was no result after {TIMEOUT:g} s", console[-1000:]) from expired
-        if "API version" not in done.stderr:
-            break
-    if done.returncode != 0 or not counts.exists():
-        told = [line for line in done.stdout.splitlines() if line.startswith(("DIFF|", "CASE|FAIL|"))]
-        raise _failed(f"exit code {done.returncode}", done.stderr or "\n".join(told) or done.stdout[-1000:])
-    return counts.read_text()
 
 
 def read_counts(told: str, names: Sequence[str]) -> list[Part]:
