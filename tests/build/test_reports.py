@@ -19,11 +19,12 @@ from tests.system.systems import allocated, described, domain, images
 @pytest.mark.parametrize(
     "asked, names",
     [
-        ("x/report.txt", ["report.txt", "report.json", "report.html"]),
-        ("x/report", ["report", "report.json", "report.html"]),
-        ("x/report.html", ["report.html", "report.json"]),
-        ("x/report.HTM", ["report.HTM", "report.json"]),
-        ("x/report.json", ["report.json", "report.html"]),
+        ("x/report.txt", ["report.txt", "report.json", "report.html", "report.cdl"]),
+        ("x/report", ["report", "report.json", "report.html", "report.cdl"]),
+        ("x/report.html", ["report.html", "report.json", "report.cdl"]),
+        ("x/report.HTM", ["report.HTM", "report.json", "report.cdl"]),
+        ("x/report.json", ["report.json", "report.html", "report.cdl"]),
+        ("x/report.cdl", ["report.cdl", "report.json", "report.html"]),
     ],
 )
 def test_files_of_a_report(asked: str, names: list[str], tmp_path: Path) -> None:
@@ -34,12 +35,14 @@ def test_files_of_a_report(asked: str, names: list[str], tmp_path: Path) -> None
     files = report_files(tmp_path / asked)
     assert next(iter(files.values())) == tmp_path / asked
     assert [path.name for path in files.values()] == names
-    write_reports(files.values(), facts)
+    write_reports(files.values(), facts, "the distribution\n")
     assert sorted(path.name for path in (tmp_path / "x").iterdir()) == sorted(names)
     for path in files.values():
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".json":
             assert json.loads(text) == json.loads(json.dumps(facts))
+        elif path.suffix == ".cdl":
+            assert text == "the distribution\n"
         else:
             assert text == (as_html(facts) if path.suffix.lower().startswith(".htm") else as_text(facts))
 
@@ -54,7 +57,7 @@ def test_names_of_files_need_not_be_utf8(tmp_path: Path) -> None:
     made = distribute(system, programs)
     facts = report(system, programs, made, allocated(made, system))
     facts["system"] = "\udcff.system"
-    write_reports(report_files(tmp_path / "report.txt").values(), facts)
+    write_reports(report_files(tmp_path / "report.txt").values(), facts, "")
     assert "\\udcff.system" in (tmp_path / "report.txt").read_text(encoding="utf-8")
 
 

@@ -29,6 +29,10 @@ Progress = Callable[[str, float], None]
 IMAGE_NAME = "image.elf"
 REPORT_NAME = "report.txt"
 STAMP_SUFFIX = ".inputs"
+CAPDL_COMMENTS = (
+    "All kernel objects and capabilities when the initialiser is gone, in the language of capDL-tool.",
+    "The contents of frames are in the image; offsets are those of its file.",
+)
 
 
 @dataclass
@@ -173,8 +177,9 @@ def _make(
 ) -> None:
     from tessera.build import monitor, spec
     from tessera.build.boot_image import make_boot_image
+    from tessera.build.final_state import final_state
     from tessera.build.plan import plan_image
-    from tessera.system import environment
+    from tessera.system import capdl_write, environment
     from tessera.system.allocate import allocate
     from tessera.system.distribute import distribute
     from tessera.system.elf import read_program
@@ -204,6 +209,7 @@ def _make(
     with temporary as folder:
         work = Path(folder) / image.name
         made = make_boot_image(kernel.elf, initialiser, work, board, appended=content, memory_size=MICROKIT.memory_size)
+        places = spec.fill_places(complete, content, work.read_bytes().find(content))
         with writing(image.parent, "choose another place for the image with -o"):
             work.replace(image)
     phases.done("image")
@@ -215,6 +221,7 @@ def _make(
         "initialiser": {"start": made.image_start, "end": made.image_end, "distribution_bytes": len(content)},
         "programs": {name: {"source": str(each.source), "kind": each.kind.value} for name, each in components.items()},
     }
+    state = capdl_write.text(final_state(complete, places, image.name), CAPDL_COMMENTS)
     with writing(told.parent, "choose another place for the report with -r"):
-        write_reports(report_files(told).values(), facts)
+        write_reports(report_files(told).values(), facts, state)
     phases.done("report")

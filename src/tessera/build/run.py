@@ -12,8 +12,11 @@ import os
 import selectors
 import shutil
 import subprocess
+import threading
 import time
 from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TextIO
 
@@ -31,6 +34,9 @@ TIMED_OUT = 124
 SYSTEM_FAILED = 125
 """The result of a system that could not be started: what the kernel exits with, and a failed initialiser stands for."""
 
+DIFFERENT = 126
+"""The result of a system that was stopped before its first component ran, because a check said no."""
+
 # A line of the console that begins so is the last thing that the initialiser does.
 FAILED_START = "INITIALISER|ERROR"
 
@@ -39,6 +45,14 @@ LAST_LINES = 10
 # One instruction in each nanosecond of virtual time, which all clocks follow, and which does not wait for real time
 # when the processor is idle.
 _COUNTED = ("-icount", "shift=0,sleep=off", "-rtc", "clock=vm")
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Arguments for QEMU, and what is done beside the machine; if it says no, the machine is stopped."""
+
+    arguments: tuple[str, ...]
+    check: Callable[[], bool]
 
 
 def boot(
@@ -50,17 +64,20 @@ def boot(
     icount: bool = False,
     memory_size: int | None = None,
     processor: str = "",
+    watch: Watch | None = None,
 ) -> int:
     """Boot ``image`` on ``board`` and write its console to ``stream`` as it comes; returns the guest's exit code.
 
     ``timeout`` is in seconds of real time: when it is over, QEMU is killed, ``stream`` is told with the last lines that
     were seen, and the result is ``TIMED_OUT``. ``icount`` runs one instruction per virtual nanosecond, so that the
     guest's counters are exact and repeatable. ``memory_size`` is in bytes; ``processor`` are properties of
-    QEMU's processor, as in ``sstc=off``. QEMU never outlives this call.
+    QEMU's processor, as in ``sstc=off``. ``watch``: what else is done meanwhile; if it says no, the result is
+    ``DIFFERENT``. QEMU never outlives this call.
 
     Raises Diagnostic for an unknown board, a missing image, a missing QEMU, and whatever QEMU itself refuses.
     """
     command = qemu_command(image, board, icount=icount, memory_size=memory_size, processor=processor)
+    command += watch.arguments if watch is not None else ()
     try:
         # A session of its own: Ctrl-C reaches this process alone, which then kills QEMU and can say so.
         process = subprocess.Popen(
@@ -76,6 +93,7 @@ def boot(
     assert process.stdout is not None and process.stderr is not None
     console = _Console(stream)
     complaints: list[bytes] = []
+    watcher = _Watcher(watch, process) if watch is not None else None
     try:
         in_time = _pump(process.stdout, process.stderr, console, complaints, timeout)
         if in_time:
@@ -84,9 +102,13 @@ def boot(
         if process.poll() is None:
             process.kill()
             process.wait()
+        if watcher is not None:
+            watcher.join()
         process.stdout.close()
         process.stderr.close()
         console.close()
+    if watcher is not None and not watcher.answer:
+        return DIFFERENT
     if console.has_failed:
         return SYSTEM_FAILED
     if not in_time:
@@ -129,6 +151,22 @@ def _missing_qemu(what: str) -> Diagnostic:
         why="systems are booted in QEMU's model of the board",
         fix=f"install it: {QEMU_INSTALL}",
     )
+
+
+class _Watcher(threading.Thread):
+    """Does what a watch says, and stops the machine if the answer is no."""
+
+    def __init__(self, watch: Watch, process: subprocess.Popen[bytes]) -> None:
+        super().__init__(daemon=True)
+        self._watch = watch
+        self._process = process
+        self.answer = True
+        self.start()
+
+    def run(self) -> None:
+        self.answer = self._watch.check()
+        if not self.answer:
+            self._process.kill()
 
 
 class _Console:

@@ -31,8 +31,7 @@ def with_kept_cnode(distribution: Distribution) -> Distribution:
 
 def encode(distribution: Distribution) -> bytes:
     """The bytes for the initialiser. ``distribution`` has the CNode of :func:`with_kept_cnode`."""
-    made = creation_order(distribution)
-    order = [*made, *(each for each in distribution.objects if each.memory_bits is None)]
+    order = numbered(distribution)
     numbers = {each.name: number for number, each in enumerate(order)}
     blob = Blob(spec.Header.__struct__.layout().size)  # type: ignore[attr-defined]
     objects = blob.table([_object(each, blob) for each in order])
@@ -63,6 +62,18 @@ def encode(distribution: Distribution) -> bytes:
     place = spec.Header.__struct__.layout().fields["size"].offset  # type: ignore[attr-defined]
     complete[place : place + 8] = len(complete).to_bytes(8, "little")
     return bytes(complete)
+
+
+def numbered(distribution: Distribution) -> list[KernelObject]:
+    """All objects in the order of their numbers: those that take memory as they are made, then the others."""
+    made = creation_order(distribution)
+    return [*made, *(each for each in distribution.objects if each.memory_bits is None)]
+
+
+def fill_places(distribution: Distribution, content: bytes, start: int) -> dict[int, int]:
+    """Where the bytes of each fill are in a file that has :func:`encode`'s from ``start`` on, by the id of the fill."""
+    fills = [fill for each in distribution.of(Frame) for fill in each.fills]
+    return {id(fill): start + content.index(fill.data) for fill in fills}
 
 
 def guard_word(cap: Cap) -> int:

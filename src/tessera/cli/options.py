@@ -66,8 +66,9 @@ Report = Annotated[
         "--report",
         "-r",
         metavar="REPORT",
-        help="The build report to write: X.html is one page with pictures, X.json is JSON, anything else is text. "
-        "The page and the JSON are written beside it in any case.",
+        help="The build report to write: X.html is one page with pictures, X.json is JSON, X.cdl the capability "
+        "distribution for capDL-tool, anything else is text. Page, JSON and distribution are written beside it in any "
+        "case.",
     ),
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Tell each phase and how long it took.")]

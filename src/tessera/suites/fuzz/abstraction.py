@@ -9,6 +9,8 @@ from typing import Any
 from tessera.abi.configuration import configuration
 from tessera.abi.objects import PAGE_BITS
 from tessera.arch import machine, paging, registers
+from tessera.build import derivation_order
+from tessera.build.kernel_memory import Words, fields_of, radix_of
 from tessera.kernel import state as kernel_state
 from tessera.kernel.layout import (
     THREAD_NAME_BYTES,
@@ -29,8 +31,6 @@ from tessera.lang import Memory, size_of
 from tessera.spec.describe import Row
 from tessera.spec.objects import REGISTERS, State
 from tessera.spec.state import IRQ_NODE
-from tessera.suites.fuzz import derivation_order
-from tessera.suites.fuzz.concrete import Words, fields_of, radix_of
 
 STATES = {
     ThreadState.INACTIVE: State.INACTIVE,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from tessera.abi.objects import PAGE_BITS, PAGE_TABLE_INDEX_BITS
+from tessera.build.derivation_order import LINK, Order
 from tessera.kernel import state as kernel_state
 from tessera.lang import Memory
 from tessera.spec import describe
@@ -12,7 +13,6 @@ from tessera.spec.objects import Node, Place, Thread
 from tessera.spec.state import IRQ_NODE, Kernel, held
 from tessera.suites.fuzz.abstraction import CSPACE_WORD, SLOT_WORDS, Picture
 from tessera.suites.fuzz.agreement import differences
-from tessera.suites.fuzz.derivation_order import LINK, Order
 
 Differences = list[str]
 

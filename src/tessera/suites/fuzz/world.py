@@ -14,6 +14,7 @@ from typing import Any
 from tessera.abi import boards, objects, profiles
 from tessera.abi.configuration import configuration
 from tessera.arch import machine
+from tessera.build.kernel_memory import Words, fields_of
 from tessera.ir.build import build_program
 from tessera.kernel import boot, boot_slots, entry, scheduler
 from tessera.kernel.layout import Tcb, ThreadState
@@ -32,7 +33,6 @@ from tessera.spec.step import Event, InstructionFault, Interrupt, SystemCall, st
 from tessera.suites.fuzz import plans
 from tessera.suites.fuzz.abstraction import REGISTER_INDEX
 from tessera.suites.fuzz.agreement import abstract, compare
-from tessera.suites.fuzz.concrete import Words, fields_of
 from tessera.suites.fuzz.lives import SavedWatch
 from tessera.suites.fuzz.mirror import Mirror
 from tessera.suites.fuzz.watch import Watch

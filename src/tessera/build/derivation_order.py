@@ -16,8 +16,7 @@ from tessera.abi.objects import (
     SLOT_BITS,
     TCB_BITS,
 )
-from tessera.spec.describe import Row
-from tessera.suites.fuzz.concrete import Words, radix_of
+from tessera.build.kernel_memory import Row, Words, radix_of
 
 SlotName = tuple[int, int]
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The running kernel's memory, read as words: structs by their fields, and capabilities by their kinds."""
+"""A running kernel's memory, read as words: structs by their fields, and capabilities by their kinds.
+
+The fuzzer reads so the kernel that runs on the host, and ``tessera run --verify-caps`` the one that has booted.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,12 @@ from typing import Any
 
 from tessera.abi.configuration import configuration
 from tessera.kernel import capability as kernel_capability
+from tessera.kernel import layout as _layout  # noqa: F401  (what capabilities refer to)
 from tessera.kernel.capability import CapKind
 from tessera.lang import Memory, address_of
-from tessera.spec.describe import Row
+
+# A capability: its kind, then its fields in the order of COLUMNS.
+Row = tuple[Any, ...]
 
 # A field of a struct: which word of it, how far from its lowest bit, and the bits it has.
 Place = tuple[int, int, int]
