@@ -147,8 +147,8 @@ def test_thread_local_buffer_pointer_on_request(compile_text: Compile) -> None:
 
 def test_release_has_no_console(tmp_path: Path) -> None:
     debug, release = header_texts()["kernel/gen_config.h"], header_texts(debug=False)["kernel/gen_config.h"]
-    assert "CONFIG_PRINTING 1" in debug
-    assert "CONFIG_PRINTING" not in release
+    assert "#define CONFIG_PRINTING  1\n" in debug
+    assert "define CONFIG_PRINTING" not in release and "/* disabled: CONFIG_PRINTING */\n" in release
     made = prepare_headers(tmp_path / "headers", debug=False)
     source = tmp_path / "print.c"
     source.write_text("#include <sel4/sel4.h>\nvoid f(void) { seL4_DebugPutChar('x'); }\n")
@@ -176,9 +176,10 @@ def test_configuration_of_the_test_suite() -> None:
         "TIMER_FREQUENCY 10000000",
         "KERNEL_WCET_SCALE 1",
         "KERNEL_STATIC_MAX_PERIOD_US 0",
-        "PADDR_USER_DEVICE_TOP 549755813888ul",
+        "PADDR_USER_DEVICE_TOP 549755813888",
     ):
-        assert f"#define CONFIG_{line}\n" in text
+        name, value = line.split()
+        assert f"#define CONFIG_{name}  {value}\n" in text
 
 
 def test_headers_that_are_right_are_left_alone(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tessera.abi import c_types, objects
+from tessera.abi import c_types
 from tessera.abi.boards import QEMU_VIRT_RISCV64, Board
 from tessera.abi.c_stubs import client_header
+from tessera.abi.kernel_options import kernel_options, switches_off
 from tessera.abi.profiles import MICROKIT, Profile
 
 _SPDX = "/* SPDX-License-Identifier: BSD-2-Clause */\n"
@@ -20,47 +21,12 @@ def _forward(path: str) -> str:
     return f"#include <{path}>\n"
 
 
-def kernel_configuration(profile: Profile, board: Board, *, debug: bool) -> dict[str, object]:
-    """The configuration of a kernel under upstream's names, without the prefix ``CONFIG_``."""
-    values: dict[str, object] = {
-        "ARCH_RISCV": 1,
-        "ARCH_RISCV64": 1,
-        "SEL4_ARCH": "riscv64",
-        "SEL4_ARCH_RISCV64": 1,
-        "PLAT": "qemu-riscv-virt",
-        "PLAT_QEMU_RISCV_VIRT": 1,
-        "WORD_SIZE": objects.WORD_BITS,
-        "PT_LEVELS": objects.PAGE_TABLE_LEVELS,
-        "KERNEL_MCS": 1,
-        "HAVE_FPU": 1,
-        "RISCV_EXT_F": 1,
-        "RISCV_EXT_D": 1,
-        "FASTPATH": 1,
-        "SET_TLS_BASE_SELF": 1,
-        "ROOT_CNODE_SIZE_BITS": profile.root_cnode_bits,
-        "MAX_NUM_BOOTINFO_UNTYPED_CAPS": profile.max_bootinfo_untyped_caps,
-        "RETYPE_FAN_OUT_LIMIT": profile.retype_fan_out_limit,
-        "NUM_DOMAINS": profile.domains,
-        "NUM_DOMAIN_SCHEDULES": profile.domain_schedule_entries,
-        "NUM_PRIORITIES": profile.priorities,
-        "MAX_NUM_NODES": profile.max_nodes,
-        "BOOT_THREAD_TIME_SLICE": profile.boot_time_slice_us // 1000,
-        "KERNEL_WCET_SCALE": profile.kernel_wcet_scale,
-        "KERNEL_STATIC_MAX_PERIOD_US": profile.static_max_period_us,
-        "MAX_NUM_WORK_UNITS_PER_PREEMPTION": objects.PREEMPTION_WORK_UNITS,
-        "RESET_CHUNK_BITS": objects.RESET_CHUNK_BITS,
-        "TIMER_FREQUENCY": board.timer_frequency,
-        "PADDR_USER_DEVICE_TOP": f"{board.device_top}ul",
-        "FIRST_HART_ID": 0,
-    }
-    if debug:
-        values |= {"DEBUG_BUILD": 1, "PRINTING": 1}
-    return values
-
-
-def _configuration_header(profile: Profile, board: Board, *, debug: bool) -> str:
-    values = kernel_configuration(profile, board, debug=debug)
-    return "".join(c_types.define(f"CONFIG_{name}", value) for name, value in values.items())
+def configuration_header(profile: Profile, board: Board, *, debug: bool) -> str:
+    """``kernel/gen_config.h``, without the lines at its top. Build scripts look for its lines, spaces included."""
+    values = kernel_options(profile, board, debug=debug)
+    lines = [f"#define CONFIG_{name}  {int(v) if isinstance(v, bool) else v}\n" for name, v in values.items()]
+    lines += [f"/* disabled: CONFIG_{name} */\n" for name in switches_off(profile, board, debug=debug)]
+    return "".join(lines)
 
 
 def header_texts(
@@ -70,7 +36,7 @@ def header_texts(
     architecture_objects = _forward("sel4/objecttype.h")
     contents = {
         "autoconf.h": _forward("kernel/gen_config.h") + _forward("sel4/gen_config.h"),
-        "kernel/gen_config.h": _configuration_header(profile, board, debug=debug),
+        "kernel/gen_config.h": configuration_header(profile, board, debug=debug),
         "sel4/gen_config.h": c_types.define("CONFIG_LIB_SEL4_INLINE_INVOCATIONS", 1),
         "sel4/errors.h": c_types.errors(),
         "sel4/objecttype.h": c_types.object_types(),

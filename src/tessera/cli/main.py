@@ -17,7 +17,22 @@ from typing import Annotated, Any
 import typer
 
 from tessera import __version__
-from tessera.cli import bench, build, check, conformance, doctor, fuzz, kernel, output, prove, run, schedule, swap, time
+from tessera.cli import (
+    bench,
+    build,
+    check,
+    conformance,
+    doctor,
+    fuzz,
+    kernel,
+    output,
+    prove,
+    run,
+    schedule,
+    sdk,
+    swap,
+    time,
+)
 from tessera.cli.options import INTERNAL, INTERRUPTED, MISTAKE, TERMINATED, exit_codes, spread_search_paths
 from tessera.lang.diagnostics import Diagnostic, Diagnostics, Location
 
@@ -42,6 +57,7 @@ app.command("run", short_help="Boot a system in QEMU; build it if stale.", epilo
 app.command("swap-kernel", short_help="Put our kernel into an image of upstream's loader.", epilog=swap.EPILOG)(
     swap.swap_kernel
 )
+app.command("sdk", short_help="Lay out our kernel for upstream's Microkit tool.", epilog=sdk.EPILOG)(sdk.sdk)
 app.command("prove", short_help="Prove functions of the kernel.", epilog=prove.EPILOG)(prove.prove)
 app.command("conformance", short_help="Check the kernel against the manual.", epilog=conformance.EPILOG)(
     conformance.conformance

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""`tessera sdk`: what upstream's tool computes from its files is what the kernel in it does."""
+
+from __future__ import annotations
+
+import json
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tessera.abi.boards import QEMU_VIRT_RISCV64
+from tessera.abi.configuration import configuration
+from tessera.build.boot_image import make_boot_image
+from tessera.build.sdk import KEPT, KERNEL, THEIRS, lay_into, lay_out
+from tessera.lang.diagnostics import Diagnostic
+from tests.build.boot_facts import BoardFolder
+
+BOARD = QEMU_VIRT_RISCV64.name
+MEMORY = 2 << 30
+
+
+@pytest.fixture(scope="module")
+def sdk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    # The configuration that a build chooses is put back for the tests of other modules.
+    before = vars(configuration).copy()
+    folder = tmp_path_factory.mktemp("laid-out") / "sdk"
+    lay_out(folder, "qemu-riscv-virt", None)
+    yield folder
+    vars(configuration).update(before)
+
+
+def folder_of(sdk: Path, config: str = "debug") -> Path:
+    return sdk / "board" / BOARD / config
+
+
+def root_task(folder: Path, virtual: int, size: int) -> Path:
+    """A root task of ``size`` bytes, linked at ``virtual``, that fills its first word with ones and stays there."""
+    tool = [sys.executable, "-m", "ziglang"]
+    source, made, elf = folder / "root.S", folder / "root.o", folder / "root.elf"
+    code = "li t0, -1; auipc t1, 0; sd t0, -12(t1); 1: j 1b"
+    source.write_text(f".option norvc\n.dword 0\n.global _start\n_start: {code}\n.space {size - 24}\n")
+    target = ["--target=riscv64-unknown-elf", "-march=rv64imac"]
+    subprocess.run([*tool, "clang", *target, "-c", "-o", str(made), str(source)], check=True)
+    place = ["-N", f"-Ttext={virtual:#x}", "-e", "_start"]
+    subprocess.run([*tool, "ld.lld", *place, "-o", str(elf), str(made)], check=True)
+    return elf
+
+
+class Machine:
+    """A booted image whose memory can be read."""
+
+    def __init__(self, image: Path, folder: Path) -> None:
+        command = QEMU_VIRT_RISCV64.qemu_command(str(image), MEMORY)
+        command = [*(word for word in command if word != "-nographic"), "-display", "none", "-serial", "null"]
+        self._folder = folder
+        self._process = subprocess.Popen(
+            [*command, "-monitor", "stdio"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        )
+
+    def __enter__(self) -> Machine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def read(self, start: int, size: int) -> bytes:
+        """Physical memory."""
+        found = self._folder / "memory"
+        found.unlink(missing_ok=True)
+        assert self._process.stdin is not None
+        self._process.stdin.write(f'pmemsave {start:#x} {size:#x} "{found}"\n')
+        self._process.stdin.flush()
+        while not found.exists() or found.stat().st_size < size:
+            assert self._process.poll() is None
+            time.sleep(0.05)
+        return found.read_bytes()
+
+    def wait_for_root_task(self, image_start: int) -> None:
+        """Until the root task has run its first instructions."""
+        for _ in range(200):
+            if self.read(image_start, 8) == b"\xff" * 8:
+                return
+            time.sleep(0.1)
+        raise AssertionError("the kernel does not start the root task")
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize(
+    "config, virtual, pages", [("debug", 0x20_0000, 1), ("release", 0x20_0000, 53), ("release", 0x3FFE_D000, 700)]
+)
+def test_boot_information_is_what_the_tool_expects(
+    sdk: Path, tmp_path: Path, config: str, virtual: int, pages: int
+) -> None:
+    folder = BoardFolder(folder_of(sdk, config))
+    task = root_task(tmp_path, virtual, pages * 0x1000 - 0x80)
+    made = make_boot_image(folder.elf, task, tmp_path / "image", QEMU_VIRT_RISCV64, memory_size=MEMORY)
+    # Upstream's loader puts the root task where ours does: right behind the kernel.
+    assert (made.kernel_start, made.kernel_end) == folder.kernel and made.image_start == folder.kernel[1]
+    expected = folder.expect((made.image_start, made.image_end), virtual)
+
+    with Machine(made.path, tmp_path) as machine:
+        machine.wait_for_root_task(made.image_start)
+        memory = machine.read(expected.objects[0], expected.objects[1] - expected.objects[0])
+    # The boot information is the page that says where the IPC buffer is; it lies among the root task's objects.
+    buffer = virtual + pages * 0x1000
+    starts = [
+        at for at in range(0, len(memory), 0x1000) if struct.unpack_from("<5Q", memory, at) == (0, 0, 1, 0, buffer)
+    ]
+    (start,) = starts
+    info = memory[start : start + 0x1000]
+
+    def slots(offset: int) -> tuple[int, int]:
+        first, last = struct.unpack_from("<2Q", info, offset)
+        return first, last
+
+    root_slots = 1 << int(folder.options["ROOT_CNODE_SIZE_BITS"])
+    assert slots(40) == (expected.first_free, root_slots)
+    assert slots(72) == expected.image_frames
+    assert slots(88) == expected.page_tables
+    assert slots(152) == expected.sched_control
+    assert slots(168) == expected.untyped
+    listed = [struct.unpack_from("<QBB6x", info, 184 + 16 * i) for i in range(len(expected.untypeds))]
+    assert [(place, bits, device == 1) for place, bits, device in listed] == expected.untypeds
+    # The root CNode is at the start of the objects: each of its slots up to the last one is in use, none behind.
+    used = [any(memory[32 * i : 32 * i + 32]) for i in range(root_slots)]
+    assert all(used[16 : expected.first_free]) and not any(used[expected.first_free :])
+
+
+def test_what_is_said_about_the_kernel(sdk: Path) -> None:
+    debug, release = (BoardFolder(folder_of(sdk, config)) for config in ("debug", "release"))
+    for folder, on in ((debug, True), (release, False)):
+        options = folder.options
+        assert options["DEBUG_BUILD"] is on and options["PRINTING"] is on
+        assert options["KERNEL_MCS"] is True and options["ENABLE_SMP_SUPPORT"] is False and options["HAVE_FPU"] is True
+        # Everything that is no switch is text.
+        assert {type(value) for value in options.values()} == {bool, str}
+        numbers = ["WORD_SIZE", "RETYPE_FAN_OUT_LIMIT", "MAX_NUM_BOOTINFO_UNTYPED_CAPS", "NUM_DOMAINS"]
+        numbers += ["NUM_DOMAIN_SCHEDULES", "PADDR_USER_DEVICE_TOP"]
+        assert [int(options[name]) for name in numbers] == [64, 256, 230, 16, 100, 1 << 39]
+    text = (folder_of(sdk) / "include" / "kernel" / "gen_config.h").read_text()
+    # Makefiles of upstream's examples look for this line, with its two spaces.
+    assert "#define CONFIG_SEL4_ARCH  riscv64\n" in text and "#define CONFIG_PRINTING  1\n" in text
+    labels = json.loads((folder_of(sdk) / "invocations_all.json").read_text())
+    assert sorted(labels.values()) == list(range(1, len(labels) + 1)) and labels["RISCVPageMap"] == 41
+    space = json.loads((folder_of(sdk) / "address_space_constants.json").read_text())
+    assert space == {"page_table_index_bits": 9, "vspace_user_top": 0x3F_FFFF_EFFF}
+
+
+def upstream(folder: Path, *configs: str, board: str = BOARD) -> Path:
+    """What is needed of an SDK of upstream, with a text as each file."""
+    for config in configs:
+        for path in (KERNEL, *THEIRS, Path("invocations_all.json"), Path("lib") / "libmicrokit.a"):
+            target = folder / "board" / board / config / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(f"upstream's {path.name}")
+            target.chmod(0o444)
+    return folder
+
+
+def test_the_rest_of_an_sdk_stays(sdk: Path, tmp_path: Path) -> None:
+    theirs = upstream(tmp_path / "microkit-sdk", "debug", "release", "benchmark")
+    built = lay_into(theirs, BOARD, None)
+    assert [(one.config, one.missing) for one in built.folders] == [("debug", []), ("release", [])]
+    for config in ("debug", "release"):
+        ours, mixed = folder_of(sdk, config), folder_of(theirs, config)
+        assert (mixed / KERNEL).read_bytes() == (ours / KERNEL).read_bytes()
+        assert (mixed / "object_sizes.json").read_text() == (ours / "object_sizes.json").read_text()
+        assert (mixed / KEPT / KERNEL).read_text() == "upstream's sel4.elf"
+        assert (mixed / KEPT / "invocations_all.json").read_text() == "upstream's invocations_all.json"
+        for path in (*THEIRS, Path("lib") / "libmicrokit.a"):
+            assert (mixed / path).read_text() == f"upstream's {path.name}"
+    assert (folder_of(theirs, "benchmark") / KERNEL).read_text() == "upstream's sel4.elf"
+    # Once more: what is kept is still upstream's.
+    assert [one.kept for one in lay_into(theirs, BOARD, ["debug"]).folders] == [[]]
+    assert (folder_of(theirs) / KEPT / KERNEL).read_text() == "upstream's sel4.elf"
+
+
+def test_a_folder_of_ours_is_written_again(sdk: Path) -> None:
+    stale = folder_of(sdk) / "platform_gen.json"
+    before = stale.read_text()
+    stale.write_text("{}")
+    built = lay_out(sdk, BOARD, ["debug"])
+    assert stale.read_text() == before
+    assert [one.missing for one in built.folders] == [list(THEIRS)]
+
+
+def rule_of(*arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "tessera.cli", "sdk", *arguments, "--json"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    (error,) = json.loads(done.stdout)["errors"]
+    assert error["fix"] and error["why"] or error["rule"] == "usage"
+    return str(error["rule"])
+
+
+def test_what_is_refused(tmp_path: Path) -> None:
+    file, full, empty = tmp_path / "file", tmp_path / "full", tmp_path / "empty"
+    file.write_text("no folder")
+    (full / "board").mkdir(parents=True)
+    empty.mkdir()
+    other = upstream(tmp_path / "other", "debug", board="star64")
+    bare = upstream(tmp_path / "bare", "release")
+    (folder_of(bare, "release") / KERNEL).unlink()
+    assert rule_of() == "sdk-place"
+    assert rule_of("-o", str(empty), "--into", str(other)) == "sdk-place"
+    assert rule_of("-o", str(file)) == "output-is-file"
+    assert rule_of("-o", str(full)) == "output-not-empty"
+    assert rule_of("-o", str(file / "below")) == "not-writable"
+    assert rule_of("-o", str(empty), "--board", "star64") == "unknown-board"
+    assert rule_of("-o", str(empty), "--config", "benchmark") == "usage"
+    assert rule_of("--into", str(tmp_path / "nowhere")) == "not-an-sdk"
+    assert rule_of("--into", str(file)) == "not-an-sdk"
+    assert rule_of("--into", str(empty)) == "not-an-sdk"
+    assert rule_of("--into", str(other)) == "sdk-board-missing"
+    assert rule_of("--into", str(bare), "--config", "debug") == "sdk-config-missing"
+    assert rule_of("--into", str(upstream(tmp_path / "smp", "smp-debug"))) == "sdk-config-missing"
+    assert rule_of("--into", str(bare)) == "sdk-kernel-missing"
+    assert list(empty.iterdir()) == [] and file.read_text() == "no folder"
+
+
+def test_force_writes_beside_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("kept")
+    with pytest.raises(Diagnostic, match="other files"):
+        lay_out(tmp_path, BOARD, ["release"])
+    before = vars(configuration).copy()
+    lay_out(tmp_path, BOARD, ["release"], force=True)
+    vars(configuration).update(before)
+    assert (folder_of(tmp_path, "release") / KERNEL).is_file() and (tmp_path / "mine").read_text() == "kept"
