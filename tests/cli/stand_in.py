@@ -41,6 +41,8 @@ def build_system(
     output: Path | None,
     report: Path | None,
     progress: Callable[[str, float], None],
+    *,
+    answers: object = None,
 ) -> Built:
     """The interface of tessera.build.image.build_system."""
     wanted = os.environ["STAND_IN"]

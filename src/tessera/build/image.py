@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any, Protocol
 
 from tessera.abi.configuration import configuration
 from tessera.abi.profiles import MICROKIT
@@ -33,6 +34,28 @@ CAPDL_COMMENTS = (
     "All kernel objects and capabilities when the initialiser is gone, in the language of capDL-tool.",
     "The contents of frames are in the image; offsets are those of its file.",
 )
+
+
+class Answering(Protocol):
+    """What is answered about a system in its report, and what that depends on: files, and whatever else."""
+
+    @property
+    def inputs(self) -> Sequence[Path]: ...
+
+    @property
+    def said(self) -> str: ...
+
+    def facts(self) -> Mapping[str, Any]: ...
+
+
+class NoAnswers:
+    """A report without answers."""
+
+    inputs: Sequence[Path] = ()
+    said = "no answers"
+
+    def facts(self) -> Mapping[str, Any]:
+        return {}
 
 
 @dataclass
@@ -56,8 +79,11 @@ def build_system(
     output: Path | None = None,
     report: Path | None = None,
     progress: Progress | None = None,
+    *,
+    answers: Answering | None = None,
 ) -> ImageBuild:
-    """Build the image of a system. The folder of ``system`` and the current one are searched last.
+    """Build the image of a system. The folder of ``system`` and the current one are searched last. ``answers`` are for
+    the report.
 
     Raises :class:`Diagnostic` or :class:`Diagnostics` for every mistake of the user.
     """
@@ -81,7 +107,9 @@ def build_system(
     files = _files(system, description, search)
     results = {"the image": image, **report_files(told)}
     check_outputs({**results, "the stamp of the image": stamp}, files)
-    inputs = _inputs(files)
+    more = answers if answers is not None else NoAnswers()
+    check_outputs({**results, "the stamp of the image": stamp}, more.inputs)
+    inputs = _inputs([*files, *more.inputs], more.said)
     warnings = [str(warning).replace(": error: ", ": warning: ", 1) for warning in description.warnings]
     if _is_current(stamp, inputs, results.values()):
         paths = {name: Path(path) for name, path in json.loads(stamp.read_text())["components"].items()}
@@ -97,7 +125,7 @@ def build_system(
         phases.done("initialiser and monitor")
         kernel = pending.result()
     phases.done("kernel")
-    _make(description, components, roots, kernel, search, image, told, phases)
+    _make(description, components, roots, kernel, search, image, told, phases, more)
     paths = {name: component.elf for name, component in components.items()}
     made = {
         "inputs": inputs,
@@ -117,9 +145,9 @@ def _files(system: Path, description: System, search: list[Path]) -> list[Path]:
     return files + [path for pd in description.domains() if (path := _found(pd.symbols, search))]
 
 
-def _inputs(files: list[Path]) -> str:
-    """A digest of everything that the image is made from."""
-    texts = [repr(asdict(configuration)), *(str(path) for path in files[1:])]
+def _inputs(files: list[Path], said: str) -> str:
+    """A digest of everything that the image and the report are made from."""
+    texts = [repr(asdict(configuration)), said, *(str(path) for path in files[1:])]
     return digest(texts, [*files, *source_files("kernel", "system", "build"), *compiler_files()])
 
 
@@ -174,6 +202,7 @@ def _make(
     image: Path,
     told: Path,
     phases: Phases,
+    answers: Answering,
 ) -> None:
     from tessera.build import monitor, spec
     from tessera.build.boot_image import make_boot_image
@@ -214,6 +243,7 @@ def _make(
             work.replace(image)
     phases.done("image")
     facts = system_report(system, images, distribution, allocation, board=board, profile=MICROKIT)
+    facts["answers"] = answers.facts()
     config = "debug" if configuration.debug else "release"
     facts["configuration"] = {"board": board.name, "config": config, "profile": MICROKIT.name}
     facts["image"] = {

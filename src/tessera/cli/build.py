@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from tessera.cli import output
+from tessera.cli.answers import Answers
 from tessera.cli.options import (
     DEFAULT_BOARD,
     Board,
     Config,
     ConfigOption,
+    IgnorePolicy,
     Image,
     Json,
     Report,
@@ -30,6 +32,7 @@ def build(
     search_path: SearchPath = None,
     image: Image = None,
     report: Report = None,
+    ignore_policy: IgnorePolicy = False,
     verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
@@ -39,10 +42,13 @@ def build(
 
     from tessera.build.image import build_system
 
-    built = build_system(system, board, config.value, search_path or [], image, report, output.progress(verbose))
-    output.say_all(built.warnings)
+    folders = search_path or []
+    answers = Answers(system, board, folders, ignore_policy=ignore_policy)
+    progress = output.progress(verbose)
+    built = build_system(system, board, config.value, folders, image, report, progress, answers=answers)
+    output.say_all([*answers.warnings, *built.warnings])
     if as_json:
-        output.emit_json({"ok": True, **vars(built)})
+        output.emit_json({"ok": True, **vars(built), "warnings": [*answers.warnings, *built.warnings]})
         return
     state = "unchanged" if built.cached else f"built in {sum(built.phases.values()):.2f} s"
     output.say(f"image   {built.image} ({state})")

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tessera.analysis.check import Answer
     from tessera.analysis.differences import Differences
     from tessera.analysis.graph import Authority, Grant, Step
+    from tessera.analysis.policy import Policy
+    from tessera.system.model import System
 
 _JSON = """\b
 A line of a policy is one of
@@ -72,12 +74,9 @@ def check(
     check_search_path(search_path or [])
 
     from tessera.abi.boards import board as board_of
-    from tessera.abi.profiles import MICROKIT
     from tessera.analysis.authority import derive
-    from tessera.analysis.check import decide
     from tessera.analysis.differences import compare
-    from tessera.analysis.lines import read_lines
-    from tessera.analysis.policy import Policy, read_policy
+    from tessera.analysis.policy import Policy
     from tessera.analysis.standin import distribution_of
     from tessera.system.locate import search_folders
     from tessera.system.sdf import parse
@@ -85,18 +84,9 @@ def check(
     known = board_of(board)
     folders = search_path or []
     described = parse(system, search_path=search_folders(folders, system), board=known)
-    distribution = distribution_of(described, board=known)
-
-    def authority(dma: dict[str, tuple[str, ...]]) -> Authority:
-        return derive(described, distribution, dma=dma, board=known, profile=MICROKIT)
-
-    plain = authority({})
     file = _policy_file(system, policy, has_other_work=against is not None)
     wanted = Policy()
-    if file is not None:
-        wanted = read_policy(read_lines(file), described, plain.nodes, plain.dma_regions)
-    answers = decide(wanted, authority)
-    assumed = authority(wanted.dma())
+    answers, assumed = decide_file(described, board, file, wanted)
     differences = None
     if against is not None:
         older = parse(against, search_path=search_folders(folders, against), board=known)
@@ -105,14 +95,14 @@ def check(
 
     ok = all(answer.holds for answer in answers)
     if as_json:
-        facts = {"ok": ok, "policy": [_answer_facts(answer) for answer in answers]}
-        facts["authority"] = [_grant_facts(grant) for grant in assumed.grants]
+        facts = {"ok": ok, "policy": [answer_facts(answer) for answer in answers]}
+        facts["authority"] = [grant_facts(grant) for grant in assumed.grants]
         if differences is not None:
             facts["differences"] = _difference_facts(differences)
         output.emit_json(facts)
     output.say_all(str(warning).replace(": error: ", ": warning: ", 1) for warning in described.warnings)
     if file is None and differences is None:
-        _say_authority(plain)
+        _say_authority(assumed)
         output.say(f"no policy: {system.with_suffix('.policy')} is not there")
     for answer in answers:
         _say_answer(answer)
@@ -122,6 +112,35 @@ def check(
         _say_differences(differences, against)
     if not ok:
         raise typer.Exit(1)
+
+
+def decide_file(
+    described: System, board: str, file: Path | None, read: Policy | None = None
+) -> tuple[list[Answer], Authority]:
+    """The answers to a policy, none without one, and the authority under what it assumes. ``read`` becomes what the
+    policy says.
+    """
+    from tessera.abi.boards import board as board_of
+    from tessera.abi.profiles import MICROKIT
+    from tessera.analysis.authority import derive
+    from tessera.analysis.check import decide
+    from tessera.analysis.lines import read_lines
+    from tessera.analysis.policy import read_policy
+    from tessera.analysis.standin import distribution_of
+
+    known = board_of(board)
+    distribution = distribution_of(described, board=known)
+
+    def authority(dma: dict[str, tuple[str, ...]]) -> Authority:
+        return derive(described, distribution, dma=dma, board=known, profile=MICROKIT)
+
+    plain = authority({})
+    if file is None:
+        return [], plain
+    wanted = read_policy(read_lines(file), described, plain.nodes, plain.dma_regions)
+    if read is not None:
+        vars(read).update(vars(wanted))
+    return decide(wanted, authority), authority(wanted.dma())
 
 
 def _policy_file(system: Path, policy: Path | None, *, has_other_work: bool) -> Path | None:
@@ -187,7 +206,8 @@ def _step_facts(step: Step) -> dict[str, Any]:
     return {"from": step.source.name, "to": step.target.name, "text": step.text, **place}
 
 
-def _answer_facts(answer: Answer) -> dict[str, Any]:
+def answer_facts(answer: Answer) -> dict[str, Any]:
+    """A line of a policy with its answer, as ``--json`` prints it."""
     demand = answer.demand
     return {
         "line": demand.text,
@@ -201,7 +221,8 @@ def _answer_facts(answer: Answer) -> dict[str, Any]:
     }
 
 
-def _grant_facts(grant: Grant) -> dict[str, Any]:
+def grant_facts(grant: Grant) -> dict[str, Any]:
+    """What a component may do, as ``--json`` prints it."""
     return {
         "holder": grant.holder,
         "right": grant.right.value,
@@ -217,8 +238,8 @@ def _difference_facts(found: Differences) -> dict[str, Any]:
     return {
         "added": found.added,
         "removed": found.removed,
-        "gained": [_grant_facts(grant) for grant in found.gained],
-        "lost": [_grant_facts(grant) for grant in found.lost],
+        "gained": [grant_facts(grant) for grant in found.gained],
+        "lost": [grant_facts(grant) for grant in found.lost],
         **{
             name: [
                 {"from": flow.source.name, "to": flow.target.name, "path": [_step_facts(step) for step in flow.path]}

@@ -71,6 +71,12 @@ Report = Annotated[
         "case.",
     ),
 ]
+IgnorePolicy = Annotated[
+    bool,
+    typer.Option(
+        "--ignore-policy", help="Build although SYSTEM breaks the policy beside it; the report says which lines."
+    ),
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Tell each phase and how long it took.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else, to standard output.")]
 

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tessera.cli import output
+from tessera.cli.answers import Answers
 from tessera.cli.options import (
     DEFAULT_BOARD,
     Board,
     Config,
     ConfigOption,
+    IgnorePolicy,
     Image,
     Json,
     Report,
@@ -66,6 +68,7 @@ def run(
             "and go on only if they are exactly those of the distribution.",
         ),
     ] = False,
+    ignore_policy: IgnorePolicy = False,
     verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
@@ -80,8 +83,11 @@ def run(
     from tessera.build.image import build_system
     from tessera.build.run import SYSTEM_FAILED, boot
 
-    built = build_system(system, board, config.value, search_path or [], image, report, output.progress(verbose))
-    output.say_all(built.warnings)
+    folders = search_path or []
+    answers = Answers(system, board, folders, ignore_policy=ignore_policy)
+    progress = output.progress(verbose)
+    built = build_system(system, board, config.value, folders, image, report, progress, answers=answers)
+    output.say_all([*answers.warnings, *built.warnings])
     booted = time.monotonic()
     check = _capability_check(built.report, built.kernel.elf) if verify_caps else None
     stream = sys.stderr if as_json else sys.stdout
@@ -98,7 +104,7 @@ def run(
                 "result": result,
                 "seconds": {"build": booted - start, "run": end - booted, "total": end - start},
                 **({} if check is None else {"capabilities": _verdict_facts(check)}),
-                "build": built,
+                "build": {**vars(built), "warnings": [*answers.warnings, *built.warnings]},
             }
         )
     else:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tessera.analysis.model import Model
     from tessera.analysis.schedulability import Promise, Schedule
     from tessera.analysis.sensitivity import Margin
+    from tessera.system.model import System
 
 _JSON = """\b
 What components need is written into a file beside SYSTEM; a component without a line may use its whole budget:
@@ -89,14 +90,7 @@ def time(
     given = _time_option(kernel_time)
     profile = MICROKIT if given is None else replace(MICROKIT, kernel_wcet_us=-(-given // 2000))
     described = parse(system, search_path=search_folders(search_path or [], system), board=known, profile=profile)
-    if described.schedule is not None:
-        raise Diagnostic(
-            "domain-schedule",
-            described.schedule.location,
-            "the time of a system with a domain schedule is not analysed",
-            why="components run only in the parts of the schedule that are their domain's, which is not counted",
-            fix="remove <domains>, or test it",
-        )
+    refuse_domains(described)
     file = _timing_file(system, needs)
     timing = read_timing(read_lines(file), described) if file is not None else Timing()
     kernel, source = _kernel_time(given, timing.kernel, timing.kernel_location, profile)
@@ -121,6 +115,43 @@ def time(
         output.say(f"{len(broken)} of {len(schedule.promises)} deadlines may be missed")
         raise typer.Exit(1)
     output.say(f"all {len(schedule.promises)} deadlines are met" if schedule.promises else "nothing has a deadline")
+
+
+def report_facts(described: System, board: str, file: Path | None) -> dict[str, Any]:
+    """What ``--json`` prints, without margins. Raises :class:`Diagnostic` where times cannot be analysed."""
+    from dataclasses import replace
+
+    from tessera.abi.boards import board as board_of
+    from tessera.abi.profiles import MICROKIT
+    from tessera.analysis.lines import read_lines
+    from tessera.analysis.model import model_of
+    from tessera.analysis.schedulability import analyse
+    from tessera.analysis.standin import distribution_of
+    from tessera.analysis.timing_file import Timing, read_timing
+
+    refuse_domains(described)
+    known = board_of(board)
+    timing = read_timing(read_lines(file), described) if file is not None else Timing()
+    kernel, source = _kernel_time(None, timing.kernel, timing.kernel_location, MICROKIT)
+    model = model_of(described, distribution_of(described, board=known, profile=MICROKIT), timing, kernel)
+    parts = [
+        {"component": part.name, "share": part.budget / part.period, "unlimited": part.is_unlimited}
+        for part in model.parts
+        if part.runs_alone
+    ]
+    return {**_facts(model, analyse(model), analyse(replace(model, kernel=0)), [], source), "parts": parts}
+
+
+def refuse_domains(described: System) -> None:
+    """Raise :class:`Diagnostic` for a system with a domain schedule."""
+    if described.schedule is not None:
+        raise Diagnostic(
+            "domain-schedule",
+            described.schedule.location,
+            "the time of a system with a domain schedule is not analysed",
+            why="components run only in the parts of the schedule that are their domain's, which is not counted",
+            fix="remove <domains>, or test it",
+        )
 
 
 def _time_option(text: str | None) -> int | None:

@@ -20,6 +20,9 @@ from tessera.system.elf import ProgramImage
 from tessera.system.faultmap import FaultMap, fault_map
 from tessera.system.model import ChannelEnd, System
 
+# The version of the JSON form. It changes when something that was there means something else or is gone.
+SCHEMA = "tessera-report-1"
+
 
 def report(
     system: System,
@@ -34,6 +37,7 @@ def report(
     faults = fault_map(system, images)
     memory = board.memory(profile.memory_size)
     return {
+        "schema": SCHEMA,
         "system": system.file,
         "components": [
             {
@@ -148,6 +152,7 @@ def as_text(facts: Mapping[str, Any]) -> str:
     parts += _table("Kernel objects", ("type", "number", "memory"), rows)
     rows = [(name, size_text(size)) for name, size in facts["memory_by_owner"].items()]
     parts += _table("Memory by component and region", ("owner", "memory"), rows)
+    parts += _policy_text(facts)
     memory = facts["memory"]
     parts += [
         f"Memory: {size_text(memory['used'])} of {size_text(memory['total'])} used, {size_text(memory['left'])} left.",
@@ -155,6 +160,18 @@ def as_text(facts: Mapping[str, Any]) -> str:
     ]
     parts += [f"warning: {w['file']}:{w['line']}: {w['what']}" for w in facts["warnings"]]
     return "\n".join([*parts, ""])
+
+
+def _policy_text(facts: Mapping[str, Any]) -> list[str]:
+    """The lines of the policy with their answers, where there is one."""
+    policy = (facts.get("answers") or {}).get("policy")
+    if policy is None:
+        return []
+    rows = [("yes" if line["holds"] else "NO", line["line"], line["reason"]) for line in policy["lines"]]
+    told = "Policy of " + policy["file"]
+    if policy["ignored"]:
+        told += ", which the system breaks: it was built with --ignore-policy"
+    return _table(told, ("holds", "line", "because"), rows)
 
 
 def _end(end: ChannelEnd) -> dict[str, Any]:
