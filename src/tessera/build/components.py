@@ -21,6 +21,7 @@ from tessera.abi.layout import COMPONENT_IMAGE
 from tessera.build.cache import PACKAGE, cached, digest, source_files
 from tessera.build.dependencies import files_needed
 from tessera.lang.diagnostics import Diagnostic, Location
+from tessera.system.environment import SDK_SENDERS
 from tessera.system.locate import Kind, Program, locate
 from tessera.system.model import ProtectionDomain, System
 
@@ -75,7 +76,25 @@ def build_components(system: System, search_path: Sequence[Path], pool: Executor
         program = programs[pd.name]
         if program.kind is not Kind.ELF:
             _check_handlers(pd, system, program, built[program.path].elf)
+        else:
+            _check_senders(pd, system)
     return {name: built[program.path] for name, program in programs.items()}
+
+
+def _check_senders(pd: ProtectionDomain, system: System) -> None:
+    """A program that is not built here may have upstream's library, which takes six bits of a badge."""
+    ends = (end for channel in system.channels for end, _ in channel.directions() if end.pd == pd.name)
+    numbers = [(end.id, end.location, "channel") for end in ends]
+    numbers += [(child.id or 0, child.location, "child") for child in pd.children]
+    for number, location, what in numbers:
+        if number >= SDK_SENDERS:
+            raise Diagnostic(
+                "number-of-elf",
+                location,
+                f"'{pd.name}' has {what} {number}, and '{pd.program_image}' was not built here",
+                why=f"programs that are linked with upstream's library know {what} numbers up to {SDK_SENDERS - 1}",
+                fix=f"use a number from 0 to {SDK_SENDERS - 1}, or let the program be built from its source",
+            )
 
 
 def _build(pd: ProtectionDomain, program: Program, search_path: Sequence[Path]) -> Component:

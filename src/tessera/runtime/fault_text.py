@@ -12,8 +12,8 @@ from tessera.abi.capabilities import (
     BASE_IRQ_HANDLER,
     BASE_OUTPUT_ENDPOINT,
     BASE_OUTPUT_NOTIFICATION,
-    BASE_VM_TCB,
     COMPONENT_CNODE_BITS,
+    MAX_CHANNELS,
 )
 from tessera.abi.errors import LOOKUP_FAILURE_MEANING, LookupFailure
 from tessera.abi.faults import (
@@ -102,7 +102,7 @@ def tell_capability_fault() -> None:
         put_channel(address - BASE_OUTPUT_ENDPOINT, b"ppcall", CHANNEL_CALL, pc)
     elif BASE_IRQ_HANDLER <= address and address < BASE_CHILD_TCB:
         put_channel(address - BASE_IRQ_HANDLER, b"irq_ack", CHANNEL_INTERRUPT, pc)
-    elif BASE_CHILD_TCB <= address and address < BASE_VM_TCB:
+    elif BASE_CHILD_TCB <= address and address < BASE_CHILD_TCB + MAX_CHANNELS:
         put(b"used child ")
         put_decimal(address - BASE_CHILD_TCB)
         put_not_declared()

@@ -68,7 +68,8 @@ __all__ = [
     "u64",
 ]
 
-CHANNEL_MASK = 63
+# The part of a badge that is a channel, or a child. The two highest bits say which.
+SENDER_MASK = (1 << 32) - 1
 COUNT_LIMIT = 64
 ROOT_SLOTS = 1 << COMPONENT_ROOT_BITS
 OUTSIDE = 1 << COMPONENT_CNODE_BITS
@@ -282,7 +283,7 @@ def event_loop() -> NoReturn:
         received = next_message(answer, has_answer)
         has_answer = False
         badge = received.badge
-        sender = truncate(u32, badge & CHANNEL_MASK)
+        sender = truncate(u32, badge & SENDER_MASK)
         if (badge >> BADGE_PROTECTED_CALL_BIT) & 1 != 0:
             answer = protected(sender, received.info)
             has_answer = True

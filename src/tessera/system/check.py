@@ -66,8 +66,8 @@ def check_domain_names(system: System, errors: Collector) -> None:
             "too-many-domains",
             last.location,
             f"the system has {len(domains)} protection domains, and can have {environment.DOMAINS}",
-            why="each has an address space, and the kernel has identifiers for 512 of them in a pool, of which the "
-            "initialiser and the monitor take two",
+            why="each has an address space, and the pool of identifiers that the kernel hands out at boot has 512, of "
+            "which the first is nobody's and the initialiser and the monitor take two",
             fix="put what belongs together into one domain",
         )
     _duplicates(((pd.name, pd.location) for pd in domains), "protection domain", "duplicate-domain", errors)

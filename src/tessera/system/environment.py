@@ -81,7 +81,12 @@ BADGE_FAULT = 1 << capabilities.BADGE_FAULT_BIT
 
 # Limits.
 CHANNELS = capabilities.MAX_CHANNELS
-CHILDREN = capabilities.MAX_CHANNELS
+# A channel on which a component is called and does nothing else is only a number in a badge.
+CALLED_CHANNELS = 1 << 16
+# Threads of children are in the slots from SLOT_CHILD_TCB on; this board has no use for those behind upstream's 62.
+CHILDREN = (1 << CNODE_BITS) - SLOT_CHILD_TCB
+# What programs linked by upstream's SDK take of a badge.
+SDK_SENDERS = 62
 # Address spaces get their identifiers from one pool of 512; the first is nobody's, and the initialiser and the monitor
 # have one each.
 DOMAINS = 512 - 3

@@ -35,7 +35,12 @@ from tessera.system.sdf_refused import refuse_in_domain, refuse_io_address_space
 from tessera.system.sdf_schedule import ScheduleReader
 from tessera.system.xmltree import Element, read
 
-WHY_CHANNELS = "a domain has at most 62 channels and interrupts: each is one bit of a notification's badge"
+WHY_CHANNELS = (
+    "the kernel gathers signals in one word of 64 bits, one for each channel and interrupt; the two highest tell calls"
+    " and faults from signals"
+)
+FIX_CHANNELS = '; a component that is only called on a channel may have a higher one there: notify="false" at both ends'
+WHY_CHILDREN = "the threads of children are in the slots from 202 on of the parent's 512"
 
 T = TypeVar("T")
 
@@ -151,9 +156,7 @@ class _Reader(MemoryReader, ScheduleReader):
 
     def child_id(self, e: Element, parent: str | None) -> int | None:
         if parent is not None:
-            return self.number_below(
-                e, "id", environment.CHILDREN, "a component finds its children in 62 slots of its own"
-            )
+            return self.number_below(e, "id", environment.CHILDREN, WHY_CHILDREN)
         for name in ("id", "setvar_id"):
             if name in e.attributes:
                 self.errors.error(
@@ -263,7 +266,8 @@ class _Reader(MemoryReader, ScheduleReader):
 
     def channel(self, e: Element) -> Channel | None:
         check_names(e, self.errors)
-        ends = [self.end(c) for c in e.children if c.tag == "end"]
+        said = [c for c in e.children if c.tag == "end"]
+        ends = [self.end(c, is_quiet=all(other.attributes.get("notify") == "false" for other in said)) for c in said]
         if len(ends) != 2:
             self.errors.error(
                 "channel-ends",
@@ -278,10 +282,14 @@ class _Reader(MemoryReader, ScheduleReader):
             return None
         return Channel(a, b, e.location)
 
-    def end(self, e: Element) -> ChannelEnd | None:
+    def end(self, e: Element, *, is_quiet: bool) -> ChannelEnd | None:
+        """``is_quiet``: nobody notifies anybody on this channel."""
         check_names(e, self.errors)
         pd = self.text(e, "pd")
-        channel = self.number_below(e, "id", environment.CHANNELS, WHY_CHANNELS)
+        if is_quiet and e.attributes.get("pp") != "true":
+            channel = self.number_below(e, "id", environment.CALLED_CHANNELS, "numbers of callers have 16 bits")
+        else:
+            channel = self.number_below(e, "id", environment.CHANNELS, WHY_CHANNELS, FIX_CHANNELS)
         pp, notify = self.boolean(e, "pp", False), self.boolean(e, "notify", True)
         if pd is None or channel is None:
             return None

@@ -80,7 +80,7 @@ class Values:
             return None
         return value
 
-    def number_below(self, element: Element, name: str, limit: int, why: str) -> int | None:
+    def number_below(self, element: Element, name: str, limit: int, why: str, more: str = "") -> int | None:
         value = self.number(element, name)
         if value is not None and value >= limit:
             self.errors.error(
@@ -88,7 +88,7 @@ class Values:
                 element.place(name),
                 f"'{name}' is {value}, and the highest is {limit - 1}",
                 why=why,
-                fix=f"use one from 0 to {limit - 1} that is still free",
+                fix=f"use one from 0 to {limit - 1} that is still free{more}",
             )
             return None
         return value
