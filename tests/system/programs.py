@@ -28,12 +28,15 @@ class Program:
     entry: int = 0x20_0000
     segments: list[tuple[int, int, bytes, int]] = field(default_factory=list)
     symbols: dict[str, tuple[int, int]] = field(default_factory=dict)
+    # Further symbols, behind the others, that may have the same names: (name, address, size).
+    more: list[tuple[str, int, int]] = field(default_factory=list)
 
     def elf(self) -> bytes:
         """The bytes of the file: header, program headers, data, symbols, strings, section headers."""
-        names = b"\0" + b"".join(name.encode() + b"\0" for name in self.symbols)
+        listed = [*((name, *place) for name, place in self.symbols.items()), *self.more]
+        names = b"\0" + b"".join(name.encode() + b"\0" for name, _, _ in listed)
         symbols, at = [bytes(24)], 1
-        for name, (address, size) in self.symbols.items():
+        for name, address, size in listed:
             symbols.append(struct.pack("<IBBHQQ", at, 0x11, 0, 0xFFF1, address, size))
             at += len(name.encode()) + 1
         data_at = 64 + 56 * len(self.segments)

@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tessera.abi.objects import ObjectType
+from tessera.lang.diagnostics import Diagnostic, Location
 from tessera.system import dump
+from tessera.system import environment as env
 from tessera.system.capdl import (
     Cap,
     CNode,
@@ -23,8 +27,11 @@ from tessera.system.capdl import (
     Tcb,
 )
 from tessera.system.distribute import distribute
+from tessera.system.elf import read_program
 from tessera.system.model import Permissions, Trigger
+from tessera.system.patch import patched, platform_variables
 from tessera.system.sdf import parse
+from tests.system.programs import program
 from tests.system.systems import GREETER, described, distributed, domain, image, images
 
 READ, WRITE = Rights.READ, Rights.WRITE
@@ -218,8 +225,6 @@ def test_programs_get_their_pages_and_variables() -> None:
 
 
 def test_masks_of_the_platform() -> None:
-    from tessera.system.patch import platform_variables
-
     system = parse(GREETER)
     by_name = {pd.name: platform_variables(pd, system) for pd in system.domains()}
 
@@ -229,6 +234,22 @@ def test_masks_of_the_platform() -> None:
     assert (mask("client", "notifications"), mask("client", "pps")) == (0b11110, 0b0001)
     assert (mask("visitor", "notifications"), mask("visitor", "pps")) == (0b01110, 0b0001)
     assert (mask("server", "notifications"), mask("server", "pps")) == (0, 0)
+
+
+def test_a_name_needs_its_own_length_only(tmp_path: Path) -> None:
+    system = described(domain("server"))
+    (server,) = system.domains()
+    path = tmp_path / "server.elf"
+    for room, fits in ((64, True), (7, True), (6, False)):
+        path.write_bytes(program(sizes={"microkit_name": room}).elf())
+        made = read_program(path, env.USER_SPACE, Location("test.system", 1, 1))
+        if not fits:
+            with pytest.raises(Diagnostic, match="'microkit_name' of 'server.elf' has 6 bytes"):
+                patched(server, made, system, {})
+            continue
+        start = made.symbols["microkit_name"].address - 0x20_1000
+        data = patched(server, made, system, {}).segments[1].data
+        assert data[start : start + room] == b"server".ljust(room, b"\0")
 
 
 def test_a_physical_address_that_a_program_asks_for() -> None:

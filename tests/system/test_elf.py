@@ -50,6 +50,17 @@ def test_a_variable_is_set_and_nothing_else(tmp_path: Path) -> None:
     assert changed.segments[1].size == image.segments[1].size
 
 
+def test_of_two_variables_of_one_name_none_is_set(tmp_path: Path) -> None:
+    made = program("first", "second")
+    # The same place named twice is one variable.
+    made.more += [("first", 0x20_1100, 8), ("second", *made.symbols["second"])]
+    image = read(tmp_path, made)
+    assert image.ambiguous == {"first"}
+    assert require_symbol(image, "second", 8, HERE, "value").address == made.symbols["second"][0]
+    with pytest.raises(Diagnostic, match="several variables 'first'"):
+        require_symbol(image, "first", 8, HERE, "value")
+
+
 @pytest.mark.parametrize(
     "made, rule",
     [

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
@@ -63,6 +63,8 @@ class ProgramImage:
     symbols: Mapping[str, Symbol] = field(repr=False)
     lines: tuple[LineRow, ...] = field(repr=False, default=())
     inlined: tuple[InlinedCall, ...] = field(repr=False, default=())
+    # Names that more than one place has.
+    ambiguous: frozenset[str] = field(repr=False, default=frozenset())
 
     def line_of(self, pc: int) -> LineRow | None:
         """The source line of an address, or None where it is unknown."""
@@ -116,9 +118,9 @@ def read_program(path: Path, space: AddressSpace, location: Location, shown_as: 
                     why="the program starts there",
                     fix="link the program with an entry symbol: ENTRY(_start) in the link script, or -e _start",
                 )
-            symbols = {symbol.name: symbol for symbol in _symbols(elf)}
+            symbols, ambiguous = _by_name(_symbols(elf))
             inlined = tuple(inlined_calls(elf, _file_name))
-            return ProgramImage(file, entry, segments, symbols, tuple(_lines(elf)), inlined)
+            return ProgramImage(file, entry, segments, symbols, tuple(_lines(elf)), inlined, ambiguous)
     except OSError as error:
         if error.filename is None:  # not the file, but a place in it that the file itself names
             raise _unreadable(path, file, location, error) from None
@@ -227,6 +229,16 @@ def _symbols(elf: ELFFile) -> Iterator[Symbol]:
                     yield Symbol(entry.name, entry["st_value"], entry["st_size"])
 
 
+def _by_name(found: Iterable[Symbol]) -> tuple[dict[str, Symbol], frozenset[str]]:
+    """The symbols, and the names of those that are at several places."""
+    symbols: dict[str, Symbol] = {}
+    ambiguous = set()
+    for symbol in found:
+        if symbols.setdefault(symbol.name, symbol).address != symbol.address:
+            ambiguous.add(symbol.name)
+    return symbols, frozenset(ambiguous)
+
+
 def _lines(elf: ELFFile) -> Iterator[LineRow]:
     """Rows of every line table, in the order of addresses, without those that repeat the row before."""
     if not elf.has_dwarf_info():
@@ -284,6 +296,14 @@ def require_symbol(image: ProgramImage, name: str, size: int, location: Location
             f"'{image.file}' has no variable '{name}'",
             why=f"it is to be set to the {purpose}; a variable that the program never reads may have been removed",
             fix=did_you_mean(name, image.symbols) or f"declare it as a global variable of {size} bytes, and use it",
+        )
+    if name in image.ambiguous:
+        raise Diagnostic(
+            "symbol-ambiguous",
+            location,
+            f"'{image.file}' has several variables '{name}'",
+            why=f"one is to be set to the {purpose}, and nothing says which",
+            fix="rename the others; static variables of other source files count too",
         )
     if symbol.size != size:
         raise Diagnostic(

@@ -51,4 +51,4 @@ def read_image(pd: ProtectionDomain, path: Path, search_path: Sequence[Path], sp
             fix="name the folder that has it with --search-path, or remove path_for_symbols",
         )
     other = read_program(found, space, where, pd.symbols)
-    return replace(image, symbols=other.symbols, lines=other.lines, inlined=other.inlined)
+    return replace(image, symbols=other.symbols, ambiguous=other.ambiguous, lines=other.lines, inlined=other.inlined)

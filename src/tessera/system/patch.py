@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from tessera.lang.diagnostics import Diagnostic
-from tessera.system import environment
 from tessera.system.elf import ProgramImage, require_symbol
 from tessera.system.model import ProtectionDomain, SetVar, System, Variable
 
@@ -48,7 +47,8 @@ def platform_variables(pd: ProtectionDomain, system: System) -> dict[str, bytes]
                 calls |= int(end.pp) << end.id
     irqs = sum(1 << irq.id for irq in pd.irqs)
     return {
-        "microkit_name": pd.name.encode().ljust(environment.NAME_BYTES, b"\0"),
+        # A library may have less room than the longest name takes.
+        "microkit_name": pd.name.encode() + b"\0",
         "microkit_passive": bytes([pd.passive]),
         "microkit_irqs": irqs.to_bytes(WORD, "little"),
         "microkit_notifications": notifications.to_bytes(WORD, "little"),
