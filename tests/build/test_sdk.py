@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -179,6 +180,10 @@ def test_the_rest_of_an_sdk_stays(sdk: Path, tmp_path: Path) -> None:
     # Once more: what is kept is still upstream's.
     assert [one.kept for one in lay_into(theirs, BOARD, ["debug"]).folders] == [[]]
     assert (folder_of(theirs) / KEPT / KERNEL).read_text() == "upstream's sel4.elf"
+    # Another SDK was unpacked over it: its kernel is kept.
+    (folder_of(theirs) / KERNEL).write_text("a newer one")
+    assert [KERNEL in one.kept for one in lay_into(theirs, BOARD, ["debug"]).folders] == [True]
+    assert (folder_of(theirs) / KEPT / KERNEL).read_text() == "a newer one"
 
 
 def test_a_folder_of_ours_is_written_again(sdk: Path) -> None:
@@ -190,39 +195,58 @@ def test_a_folder_of_ours_is_written_again(sdk: Path) -> None:
     assert [one.missing for one in built.folders] == [list(THEIRS)]
 
 
-def rule_of(*arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "tessera.cli", "sdk", *arguments, "--json"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 2 and "Traceback" not in done.stderr
-    (error,) = json.loads(done.stdout)["errors"]
-    assert error["fix"] and error["why"] or error["rule"] == "usage"
-    return str(error["rule"])
+REFUSED = {
+    "sdk-place-none": [],
+    "sdk-place-both": ["-o", "empty", "--into", "other"],
+    "output-is-file": ["-o", "file"],
+    "output-not-empty": ["-o", "full"],
+    "output-not-empty-sdk": ["-o", "other"],
+    "not-writable": ["-o", "file/below"],
+    "unknown-board": ["-o", "empty", "--board", "qemu_virt_riscv32"],
+    "not-an-sdk": ["--into", "empty"],
+    "not-an-sdk-file": ["--into", "file"],
+    "not-an-sdk-missing": ["--into", "nowhere"],
+    "sdk-board-missing": ["--into", "other"],
+    "sdk-config-missing": ["--into", "bare", "--config", "debug"],
+    "sdk-config-missing-none": ["--into", "smp"],
+    "sdk-kernel-missing": ["--into", "bare"],
+}
+GOLDEN = Path(__file__).parent.parent / "rejected" / "sdk"
 
 
-def test_what_is_refused(tmp_path: Path) -> None:
-    file, full, empty = tmp_path / "file", tmp_path / "full", tmp_path / "empty"
-    file.write_text("no folder")
-    (full / "board").mkdir(parents=True)
-    empty.mkdir()
-    other = upstream(tmp_path / "other", "debug", board="star64")
+def refused(folder: Path, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tessera.cli", "sdk", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_refused(case: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    (tmp_path / "full" / "something").mkdir(parents=True)
+    (tmp_path / "empty").mkdir()
+    upstream(tmp_path / "other", "debug", board="star64")
+    upstream(tmp_path / "smp", "smp-debug")
     bare = upstream(tmp_path / "bare", "release")
     (folder_of(bare, "release") / KERNEL).unlink()
-    assert rule_of() == "sdk-place"
-    assert rule_of("-o", str(empty), "--into", str(other)) == "sdk-place"
-    assert rule_of("-o", str(file)) == "output-is-file"
-    assert rule_of("-o", str(full)) == "output-not-empty"
-    assert rule_of("-o", str(file / "below")) == "not-writable"
-    assert rule_of("-o", str(empty), "--board", "star64") == "unknown-board"
-    assert rule_of("-o", str(empty), "--config", "benchmark") == "usage"
-    assert rule_of("--into", str(tmp_path / "nowhere")) == "not-an-sdk"
-    assert rule_of("--into", str(file)) == "not-an-sdk"
-    assert rule_of("--into", str(empty)) == "not-an-sdk"
-    assert rule_of("--into", str(other)) == "sdk-board-missing"
-    assert rule_of("--into", str(bare), "--config", "debug") == "sdk-config-missing"
-    assert rule_of("--into", str(upstream(tmp_path / "smp", "smp-debug"))) == "sdk-config-missing"
-    assert rule_of("--into", str(bare)) == "sdk-kernel-missing"
-    assert list(empty.iterdir()) == [] and file.read_text() == "no folder"
+    before = sorted(tmp_path.rglob("*"))
+
+    done = refused(tmp_path, REFUSED[case])
+    golden = GOLDEN / f"{case}.err"
+    if os.environ.get("TESSERA_UPDATE_GOLDENS") == "1":
+        golden.write_text(done.stderr)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", golden.read_text())
+    assert "\n  why: " in done.stderr and "\n  fix: " in done.stderr
+    assert case.startswith(done.stderr.splitlines()[0].rpartition("[")[2].removesuffix("]"))
+    assert sorted(path for path in tmp_path.rglob("*") if "build" not in path.parts) == before
+
+
+def test_every_refusal_has_its_golden() -> None:
+    assert {path.stem for path in GOLDEN.glob("*.err")} == set(REFUSED)
+
+
+def test_unknown_configurations_are_refused(tmp_path: Path) -> None:
+    done = refused(tmp_path, ["-o", "new", "--config", "benchmark"])
+    assert done.returncode == 2 and "'debug', 'release'" in done.stderr and not (tmp_path / "new").exists()
 
 
 def test_force_writes_beside_what_is_there(tmp_path: Path) -> None:

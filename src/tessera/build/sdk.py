@@ -7,6 +7,7 @@ out at boot. The rest of such a folder is upstream's: loader, monitor, initialis
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterable, Sequence
@@ -37,7 +38,7 @@ OPTIONS_HEADER = Path("include") / "kernel" / "gen_config.h"
 # What only upstream's SDK has, and its tool asks for.
 THEIRS = tuple(Path("elf") / name for name in ("loader.elf", "monitor.elf", "initialiser.elf"))
 
-# Says that a folder is ours and may be written again.
+# Says that a folder is ours and may be written again; in the folder of a configuration, which kernel we put there.
 MARK = "tessera-sdk.json"
 # Where the files of upstream's kernel go that ours take the place of.
 KEPT = "upstream-kernel"
@@ -108,7 +109,7 @@ def lay_out(
     _check_free(output, force)
     folders = [_write(output, place, config, progress) for config in configs or CONFIGURATIONS]
     with writing(output, "choose another folder with -o"):
-        (output / MARK).write_text(json.dumps({"tessera": __version__, "profile": MICROKIT.name}) + "\n")
+        (output / MARK).write_text(json.dumps(_mark()) + "\n")
     return SdkBuild(output, place.name, MICROKIT.name, folders)
 
 
@@ -151,7 +152,10 @@ def _write(sdk: Path, board: Board, config: str, progress: Progress | None, *, k
     texts = sdk_texts(MICROKIT, board, debug=config == "debug")
     written = [KERNEL, *texts]
     with writing(folder, "make the folder writable, or choose another one"):
-        kept = _keep(folder, written) if keep else []
+        kept = _keep(folder, written) if keep and not _is_ours(folder) else []
+        # First, so that an interrupted run never takes our kernel for upstream's.
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / MARK).write_text(json.dumps(_mark() | {"kernel_sha256": _digest(kernel)}) + "\n")
         for path in written:
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -165,15 +169,33 @@ def _write(sdk: Path, board: Board, config: str, progress: Progress | None, *, k
 
 
 def _keep(folder: Path, paths: Iterable[Path]) -> list[Path]:
-    """Copy upstream's files aside, unless that was done before: then those in place are ours."""
-    aside = folder / KEPT
-    if aside.exists():
-        return []
+    """Copy upstream's files aside. What was kept before is replaced when all is copied."""
     kept = [path for path in paths if (folder / path).is_file()]
+    aside, new = folder / KEPT, folder / f"{KEPT}.new"
+    shutil.rmtree(new, ignore_errors=True)
     for path in kept:
-        (aside / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(folder / path, aside / path)
+        (new / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(folder / path, new / path)
+    shutil.rmtree(aside, ignore_errors=True)
+    new.rename(aside)
     return kept
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether the kernel of a configuration is the one that we put there."""
+    try:
+        mark = json.loads((folder / MARK).read_text())
+    except (OSError, ValueError):
+        return False
+    return isinstance(mark, dict) and mark.get("kernel_sha256") == _digest(folder / KERNEL)
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _mark() -> dict[str, str]:
+    return {"tessera": __version__, "profile": MICROKIT.name}
 
 
 def _folders(path: Path) -> list[str]:
@@ -210,10 +232,11 @@ def _no_sdk(sdk: Path, board: Board) -> Diagnostic:
             why=f"it has {', '.join(boards[:8])}{', ...' if len(boards) > 8 else ''}",
             fix="take an SDK that has this board",
         )
+    what = "this is no SDK of Microkit" if sdk.is_dir() else "there is no such folder"
     return Diagnostic(
         "not-an-sdk",
         Location(str(sdk)),
-        "this is no SDK of Microkit" if sdk.is_dir() else "there is no such folder",
+        "this is a file, not the folder of an unpacked SDK" if sdk.is_file() else what,
         why="an SDK has a folder 'board' with a folder for each board in it",
         fix="name the top folder of an unpacked SDK; to lay out our kernel alone, use -o",
     )
