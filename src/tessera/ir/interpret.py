@@ -251,7 +251,7 @@ class _Here:
     def meaning(self, type_: Any, raw: int) -> int:
         """Bits from memory or a packed field as a value of the type."""
         if type_ is bool:
-            return raw & 1
+            return int(raw != 0)
         if is_enum(type_):
             self.need(any(raw == int(one) for one in type_), "enum")
         elif is_struct(type_):

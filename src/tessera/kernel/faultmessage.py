@@ -112,7 +112,7 @@ def set_registers(handler: Tcb, tcb: Tcb, table: bytes) -> None:
         tcb.registers[u64(table[index])] = message.message_word(handler, buffer, index)
 
 
-@compiled
+@compiled(inline="never")
 def read_answer(handler: Tcb, tcb: Tcb) -> bool:
     """Take over what the answer to the thread's fault changes. True: the thread goes on.
 

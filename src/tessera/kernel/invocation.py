@@ -6,7 +6,7 @@ from __future__ import annotations
 from tessera.abi.errors import Error, LookupFailure
 from tessera.abi.messages import MessageInfo
 from tessera.arch import registers
-from tessera.kernel import answer, cspace, ipc, message, notification, scheduler, timeslice, transfer
+from tessera.kernel import answer, fault, ipc, message, notification, scheduler, timeslice, transfer
 from tessera.kernel.capability import (
     AsidControlCap,
     AsidPoolCap,
@@ -85,22 +85,28 @@ def decode(slot: Slot, cap: Capability, label: u64, length: u64) -> Status:
 
 
 @compiled
+def send_message(thread: Tcb, cap: EndpointCap, sending: Sending) -> None:
+    """Send the thread's message through an endpoint."""
+    ipc.send(
+        thread,
+        cap.endpoint,
+        cap.badge,
+        sending.blocking,
+        sending.is_call,
+        cap.can_grant,
+        cap.can_grant_reply,
+        sending.can_donate,
+    )
+
+
+@compiled
 def invoke(thread: Tcb, slot: Slot, cap: Capability, sending: Sending, info: MessageInfo) -> Status:
     """Do what was asked of any capability: a message through an endpoint, a signal, a reply, or an invocation."""
     match cap:
         case EndpointCap():
             if not cap.can_send:
                 return invalid_capability(0)
-            ipc.send(
-                thread,
-                cap.endpoint,
-                cap.badge,
-                sending.blocking,
-                sending.is_call,
-                cap.can_grant,
-                cap.can_grant_reply,
-                sending.can_donate,
-            )
+            send_message(thread, cap, sending)
             return Status.OK
         case NotificationCap():
             if not cap.can_send:
@@ -162,37 +168,61 @@ def failure_length(failure: LookupFailure) -> u64:
             return u64(0)
 
 
-@compiled
-def handle(thread: Tcb, address: u64, info_word: u64, sending: Sending) -> bool:
-    """Send a message to what ``address`` names; false if that is nothing, which is a fault of the sending phase."""
+@compiled(inline="never")
+def handle(thread: Tcb, slot: Slot, info_word: u64, sending: Sending) -> None:
+    """Send a message to what a slot has.
+
+    One without capabilities that is for another thread is passed on: the kernel does not look at it, and has no answer.
+    Everything else is an invocation, which is answered.
+    """
     info = from_word(MessageInfo, info_word)
-    request.failed_address = address
-    found = cspace.lookup_slot(thread, address)
-    slot = found.slot
-    if not found.ok or slot is None:
-        return False
-    # A message to a thread is not looked at by the kernel, unless it has capabilities.
-    if info.extra_caps != 0 or not isinstance(slot.capability, (EndpointCap, NotificationCap, ReplyCap)):
-        request.buffer = message.buffer_of(thread, False)
-        if not collect_extra_caps(thread, info):
-            return False
-        request.slot = slot
-        request.length = message.available_length(info.length)
-        request.is_call = sending.is_call
+    if info.extra_caps == 0:
+        cap = slot.capability
+        match cap:
+            case NotificationCap():
+                if cap.can_send and not sending.is_call:
+                    notification.signal(cap.notification, cap.badge)
+                    return
+            case EndpointCap():
+                if cap.can_send:
+                    send_message(thread, cap, sending)
+                    return
+            case ReplyCap():
+                if not sending.is_call:
+                    answer.do_reply(thread, cap.reply, cap.can_grant)
+                    return
+            case _:
+                pass
+    if not prepare(thread, slot, info, sending.is_call):
+        if sending.blocking:
+            fault.capability_fault(thread, request.failed_address, False)
+        return
     request.reply_length = 0
     scheduler.set_thread_state(thread, ThreadState.RESTART)
-    status = invoke(thread, slot, slot.capability, sending, info)
+    finish(thread, invoke(thread, slot, slot.capability, sending, info), sending.is_call)
+
+
+@compiled
+def prepare(thread: Tcb, slot: Slot, info: MessageInfo, is_call: bool) -> bool:
+    """Note what an invocation looks at; false if a capability passed is not there."""
+    request.buffer = message.buffer_of(thread, False)
+    if not collect_extra_caps(thread, info):
+        return False
+    request.slot = slot
+    request.length = message.available_length(info.length)
+    request.is_call = is_call
+    return True
+
+
+@compiled
+def finish(thread: Tcb, status: Status, is_call: bool) -> None:
+    """Answer an invocation, unless its thread has to make it again or waits now."""
     if status == Status.PREEMPTED:
         timeslice.settle_preempted()
-        return True
-    if status == Status.ERROR:
-        if sending.is_call:
-            reply_with_error(thread)
-        if thread.state == ThreadState.RESTART:
-            scheduler.set_thread_state(thread, ThreadState.RUNNING)
-        return True
+        return
+    if status == Status.ERROR and is_call:
+        reply_with_error(thread)
     if thread.state == ThreadState.RESTART:
-        if sending.is_call:
+        if status == Status.OK and is_call:
             reply_with_results(thread)
         scheduler.set_thread_state(thread, ThreadState.RUNNING)
-    return True

@@ -157,6 +157,16 @@ def copy_registers(sender: Tcb, receiver: Tcb, length: u64) -> None:
 
 
 @compiled
+def copy_all_registers(sender: Tcb, receiver: Tcb) -> None:
+    """Copy the message words that travel in registers, of a message that has more."""
+    first = u64(registers.FIRST_MESSAGE)
+    receiver.registers[first] = sender.registers[first]
+    receiver.registers[first + 1] = sender.registers[first + 1]
+    receiver.registers[first + 2] = sender.registers[first + 2]
+    receiver.registers[first + 3] = sender.registers[first + 3]
+
+
+@compiled
 def copy_buffer(source: IpcBuffer, destination: IpcBuffer, length: u64) -> None:
     """Copy the message words behind those in registers."""
     requires(length <= MAX_MESSAGE_LENGTH)

@@ -6,10 +6,10 @@ from __future__ import annotations
 from tessera.abi.configuration import configuration
 from tessera.abi.syscalls import Syscall
 from tessera.arch import machine, registers
-from tessera.kernel import console, cspace, fault, identify, invocation, ipc, notification, timeslice
-from tessera.kernel.capability import EndpointCap, NotificationCap, ReplyCap, ThreadCap
+from tessera.kernel import console, cspace, fastpath, fault, identify, invocation, ipc, notification, timeslice
+from tessera.kernel.capability import CNodeCap, EndpointCap, NotificationCap, ReplyCap, ThreadCap
 from tessera.kernel.invocation import Sending
-from tessera.kernel.layout import THREAD_NAME_BYTES, Tcb, ThreadState
+from tessera.kernel.layout import THREAD_NAME_BYTES, Slot, Tcb, ThreadState
 from tessera.kernel.message import buffer_of
 from tessera.kernel.request import lookup_missing_capability, request
 from tessera.lang import compiled, min, range, truncate, u8, u64
@@ -18,67 +18,116 @@ from tessera.lang import compiled, min, range, truncate, u8, u64
 @compiled
 def send(thread: Tcb, address: u64, info: u64, sending: Sending) -> None:
     """The sending phase. A capability that is not there is a fault, but not for a sender that does not wait."""
-    if not invocation.handle(thread, address, info, sending):
-        if sending.blocking:
-            fault.capability_fault(thread, request.failed_address, False)
+    request.failed_address = address
+    root = thread.cspace_root.capability
+    if isinstance(root, CNodeCap) and fastpath.reaches(root, address):
+        # Most CSpaces have one level. So near to the way in nothing has to be kept, and so nothing saved.
+        invocation.handle(thread, fastpath.slot_of(root, address), info, sending)
+    else:
+        send_far(thread, address, info, sending)
+
+
+@compiled(inline="never")
+def send_far(thread: Tcb, address: u64, info: u64, sending: Sending) -> None:
+    """The sending phase through CNodes of several levels."""
+    found = cspace.lookup_slot(thread, address)
+    slot = found.slot
+    if slot is not None:
+        invocation.handle(thread, slot, info, sending)
+    elif sending.blocking:
+        fault.capability_fault(thread, address, False)
 
 
 @compiled
 def receive(thread: Tcb, address: u64, blocking: bool, takes_reply: bool) -> None:
     """The receiving phase: wait for, or look for, a message or a signal."""
     request.failed_address = address
+    root = thread.cspace_root.capability
+    if isinstance(root, CNodeCap) and fastpath.reaches(root, address):
+        receive_from(thread, fastpath.slot_of(root, address), address, blocking, takes_reply)
+    else:
+        receive_far(thread, address, blocking, takes_reply)
+
+
+@compiled(inline="never")
+def receive_far(thread: Tcb, address: u64, blocking: bool, takes_reply: bool) -> None:
+    """The receiving phase through CNodes of several levels."""
     found = cspace.lookup_slot(thread, address)
     slot = found.slot
-    if not found.ok or slot is None:
+    if slot is None:
         fault.capability_fault(thread, address, True)
         return
+    receive_from(thread, slot, address, blocking, takes_reply)
+
+
+@compiled(inline="never")
+def refuse_to_receive(thread: Tcb, address: u64) -> None:
+    """What is there is nothing that the thread may receive from, or receive with."""
+    lookup_missing_capability(0)
+    fault.capability_fault(thread, address, True)
+
+
+@compiled(inline="never")
+def receive_from(thread: Tcb, slot: Slot, address: u64, blocking: bool, takes_reply: bool) -> None:
+    """Receive from what a slot has."""
     cap = slot.capability
     match cap:
         case EndpointCap():
             if not cap.can_receive:
-                lookup_missing_capability(0)
-                fault.capability_fault(thread, address, True)
-                return
-            receive_from_endpoint(thread, cap, blocking, takes_reply)
+                refuse_to_receive(thread, address)
+            elif takes_reply:
+                receive_with_reply(thread, cap, blocking)
+            else:
+                ipc.receive(thread, cap, blocking, None)
         case NotificationCap():
             owner = cap.notification.bound_tcb
             if not cap.can_receive or (owner is not None and owner is not thread):
-                lookup_missing_capability(0)
-                fault.capability_fault(thread, address, True)
-                return
-            notification.receive(thread, cap, blocking)
+                refuse_to_receive(thread, address)
+            else:
+                notification.receive(thread, cap, blocking)
         case _:
-            lookup_missing_capability(0)
-            fault.capability_fault(thread, address, True)
+            refuse_to_receive(thread, address)
 
 
 @compiled
-def receive_from_endpoint(thread: Tcb, cap: EndpointCap, blocking: bool, takes_reply: bool) -> None:
-    """Receive with the reply object that register a6 names, if the call takes one."""
-    if not takes_reply:
-        ipc.receive(thread, cap, blocking, None)
-        return
+def receive_with_reply(thread: Tcb, cap: EndpointCap, blocking: bool) -> None:
+    """Receive with the reply object that register a6 names."""
     address = thread.registers[registers.REPLY_CAP]
+    root = thread.cspace_root.capability
+    if isinstance(root, CNodeCap) and fastpath.reaches(root, address):
+        receive_with(thread, cap, blocking, fastpath.slot_of(root, address), address)
+    else:
+        receive_with_far(thread, cap, blocking, address)
+
+
+@compiled(inline="never")
+def receive_with_far(thread: Tcb, cap: EndpointCap, blocking: bool, address: u64) -> None:
+    """Receive with a reply object that is reached through CNodes of several levels."""
     found = cspace.lookup_slot(thread, address)
     slot = found.slot
-    if not found.ok or slot is None:
+    if slot is None:
         fault.capability_fault(thread, address, True)
         return
+    receive_with(thread, cap, blocking, slot, address)
+
+
+@compiled
+def receive_with(thread: Tcb, cap: EndpointCap, blocking: bool, slot: Slot, address: u64) -> None:
+    """Receive with the reply object that a slot has."""
     reply_cap = slot.capability
     if not isinstance(reply_cap, ReplyCap):
-        lookup_missing_capability(0)
-        fault.capability_fault(thread, address, True)
+        refuse_to_receive(thread, address)
         return
     ipc.receive(thread, cap, blocking, reply_cap.reply)
 
 
 @compiled
-def send_then_receive(thread: Tcb, destination: u64, address: u64, info: u64, takes_reply: bool) -> None:
+def send_then_receive(thread: Tcb, destination: u64, info: u64, takes_reply: bool) -> None:
     """Send without waiting, then receive; the answer of a server and the deferred signal of a driver."""
     send(thread, destination, info, Sending(False, False, True, True))
     # An operation that was preempted goes on when the whole call is made again.
     if thread.state != ThreadState.RESTART:
-        receive(thread, address, True, takes_reply)
+        receive(thread, thread.registers[registers.CAPABILITY], True, takes_reply)
 
 
 @compiled
@@ -88,11 +137,11 @@ def dispatch(thread: Tcb, address: u64, info: u64, number: u64) -> None:
         case Syscall.CALL:
             send(thread, address, info, Sending(True, True, True, False))
         case Syscall.REPLY_RECV:
-            send_then_receive(thread, thread.registers[registers.REPLY_CAP], address, info, True)
+            send_then_receive(thread, thread.registers[registers.REPLY_CAP], info, True)
         case Syscall.NB_SEND_RECV:
-            send_then_receive(thread, thread.registers[registers.SEND_DESTINATION], address, info, True)
+            send_then_receive(thread, thread.registers[registers.SEND_DESTINATION], info, True)
         case Syscall.NB_SEND_WAIT:
-            send_then_receive(thread, thread.registers[registers.WAIT_DESTINATION], address, info, False)
+            send_then_receive(thread, thread.registers[registers.WAIT_DESTINATION], info, False)
         case Syscall.SEND:
             send(thread, address, info, Sending(True, False, False, False))
         case Syscall.NB_SEND:

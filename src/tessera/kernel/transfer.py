@@ -157,9 +157,9 @@ def move_caps(endpoint: Endpoint | None, receiver: Tcb, buffer: IpcBuffer, count
     return Moved(count, unwrapped)
 
 
-@compiled
-def transfer_long(sender: Tcb, endpoint: Endpoint | None, can_grant: bool, receiver: Tcb, info: MessageInfo) -> None:
-    """A message with words beyond the registers, or with capabilities."""
+@compiled(inline="never")
+def transfer_caps(sender: Tcb, endpoint: Endpoint | None, receiver: Tcb, info: MessageInfo) -> None:
+    """A message with capabilities that may be handed over."""
     source = message.buffer_of(sender, False)
     destination = message.buffer_of(receiver, True)
     length = min(info.length, MAX_MESSAGE_LENGTH)
@@ -170,7 +170,7 @@ def transfer_long(sender: Tcb, endpoint: Endpoint | None, can_grant: bool, recei
     else:
         message.copy_buffer(source, destination, length)
         count = min(info.extra_caps, MAX_EXTRA_CAPS)
-        if can_grant and count > 0 and look_up_extra(sender, source, count):
+        if look_up_extra(sender, source, count):
             moved = move_caps(endpoint, receiver, destination, count)
     receiver.registers[registers.MESSAGE_INFO] = to_word(
         MessageInfo(label=info.label, length=length, extra_caps=moved.count, caps_unwrapped=moved.unwrapped)
@@ -178,6 +178,20 @@ def transfer_long(sender: Tcb, endpoint: Endpoint | None, can_grant: bool, recei
 
 
 @compiled
+def transfer_words(sender: Tcb, receiver: Tcb, info: MessageInfo) -> None:
+    """A message with words beyond the registers, and no capabilities."""
+    source = message.buffer_of(sender, False)
+    destination = message.buffer_of(receiver, True)
+    length = min(info.length, MAX_MESSAGE_LENGTH)
+    message.copy_all_registers(sender, receiver)
+    if source is None or destination is None:
+        length = u64(MESSAGE_REGISTERS)
+    else:
+        message.copy_buffer(source, destination, length)
+    receiver.registers[registers.MESSAGE_INFO] = to_word(MessageInfo(label=info.label, length=length))
+
+
+@compiled(inline="never")
 def transfer_fault(sender: Tcb, receiver: Tcb) -> None:
     """The sender's fault, as a message of its own."""
     length = faultmessage.write(sender, receiver, message.buffer_of(receiver, True))
@@ -215,10 +229,12 @@ def transfer(sender: Tcb, endpoint: Endpoint | None, badge: u64, can_grant: bool
         transfer_fault(sender, receiver)
     else:
         info = message.sent_info(sender)
-        if info.length <= MESSAGE_REGISTERS and (info.extra_caps == 0 or not can_grant):
+        if info.extra_caps != 0 and can_grant:
+            transfer_caps(sender, endpoint, receiver, info)
+        elif info.length > MESSAGE_REGISTERS:
+            transfer_words(sender, receiver, info)
+        else:
             message.copy_registers(sender, receiver, info.length)
             shape = MessageInfo(label=info.label, length=info.length)
             receiver.registers[registers.MESSAGE_INFO] = to_word(shape)
-        else:
-            transfer_long(sender, endpoint, can_grant, receiver, info)
     receiver.registers[registers.BADGE] = badge

@@ -218,7 +218,7 @@ def from_stored(type_: Any, raw: int) -> Any:
     if is_word(type_):
         return type_(raw)
     if type_ is bool:
-        return bool(raw & 1)
+        return raw != 0
     if is_enum(type_):
         try:
             return type_(raw)

@@ -217,7 +217,7 @@ class ExpressionEmitter(Code):
         memory_type, alignment = stored(node.type)
         value = self.value(f"load {memory_type}, ptr {place}, align {alignment}")
         if node.type is bool:
-            return self.value(f"trunc i8 {value} to i1")
+            return self.value(f"icmp ne i8 {value}, 0")
         if self.checked:
             self.require_meaning(value, node.type)
         return value
