@@ -7,7 +7,7 @@ STAMP := .venv/.setup-done
 QEMU := qemu-system-riscv64
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check floors results kernel-time format clean distclean
+.PHONY: help setup demo test test-rtl check floors results kernel-time format clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -33,6 +33,11 @@ demo: setup ## build and boot the greeter system in QEMU
 
 test: setup ## run all tests
 	@$(BIN)/pytest -n 2
+
+# The packages of the core and its simulator are for this alone. What is built of them stays in the cache.
+test-rtl: setup ## measure the kernel on the hardware description of a core; the first time takes minutes
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[rtl]'
+	@nice $(BIN)/pytest -m rtl tests/rtl
 
 # All four run even if an early one fails, so that one call tells everything.
 check: setup ## lint, formatting, types, floors

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from tessera.cli import output
+from tessera.cli.bench_core import JSON, Core, measure_core
 from tessera.cli.options import Config, Json, Verbose, exit_codes
 
 _JSON = """\b
@@ -43,7 +44,7 @@ With --breakdown it is:
 
 """
 
-EPILOG = _JSON + exit_codes((0, "everything was measured"))
+EPILOG = _JSON + JSON + exit_codes((0, "everything was measured"))
 
 
 def bench(
@@ -57,10 +58,21 @@ def bench(
         list[str] | None,
         typer.Option("--of", metavar="NAME", help="With --breakdown: an operation; again for several. The round trip."),
     ] = None,
+    core: Annotated[
+        Core | None,
+        typer.Option(
+            "--core", help="Count cycles of round trips on a core's hardware description; builds for minutes."
+        ),
+    ] = None,
     verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
     """Count the instructions of kernel operations in QEMU; two runs give the same numbers."""
+    if core is not None:
+        if breakdown or config is not Config.release:
+            raise typer.BadParameter("the release kernel is measured, and nothing else", param_hint="--core")
+        measure_core(verbose, as_json)
+        return
     if of and not breakdown:
         raise typer.BadParameter("belongs to --breakdown", param_hint="--of")
     if breakdown and config is not Config.release:

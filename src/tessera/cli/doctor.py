@@ -26,6 +26,8 @@ FIRMWARE = "opensbi-riscv64-generic-fw_dynamic.bin"
 # Import names that are not the package's own name.
 IMPORT_NAMES = {"pyelftools": "elftools", "pytest-xdist": "xdist", "z3-solver": "z3"}
 DEVELOPMENT = "development"
+# What packages of an extra are needed for. Those that nobody asked for may be absent.
+EXTRAS = {"dev": DEVELOPMENT, "rtl": "tessera bench --core"}
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,9 @@ class Requirement:
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked for. ``state`` is ok, missing, old or broken; ``found`` is its version or path."""
+    """One thing that was looked for. ``state`` is ok, missing, old or broken, or absent if that is no fault;
+    ``found`` is its version or path.
+    """
 
     name: str
     needed_for: str
@@ -52,13 +56,14 @@ class Check:
 def doctor(as_json: Json = False) -> None:
     """Tell what is installed with its version, what is missing, and how to get it."""
     checks = run_checks()
-    bad = [check for check in checks if check.state != "ok"]
-    ok = all(check.needed_for == DEVELOPMENT for check in bad)
+    bad = [check for check in checks if check.state not in ("ok", "absent")]
+    ok = all(check.needed_for in EXTRAS.values() for check in bad)
     if as_json:
         output.emit_json({"ok": ok, "checks": checks})
     else:
         for check in checks:
             least = f" (needs {check.required})" if check.required and check.state != "ok" else ""
+            least = f" (for {check.needed_for})" if check.state == "absent" else least
             print(f"{check.state:<8} {check.name:<20} {check.found or '-'}{least}")
         for check in bad:
             print(f"\n{check.name} is {check.state}; it is needed for {check.needed_for}. To get it:\n  {check.fix}")
@@ -112,8 +117,8 @@ def _parse_requirement(text: str) -> Requirement:
     name = re.match(r"[A-Za-z0-9._-]+", text)
     assert name is not None
     least = re.search(r">=\s*([0-9.]+)", text)
-    is_extra = "extra ==" in text
-    return Requirement(name[0], least[1] if least else "", DEVELOPMENT if is_extra else "building")
+    extra = re.search(r"extra == ['\"](\w+)['\"]", text)
+    return Requirement(name[0], least[1] if least else "", EXTRAS.get(extra[1], DEVELOPMENT) if extra else "building")
 
 
 def missing_package(module: str) -> Diagnostic | None:
@@ -148,13 +153,16 @@ def _check_package(requirement: Requirement) -> Check:
         found = metadata.version(requirement.name)
     except metadata.PackageNotFoundError:
         found = ""
+    fix = SETUP
+    if requirement.needed_for == EXTRAS["rtl"]:
+        fix = "make test-rtl"
     if not found:
-        state = "missing"
+        state = "absent" if fix != SETUP else "missing"
     elif importlib.util.find_spec(IMPORT_NAMES.get(requirement.name, requirement.name.replace("-", "_"))) is None:
         state = "broken"
     else:
         state = "ok" if version_numbers(found) >= version_numbers(requirement.least) else "old"
-    return Check(requirement.name, requirement.needed_for, state, found, requirement.least, SETUP)
+    return Check(requirement.name, requirement.needed_for, state, found, requirement.least, fix)
 
 
 def _check_compiler() -> Check:

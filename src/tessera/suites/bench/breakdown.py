@@ -86,7 +86,9 @@ def run(names: Sequence[str] = ROUND_TRIP, progress: Progress | None = None) -> 
         told, console = boot_with_plugin(image, TRACER, readings, trace, _failed, TIMEOUT)
     console = console.replace("\r", "")
     # In the order in which they were done.
-    measurements = sorted(read_measurements(0, console), key=lambda item: console.index(f"BENCH|{item.operation.name}|"))
+    measurements = sorted(
+        read_measurements(0, console), key=lambda item: console.index(f"BENCH|{item.operation.name}|")
+    )
     traces = find_traces(read_traces(told), measurements)
     source = KernelSource(with_lines)
     return Breakdowns(image.kernel_hash, [break_down(name, traces, measurements, source) for name in names])
