@@ -19,6 +19,7 @@ import pytest
 from tessera.system import environment as env
 from tessera.system.distribute import distribute
 from tessera.system.html import as_html
+from tessera.system.html_script import SCRIPT
 from tessera.system.markup import shortened, text_width
 from tessera.system.model import System
 from tessera.system.picture_components import channel_says
@@ -289,7 +290,7 @@ def test_names_are_text_and_nothing_else() -> None:
         + f'<channel><end pd={quoteattr(evil)} id="0" /><end pd="other" id="0" /></channel>'
     )
     facts = {**facts_of(system), "system": "a\x00\udcffb</title>.system"}
-    page = as_html(facts)
+    page = as_html(facts).replace(f"<script>{SCRIPT}</script>", "")
     body = body_of(facts)
     for tag in ("<script", "<b onload", "<img"):
         assert tag not in page
@@ -318,8 +319,9 @@ def test_shortened_text_fits(text: str) -> None:
 
 def test_the_page_needs_nothing_else(facts: Facts) -> None:
     page = as_html(facts).replace('xmlns="http://www.w3.org/2000/svg"', "")
-    for word in ("http:", "https:", "<script", "<link", "src=", "url(", "@import"):
+    for word in ("http:", "https:", "<link", "src=", "url(", "@import", "fetch(", "XMLHttp", "import("):
         assert word not in page
+    assert page.count("<script") == 1 and page.partition("<script>")[2].startswith(SCRIPT)
     assert "prefers-color-scheme: dark" in page
     assert "@media print" in page
 

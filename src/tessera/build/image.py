@@ -244,6 +244,7 @@ def _make(
     phases.done("image")
     facts = system_report(system, images, distribution, allocation, board=board, profile=MICROKIT)
     facts["answers"] = answers.facts()
+    facts["description"] = Path(system.file).read_text(encoding="utf-8", errors="replace")
     config = "debug" if configuration.debug else "release"
     facts["configuration"] = {"board": board.name, "config": config, "profile": MICROKIT.name}
     facts["image"] = {

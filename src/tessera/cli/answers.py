@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import tessera
 from tessera.lang.diagnostics import Diagnostic, Diagnostics
 
 if TYPE_CHECKING:
@@ -80,7 +82,25 @@ class Answers:
         if self.policy is not None:
             lines = [answer_facts(answer) for answer in self._answers]
             policy = {"file": self.policy.name, "ignored": bool(self.warnings), "lines": lines}
-        return {"policy": policy, "authority": [grant_facts(each) for each in authority.grants], "time": times}
+        grants = [grant_facts(each) for each in authority.grants]
+        return {"policy": policy, "authority": grants, "time": times, "proofs": proof_facts()}
+
+
+def proof_facts() -> dict[str, Any] | None:
+    """The ledger of proofs, and the files of this kernel that say something else than when it was written; None where
+    there is no ledger.
+    """
+    from tessera.ir.fingerprint import fingerprints
+
+    package = Path(tessera.__file__).parent
+    try:
+        told = json.loads((package.parents[1] / "docs" / "proofs-ledger.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    now = fingerprints(package / "kernel")
+    then = told.get("sources", {})
+    changed = sorted(name for name in {*now, *then} if now.get(name) != then.get(name))
+    return {"functions": told["functions"], "laws": told["laws"], "changed": changed}
 
 
 def beside(system: Path, suffix: str) -> Path | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import tessera
+from tessera.ir.fingerprint import fingerprints
 from tessera.ir.nodes import Function, While
 from tessera.lang.diagnostics import Diagnostic, Location
 from tessera.proof.claims import FunctionReport, Report, short
@@ -72,6 +73,8 @@ class Ledger:
     laws: dict[str, tuple[int, int]]
     # Of the functions under proof, those that are read in place included.
     lines: Lines = Lines(0, 0)
+    # Of the kernel's sources that the run has read (ir/fingerprint.py), by the path of the file.
+    sources: dict[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """As it is kept: sorted, so that a change of one function is a change of few lines."""
@@ -79,6 +82,7 @@ class Ledger:
             "functions": {name: _without_defaults(self.rows[name]) for name in sorted(self.rows)},
             "laws": {name: {"obligations": all_, "proved": proved} for name, (all_, proved) in self.laws.items()},
             "lines": {"code": self.lines.code, "proof": self.lines.proof},
+            "sources": self.sources,
         }
 
     def with_how(self, how: str) -> list[str]:
@@ -117,7 +121,8 @@ def ledger_of(report: Report, world: World) -> Ledger:
             rows[name].assumed, rows[name].hardware = _relied_on(mine, reports, rows)
     laws = {one.name: (len(one.results), sum(each.status == "proved" for each in one.results)) for one in report.laws}
     lines = measure(name for name, row in rows.items() if row.how in (ITSELF, IN_PLACE))
-    return Ledger({short(name): row for name, row in rows.items()}, laws, lines)
+    sources = fingerprints(Path(tessera.__file__).parent / "kernel")
+    return Ledger({short(name): row for name, row in rows.items()}, laws, lines, sources)
 
 
 def _own_row(function: Function, report: FunctionReport) -> Row:
@@ -188,7 +193,7 @@ def read_ledger(path: Path = LEDGER) -> Ledger:
         told = json.loads(path.read_text(encoding="utf-8"))
         rows = {name: Row(**row) for name, row in told["functions"].items()}
         laws = {name: (one["obligations"], one["proved"]) for name, one in told["laws"].items()}
-        return Ledger(rows, laws, Lines(**told.get("lines", {"code": 0, "proof": 0})))
+        return Ledger(rows, laws, Lines(**told.get("lines", {"code": 0, "proof": 0})), told.get("sources", {}))
     except FileNotFoundError:
         what = "there is no such file"
     except (ValueError, KeyError, TypeError, AttributeError) as error:

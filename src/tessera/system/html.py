@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The report as one page with pictures, from what ``report`` gives. It loads nothing else and has no script."""
+"""The report as one page with pictures, from what ``report`` gives. It loads nothing else.
+
+A small script filters by name and opens what is linked to; without it everything is there too.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -11,22 +14,30 @@ from xml.etree.ElementTree import Element
 from tessera import __version__
 from tessera.system.collect import size_text
 from tessera.system.holdings import Holding, Thread, holdings, threads
+from tessera.system.html_answers import answers_parts, proofs_parts
+from tessera.system.html_parts import Cell, folded, source_link, table
+from tessera.system.html_script import SCRIPT
 from tessera.system.html_style import STYLE
 from tessera.system.markup import append, markup, node
 from tessera.system.picture_authority import authority_picture, reaches_used
 from tessera.system.picture_bars import budgets_picture, memory_picture
-from tessera.system.picture_components import channel_says, components_picture
+from tessera.system.picture_components import channel_says, components_picture, time_text
 from tessera.system.picture_legend import authority_legend, components_legend, spaces_legend
+from tessera.system.picture_machine import machine_picture
 from tessera.system.picture_spaces import spaces
 
-Cell = str | int | Element
 SECTIONS = (
     ("components", "Components and channels"),
-    ("memory", "Address spaces"),
+    ("answers", "Answers"),
+    ("memory", "Memory of the components"),
+    ("machine", "Memory of the machine"),
     ("capabilities", "Capabilities"),
-    ("budgets", "Budgets"),
-    ("totals", "Objects, memory and image"),
+    ("budgets", "Priorities and budgets"),
+    ("totals", "Objects and image"),
+    ("proofs", "Proofs of the kernel"),
+    ("source", "Description"),
 )
+KINDS = (("call", "calls"), ("notify", "notifications"), ("faults", "faults"), ("item", "memory and interrupts"))
 
 
 def as_html(facts: Mapping[str, Any]) -> str:
@@ -35,15 +46,26 @@ def as_html(facts: Mapping[str, Any]) -> str:
     links: list[Element | str] = []
     for name, heading in SECTIONS:
         links += [node("a", heading, href=f"#{name}"), " "]
-    body = node("body", node("h1", title), _summary(facts), node("nav", *links), _warnings(facts))
-    parts = (_components, _memory, _capabilities, _budgets, _totals)
+    body = node("body", node("h1", title), _summary(facts), node("nav", *links), _filter(facts), _warnings(facts))
+    parts = (
+        _components,
+        answers_parts,
+        _memory,
+        _machine,
+        _capabilities,
+        _budgets,
+        _totals,
+        proofs_parts,
+        _source,
+    )
     for (name, heading), part in zip(SECTIONS, parts, strict=True):
         append(body, node("section", node("h2", heading), *part(facts), id=name))
     append(body, node("footer", f"Tessera {__version__}. The same facts are in the report's JSON form."))
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"{markup(node('title', f'{title}: report'))}\n<style>{STYLE}</style>\n</head>\n{markup(body)}\n</html>\n"
+        f"{markup(node('title', f'{title}: report'))}\n<style>{STYLE}</style>\n"
+        f"<script>{SCRIPT}</script>\n</head>\n{markup(body)}\n</html>\n"
     )
 
 
@@ -68,6 +90,23 @@ def _configuration(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(key, str(value)) for key, value in known.items()]
 
 
+def _filter(facts: Mapping[str, Any]) -> Element:
+    """Where a name is typed; it is not there on paper, nor without the script."""
+    names = [component["name"] for component in facts["components"]]
+    names += [region["name"] for region in facts["memory_regions"]]
+    box = node("input", id="filter", type="search", list="names", placeholder="component or memory region")
+    box.set("autocomplete", "off")
+    return node(
+        "form",
+        node("label", "Show only ", box),
+        node("datalist", *(node("option", value=name) for name in dict.fromkeys(names)), id="names"),
+        node("button", "all", type="button", id="all"),
+        node("output", id="found", class_="muted"),
+        class_="filter",
+        onsubmit="return false",
+    )
+
+
 def _warnings(facts: Mapping[str, Any]) -> Element | None:
     if not facts["warnings"]:
         return None
@@ -88,7 +127,9 @@ def _components(facts: Mapping[str, Any]) -> list[Element | None]:
     for channel in facts["channels"]:
         a, b = channel["ends"]
         does = channel_says(channel).partition(": ")[2]
-        rows.append((a["component"], a["id"], b["component"], b["id"], does))
+        row = (a["component"], a["id"], b["component"], b["id"], does)
+        rows.append((*row, source_link(channel.get("line"))))
+    ends = [[end["component"] for end in channel["ends"]] for channel in facts["channels"]]
     regions: list[Sequence[Cell]] = [
         (
             region["name"],
@@ -97,28 +138,38 @@ def _components(facts: Mapping[str, Any]) -> list[Element | None]:
             "anywhere" if region["phys_addr"] is None else f"{region['phys_addr']:#x}",
             ", ".join(f"{use['component']} {use['perms']} at {use['start']:#x}" for use in region["mapped_by"])
             or "nobody",
+            source_link(region.get("line")),
         )
         for region in facts["memory_regions"]
     ]
+    users = [[r["name"], *(use["component"] for use in r["mapped_by"])] for r in facts["memory_regions"]]
+    kinds = [
+        node("label", node("input", type="checkbox", checked="checked", data_kind=kind), f" {word}")
+        for kind, word in KINDS
+    ]
+    heads = ("from", "channel", "to", "channel", "what is allowed", "line")
     return [
         node(
             "p",
             "Components are ordered by priority. Numbers at their right edge are the channels as their programs know "
-            "them. Arrow heads are where a call or a notification arrives. Point at a line to follow it.",
+            "them. Arrow heads are where a call or a notification arrives. Point at a line to follow it; click on a "
+            "component to see it and its neighbours alone, and on a line or memory region for its place in the "
+            "description.",
         ),
         components_legend(),
+        node("p", "Draw ", *kinds, class_="kinds"),
         node("figure", components_picture(facts)),
-        _folded("Channels", _table(("from", "channel", "to", "channel", "what is allowed"), rows), len(rows)),
-        _folded(
+        folded("Channels", table(heads, rows, names=ends), len(rows)),
+        folded(
             "Memory regions",
-            _table(("name", "size", "pages", "physical address", "mapped by"), regions, code=(3,)),
+            table(("name", "size", "pages", "physical address", "mapped by", "line"), regions, code=(3,), names=users),
             len(regions),
         ),
     ]
 
 
 def _memory(facts: Mapping[str, Any]) -> list[Element | None]:
-    columns = [node("figure", node("figcaption", name), drawn) for name, drawn in spaces(facts)]
+    columns = [node("figure", node("figcaption", name), drawn, data_c=name) for name, drawn in spaces(facts)]
     return [
         node(
             "p",
@@ -127,6 +178,17 @@ def _memory(facts: Mapping[str, Any]) -> list[Element | None]:
         ),
         spaces_legend(),
         node("div", *columns, class_="columns"),
+    ]
+
+
+def _machine(facts: Mapping[str, Any]) -> list[Element | None]:
+    return [
+        node(
+            "p",
+            "Physical addresses, high ones on top, not to scale. Beside a part is the memory region that is there, and "
+            "who maps it. Regions without an address of their own and the kernel's objects are made from what is free.",
+        ),
+        node("figure", machine_picture(facts)),
     ]
 
 
@@ -150,13 +212,13 @@ def _holder(name: str, held: Sequence[Holding], thread: Thread) -> Element:
     rows: list[Sequence[Cell]] = [
         (each.slot, each.object, each.rights, _badge(each.badge), each.meaning) for each in held
     ]
-    table = _table(("slot", "object", "rights", "badge", "what for"), rows, code=(1, 2, 3), numbers=(0,))
+    made = table(("slot", "object", "rights", "badge", "what for"), rows, code=(1, 2, 3), numbers=(0,))
     its = node("p", "Its thread has:", class_="thread")
     for place, target, rights, badge in thread.caps:
         told = f"{target} {rights} {_badge(badge)}".rstrip()
         for part in (f" {place} ", node("code", told), "." if place == thread.caps[-1][0] else ";"):
             append(its, part)
-    return _folded(name, node("div", table, its), len(held), f"of {thread.slots} slots")
+    return folded(name, node("div", made, its), len(held), f"of {thread.slots} slots", whom=name)
 
 
 def _badge(badge: int) -> str:
@@ -171,8 +233,29 @@ def _budgets(facts: Mapping[str, Any]) -> list[Element | None]:
             "most; what the others can count on is what those above them leave.",
         ),
         node("figure", budgets_picture(facts)),
+        folded("Components", _component_table(facts), len(facts["components"])),
         *_schedule(facts),
     ]
+
+
+def _component_table(facts: Mapping[str, Any]) -> Element:
+    ordered = sorted(facts["components"], key=lambda each: (-each["priority"], each["index"]))
+    rows: list[Sequence[Cell]] = [
+        (
+            c["name"],
+            c["priority"],
+            time_text(c["budget"]),
+            time_text(c["period"]),
+            "passive" if c["passive"] else "",
+            c["program"],
+            size_text(c["stack_size"]),
+            c["faults_to"],
+            source_link(c.get("line")),
+        )
+        for c in ordered
+    ]
+    heads = ("name", "priority", "budget", "period", "", "program", "stack", "faults go to", "line")
+    return table(heads, rows, code=(5,), numbers=(1, 2, 3, 6), names=[[c["name"]] for c in ordered])
 
 
 def _schedule(facts: Mapping[str, Any]) -> list[Element | None]:
@@ -184,8 +267,8 @@ def _schedule(facts: Mapping[str, Any]) -> list[Element | None]:
         (each["domain"], each["ticks"], ", ".join(each["components"]) or "nobody") for each in schedule["repeated"]
     ]
     told = "Domains take turns: in each part of the schedule only the components of its domain run. It begins again"
-    table = _table(("domain", "ticks of the timer", "who runs"), rows, numbers=(1,))
-    return [node("h3", "Domain schedule"), node("p", f"{told} at the end."), table]
+    made = table(("domain", "ticks of the timer", "who runs"), rows, numbers=(1,))
+    return [node("h3", "Domain schedule"), node("p", f"{told} at the end."), made]
 
 
 def _totals(facts: Mapping[str, Any]) -> list[Element | None]:
@@ -204,12 +287,12 @@ def _totals(facts: Mapping[str, Any]) -> list[Element | None]:
         (name, each["source"]) for name, each in (facts.get("image") or {}).get("programs", {}).items()
     ]
     cards = [
-        node("div", node("h3", "Kernel objects"), _table(("type", "number", "memory"), objects, numbers=(1, 2))),
-        node("div", node("h3", "Sizes"), _table(("what", "size"), sizes, numbers=(1,))),
-        node("div", node("h3", "Configuration"), _table(("", ""), _configuration(facts)))
+        node("div", node("h3", "Kernel objects"), table(("type", "number", "memory"), objects, numbers=(1, 2))),
+        node("div", node("h3", "Sizes"), table(("what", "size"), sizes, numbers=(1,))),
+        node("div", node("h3", "Configuration"), table(("", ""), _configuration(facts)))
         if _configuration(facts)
         else None,
-        node("div", node("h3", "Programs"), _table(("component", "made from"), programs, code=(1,)))
+        node("div", node("h3", "Programs"), table(("component", "made from"), programs, code=(1,)))
         if programs
         else None,
     ]
@@ -232,27 +315,12 @@ def _image_sizes(image: Mapping[str, Any] | None) -> list[Sequence[Cell]]:
     ]
 
 
-def _folded(title: str, table: Element, count: int, note: str = "") -> Element:
-    """A table under its title that can be folded away; it is open, so that it is on paper too."""
-    aside = node("span", f" {count} {note}".rstrip(), class_="muted")
-    return node("details", node("summary", title, aside), table, open="open")
-
-
-def _table(
-    heads: Sequence[str], rows: Iterable[Sequence[Cell]], *, code: Sequence[int] = (), numbers: Sequence[int] = ()
-) -> Element:
-    """``code`` and ``numbers``: columns of addresses and names of objects, columns that are aligned to the right."""
-
-    def class_of(column: int) -> str | None:
-        return "code" if column in code else "number" if column in numbers else None
-
-    made = node("table")
-    if any(heads):
-        append(
-            made,
-            node("tr", *(node("th", head, class_="number" if n in numbers else None) for n, head in enumerate(heads))),
-        )
-    for row in rows:
-        cells = (cell if isinstance(cell, Element) else str(cell) for cell in row)
-        append(made, node("tr", *(node("td", cell, class_=class_of(n)) for n, cell in enumerate(cells))))
-    return made
+def _source(facts: Mapping[str, Any]) -> list[Element | None]:
+    """The description, line by line, as what links lead to."""
+    text = facts.get("description")
+    if text is None:
+        return [node("p", "The description is not in this report.")]
+    listing = node("pre", class_="source")
+    for number, line in enumerate(text.splitlines(), 1):
+        append(listing, node("span", node("i", str(number)), line + "\n", id=f"L{number}"))
+    return [node("p", node("code", facts["system"])), listing]

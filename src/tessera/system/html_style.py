@@ -9,12 +9,14 @@ STYLE = """
   --page: #ffffff; --panel: #f6f7f9; --ink: #1b2430; --muted: #5b6777; --line: #cdd4dd; --wire: #8793a2;
   --call: #1d5fbf; --notify: #a85400; --fault: #a3295c; --thread: #6a3fb0; --part: #3b78c9;
   --area-fill: 90%; --area-line: 45%; --program: #e9edf2; --stack: #f3ecdc; --device: #f4e3e3; --device-line: #b06a6a;
+  --good: #2b7a3a; --bad: #b3261e; --mark: #fff1b8;
 }
 @media screen and (prefers-color-scheme: dark) {
   :root {
     --page: #12161c; --panel: #1a2028; --ink: #e5e9ef; --muted: #9aa6b5; --line: #36404d; --wire: #6d7a8a;
     --call: #77adf7; --notify: #e6a050; --fault: #ec7fae; --thread: #b699ef; --part: #4f8fe0;
     --area-fill: 22%; --area-line: 58%; --program: #252d38; --stack: #33301f; --device: #3a2626; --device-line: #c98585;
+    --good: #7ccb8a; --bad: #ff8a80; --mark: #4a431c;
   }
 }
 * { box-sizing: border-box; }
@@ -104,10 +106,50 @@ svg .letter.thread, svg .letter.time, b.letter.thread, b.letter.time { fill: var
 .bar .whole { fill: var(--program); }
 .bar .part { fill: var(--part); }
 .bar.passive .whole { fill: var(--page); stroke: var(--wire); stroke-dasharray: 4 3; }
+.filter, .kinds { display: none; gap: .3rem 1rem; align-items: center; flex-wrap: wrap; }
+.live .filter { display: flex; position: sticky; top: 0; z-index: 2; background: var(--page); padding: .5rem 0;
+  border-bottom: 1px solid var(--line); }
+.live .kinds { display: flex; }
+.filter input { font: inherit; padding: .2rem .5rem; width: min(22rem, 60vw); color: var(--ink);
+  background: var(--panel); border: 1px solid var(--wire); border-radius: 4px; }
+.filter button { font: inherit; color: var(--ink); background: var(--panel); border: 1px solid var(--wire);
+  border-radius: 4px; }
+svg .off { opacity: .08; }
+svg .off.near { opacity: .6; }
+.authority text.off { opacity: .4; }
+section { scroll-margin-top: 3.5rem; }
+tr.off, details.off, figure.off { display: none; }
+.live [data-name], .live [data-line] { cursor: pointer; }
+.no-call .channel.call, .no-notify .channel.notify, .no-faults .faults, .no-item .item { display: none; }
+svg .line { fill: var(--call); text-decoration: underline; }
+section > table { display: block; }
+details, section > table { max-width: 100%; overflow-x: auto; }
+.policy code, p code { overflow-wrap: anywhere; }
+.policy { padding-left: 0; list-style: none; }
+.policy li { margin-bottom: .35rem; }
+.policy ol li { margin: 0; }
+.policy .muted { display: block; margin: 0 0 0 2.2rem; }
+b.yes, b.no { display: inline-block; min-width: 1.9rem; }
+b.yes { color: var(--good); }
+b.no, .alarm { color: var(--bad); }
+.utilisation .whole, .responses .whole { fill: var(--program); }
+.utilisation .part, .response .part { fill: var(--part); }
+.utilisation .part.other { fill: var(--call); }
+.response.late .part { fill: var(--bad); }
+.response .without { stroke: var(--ink); }
+svg .limit { stroke: var(--ink); stroke-dasharray: 4 3; }
+.area.idle rect { fill: var(--page); }
+.source { max-height: 34rem; overflow: auto; background: var(--panel); padding: .75rem 0; font-size: .8rem;
+  line-height: 1.45; }
+.source span { display: block; padding: 0 1rem; }
+.source i { display: inline-block; width: 3.2rem; color: var(--muted); font-style: normal; user-select: none; }
+.source span:target { background: var(--mark); }
 footer { margin-top: 3rem; color: var(--muted); font-size: .85rem; }
 @media print {
   body { max-width: none; padding: 0; font-size: 10pt; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-  nav { display: none; }
+  nav, .live .filter, .live .kinds { display: none; }
+  .source { max-height: none; overflow: visible; white-space: pre-wrap; }
+  .off { opacity: 1; }
   figure { overflow: visible; }
   figure > svg { max-width: 100%; height: auto; }
   h2, h3, figcaption, summary { break-after: avoid; }

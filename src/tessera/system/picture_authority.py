@@ -8,6 +8,7 @@ from itertools import accumulate
 from xml.etree.ElementTree import Element
 
 from tessera.system.holdings import REACH_TEXT, Holding, Reach
+from tessera.system.html_parts import about
 from tessera.system.markup import label, node, number, picture, text_width
 
 SIZE = 12
@@ -26,8 +27,11 @@ def authority_picture(held: Mapping[str, Sequence[Holding]]) -> Element:
     drawn = []
     for index, (name, left) in enumerate(zip(names, edges, strict=False)):
         y = head + index * ROW
-        drawn.append(label(head - 8, y + ROW / 2 + 4, name, size=SIZE, width=LONGEST, anchor="end"))
+        side = label(head - 8, y + ROW / 2 + 4, name, size=SIZE, width=LONGEST, anchor="end")
+        side.set("data-c", name)
+        drawn.append(side)
         turned = label(0, 4, name, size=SIZE, width=LONGEST)
+        turned.set("data-c", name)
         turned.set("transform", f"translate({number(left + columns[name] / 2)} {number(head - 6)}) rotate(-90)")
         drawn.append(turned)
         drawn.append(node("rect", x=number(left), y=number(y), width=columns[name], height=ROW, class_="own"))
@@ -40,7 +44,7 @@ def authority_picture(held: Mapping[str, Sequence[Holding]]) -> Element:
         x = edges[names.index(owner)] + columns[owner] / 2 - (len(reaches) - 1) * LETTER / 2
         y = head + names.index(holder) * ROW + ROW / 2 + 4
         says = "; ".join(f"{holder} → {owner}: {REACH_TEXT[reach]}" for reach in reaches)
-        cell = node("g", node("title", says))
+        cell = node("g", node("title", says), data_c=about(holder, owner))
         for place, reach in enumerate(reaches):
             letter = f"letter {reach.name.lower()}"
             cell.append(label(x + place * LETTER, y, reach.value, size=SIZE, class_=letter, anchor="middle"))

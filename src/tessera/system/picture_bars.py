@@ -58,7 +58,7 @@ def _bars(
         top = 18
     for index, (name, aside, part, text, kind) in enumerate(rows):
         y = top + index * ROW
-        row = node("g", class_="bar " + kind if kind else "bar")
+        row = node("g", class_="bar " + kind if kind else "bar", data_c=name)
         row.append(label(0, y + 16, name, size=SIZE, width=NAME, class_="name"))
         if aside:
             row.append(label(second, y + 16, aside, size=SMALL))

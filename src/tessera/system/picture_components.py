@@ -10,6 +10,7 @@ from xml.etree.ElementTree import Element
 
 from tessera.system import environment as env
 from tessera.system.collect import size_text
+from tessera.system.html_parts import about
 from tessera.system.markup import label, node, number, picture, text_width
 from tessera.system.picture_layout import (
     HEADER,
@@ -112,7 +113,8 @@ def _columns(made: Layout) -> _Columns:
     left = max((_port_width(port) for box in made.boxes for port in box.left), default=0)
     right = max((_port_width(port) for box in made.boxes for port in box.right), default=0)
     header = max(text_width(box.name, NAME_SIZE) for box in made.boxes) + 130
-    width = max(260, left + right + 44, min(header, 420))
+    about_width = max(text_width(_about(box.facts), SMALL) for box in made.boxes) + 110
+    width = max(260, left + right + 44, min(max(header, about_width), 420))
     item_lanes = 1 + max((item.lane for item in made.items if item.lane is not None), default=-1)
     item_lane = LANE if item_lanes <= MANY else NARROW
     box = MARGIN + (ITEM_WIDTH + 14 + item_lanes * item_lane + PILL if made.items else 0)
@@ -131,6 +133,7 @@ def _items(facts: Mapping[str, Any]) -> list[tuple[Item, list[Use]]]:
         place = "" if region["phys_addr"] is None else f" at {region['phys_addr']:#x}"
         item = Item(name, size_text(region["size"]) + place, region_kind(region, hues), hues.get(name))
         item.inside = item.kind == "private" and bool(mapped_by)
+        item.line, item.users = region.get("line", 0), [use["component"] for use in mapped_by]
         item.says = [f"{use['component']} maps {name} as {use['perms']}" for use in mapped_by]
         if not mapped_by:
             item.detail += ", mapped by nobody"
@@ -141,6 +144,7 @@ def _items(facts: Mapping[str, Any]) -> list[tuple[Item, list[Use]]]:
             name = f"interrupt {irq['irq']}"
             says = f"{name} notifies {component['name']} on channel {irq['channel']}"
             item = Item(name, irq["trigger"], "interrupt", says=[says])
+            item.line, item.users = irq.get("line", 0), [component["name"]]
             made.append((item, [Use(component["name"], name, irq["channel"])]))
     return made
 
@@ -151,13 +155,18 @@ def _port_width(port: Port) -> float:
 
 def _box(box: Box, columns: _Columns) -> Element:
     facts, x, width, right = box.facts, columns.box, columns.width, columns.right
-    drawn = node("g", class_="box" if facts else "box monitor")
+    drawn = node("g", class_="box" if facts else "box monitor", data_c=box.name, data_name=box.name)
     drawn.append(node("rect", x=number(x), y=number(box.y), width=number(width), height=number(box.height), rx=6))
     priority = f"priority {facts['priority'] if facts else env.MONITOR_PRIORITY}"
     space = width - 24 - text_width(priority, SMALL) - 12
     drawn.append(label(x + 12, box.y + 20, box.name, size=NAME_SIZE, width=space, class_="name"))
     drawn.append(label(right - 12, box.y + 20, priority, size=SMALL, class_="muted", anchor="end"))
-    drawn.append(label(x + 12, box.y + 38, _about(facts), size=SMALL, width=width - 24, class_="muted"))
+    where = f"line {facts['line']}" if facts and facts.get("line") else ""
+    space = width - 24 - (text_width(where, SMALL) + 12 if where else 0)
+    drawn.append(label(x + 12, box.y + 38, _about(facts), size=SMALL, width=space, class_="muted"))
+    if where:
+        told = label(right - 12, box.y + 38, where, size=SMALL, class_="line", anchor="end")
+        drawn.append(node("a", told, href=f"#L{facts['line']}"))
     if box.left or box.right:
         drawn.append(node("path", d=f"M{number(x)} {number(box.y + HEADER - 1)}h{number(width)}", class_="rule"))
     for port in box.left:
@@ -199,7 +208,9 @@ def _channel(line: Line, columns: _Columns) -> Element:
     start, upper, lower = columns.right + PILL, line.ports[0].y, line.ports[1].y
     lane = columns.channel_line(line.lane)
     path = f"M{number(start)} {number(upper)}{_elbow(lane, upper, lower)}H{number(start)}"
-    drawn = node("g", node("title", channel_says(line.facts)), class_=f"channel {kind}")
+    whom = about(*(end["component"] for end in line.facts["ends"]))
+    where = line.facts.get("line") or None
+    drawn = node("g", node("title", channel_says(line.facts)), class_=f"channel {kind}", data_c=whom, data_line=where)
     drawn.append(node("path", d=path, class_="reach"))
     drawn.append(node("path", d=path, class_="wire"))
     for port, (called, notified) in zip(line.ports, line.arrivals, strict=True):
@@ -239,7 +250,10 @@ def _item(item: Item, columns: _Columns) -> Element:
     """A memory region or an interrupt: its box, a line to its lane and along it, and a branch to each user."""
     x, top = float(MARGIN), item.y - ITEM_HEIGHT / 2
     says = "; ".join(item.says) or f"{item.name} is mapped by nobody"
-    drawn = node("g", node("title", says), class_=f"item {item.kind}", style=tint(item.hue))
+    whom = about(item.name, *item.users)
+    drawn = node("g", node("title", says), class_=f"item {item.kind}", style=tint(item.hue), data_c=whom)
+    if item.line:
+        drawn.set("data-line", str(item.line))
     start = lane = x + ITEM_WIDTH
     if item.lane is not None:
         lane = columns.item_line(item.lane)
@@ -273,9 +287,12 @@ def _faults(fault: FaultLine, columns: _Columns) -> Element:
     drawn = node("g", node("title", f"faults go to {fault.handler}"), class_="faults")
     heights = [fault.target, *(height for _, height in fault.sources)]
     trunk = f"M{number(lane)} {number(max(heights))}V{number(min(heights))}"
-    drawn.append(node("path", d=f"{trunk}M{number(lane)} {number(fault.target)}H{number(edge + 9)}", class_="wire"))
+    whom = about(fault.handler, *(name for name, _ in fault.sources))
+    path = f"{trunk}M{number(lane)} {number(fault.target)}H{number(edge + 9)}"
+    drawn.append(node("path", d=path, class_="wire", data_c=whom))
     for name, height in fault.sources:
         said = node("title", f"faults of {name} go to {fault.handler}")
-        drawn.append(node("path", said, d=f"M{number(edge)} {number(height)}H{number(lane)}", class_="wire"))
-    drawn.append(node("path", d=f"M{number(edge)} {number(fault.target)}l9 -4v8z", class_="head"))
+        path = f"M{number(edge)} {number(height)}H{number(lane)}"
+        drawn.append(node("path", said, d=path, class_="wire", data_c=about(fault.handler, name)))
+    drawn.append(node("path", d=f"M{number(edge)} {number(fault.target)}l9 -4v8z", class_="head", data_c=whom))
     return drawn

@@ -81,6 +81,8 @@ class Item:
     inside: bool = False
     ports: list[Port] = field(default_factory=list)
     says: list[str] = field(default_factory=list)
+    users: list[str] = field(default_factory=list)
+    line: int = 0  # of the description
     y: float = 0
     lane: int | None = None
 

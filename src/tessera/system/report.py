@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tessera.abi.boards import QEMU_VIRT_RISCV64, Board
+from tessera.abi.boards import QEMU_VIRT_RISCV64, Board, Region
 from tessera.abi.configuration import configuration
 from tessera.abi.profiles import MICROKIT, Profile
 from tessera.system import dump
@@ -53,13 +53,19 @@ def report(
                 "child_id": pd.id,
                 "faults_to": pd.parent or "monitor",
                 "domain": pd.domain,
+                "line": pd.location.line,
                 "shared_caps": [{"slot": cap.slot, "kind": cap.kind.value, "of": cap.pd} for cap in pd.caps],
-                "interrupts": [{"irq": irq.irq, "channel": irq.id, "trigger": irq.trigger.value} for irq in pd.irqs],
+                "interrupts": [
+                    {"irq": irq.irq, "channel": irq.id, "trigger": irq.trigger.value, "line": irq.location.line}
+                    for irq in pd.irqs
+                ],
             }
             for index, pd in enumerate(system.domains())
         ],
         "schedule": _schedule(system),
-        "channels": [{"ends": [_end(channel.a), _end(channel.b)]} for channel in system.channels],
+        "channels": [
+            {"ends": [_end(channel.a), _end(channel.b)], "line": channel.location.line} for channel in system.channels
+        ],
         "memory_regions": [
             {
                 "name": region.name,
@@ -68,6 +74,7 @@ def report(
                 "phys_addr": region.phys_addr,
                 "device": region.phys_addr is not None and not memory.start <= region.phys_addr < memory.end,
                 "mapped_by": _mapped_by(faults, region.name),
+                "line": region.location.line,
             }
             for region in system.memory_regions
         ],
@@ -86,11 +93,23 @@ def report(
         },
         "objects": _object_totals(distribution),
         "memory_by_owner": _memory_by_owner(system, distribution),
+        "machine": _machine(board, memory),
         "memory": {"total": allocation.total, "used": allocation.used, "left": allocation.left},
         "slots": allocation.slots,
         "warnings": [warning.as_json() for warning in system.warnings],
         "distribution": dump.as_json(distribution),
     }
+
+
+def _machine(board: Board, memory: Region) -> list[dict[str, Any]]:
+    """What is where in the machine's physical memory, from low addresses to high ones."""
+    parts = [(board.firmware, "firmware", "firmware"), (memory, "RAM", "ram")]
+    parts += [(region, region.name, "kernel") for region in board.kernel_devices]
+    parts += [(device.region, device.name, "device") for device in board.devices]
+    return [
+        {"name": name, "kind": kind, "start": region.start, "end": region.end}
+        for region, name, kind in sorted(parts, key=lambda part: part[0].start)
+    ]
 
 
 def _schedule(system: System) -> dict[str, Any] | None:
