@@ -76,6 +76,7 @@ AT = "; at intruder.c:23 in notified (pc 0x200008)"
 CALLED = "; called from intruder.c:20 in init (return address 0x200004)"
 CHANNELS = 'test.system:6 gives it channel 0 to "server", 5 (interrupt), 9 to "helper"'
 STACK_ADVICE = "its stack has 12288 bytes; a larger stack_size= at test.system:6 gives it more"
+NEAREST = 'its nearest region is "ring", 0x3000000 to 0x3000fff, mapped at test.system:7'
 STOP_ADVICE = "a failed assertion or a broken rule of the language can end so; what it printed before says which"
 
 
@@ -114,9 +115,9 @@ def exception(number: int, told: str, advice: str = "") -> Case:
     return Case(Fault.USER_EXCEPTION, (PC, COMPONENT_STACK_TOP, number, 9), told + AT, advice)
 
 
-def system_call(number: int, told: str) -> Case:
+def system_call(number: int, told: str, advice: str = "") -> Case:
     """A system call of this number."""
-    return Case(Fault.UNKNOWN_SYSCALL, (PC, *range(9), number % 2**64), f"system call {number}, {told}{AT}")
+    return Case(Fault.UNKNOWN_SYSCALL, (PC, *range(9), number % 2**64), f"system call {number}, {told}{AT}", advice)
 
 
 def access(kind: str, perms: str = "") -> str:
@@ -197,7 +198,7 @@ CASES = {
         registers=(PC, 0, STACK - 0x9000),
     ),
     "below the stack, and the stack is well": memory(
-        STACK - 0x8000, STORE, "write to 0x3fffff2000, where nothing is mapped" + AT
+        STACK - 0x8000, STORE, "write to 0x3fffff2000, where nothing is mapped" + AT, NEAREST
     ),
     "above the stack": memory(
         COMPONENT_STACK_TOP + 8, LOAD, "read of 0x3fffffd008, which is in the guard page above the stack" + AT
@@ -206,13 +207,16 @@ CASES = {
         0x300_1000,
         LOAD,
         'read of 0x3001000, where nothing is mapped, directly behind the end of region "ring"' + AT,
+        NEAREST,
     ),
     "behind the end of a region": memory(
         0x300_1008,
         LOAD,
         'read of 0x3001008, where nothing is mapped, 8 bytes behind the end of region "ring"' + AT,
+        NEAREST,
     ),
-    "nothing": memory(0x1234_5678, LOAD, "read of 0x12345678, where nothing is mapped" + AT),
+    "nothing": memory(0x1234_5678, LOAD, "read of 0x12345678, where nothing is mapped" + AT, NEAREST),
+    "nothing below": memory(0x2FF_FFFF, LOAD, "read of 0x2ffffff, where nothing is mapped" + AT, NEAREST),
     "kernel": memory(2**64 - 2**31, LOAD, "read of 0xffffffff80000000, which is no address of a component" + AT),
     "no device": memory(
         0x300_0000,
@@ -221,7 +225,9 @@ CASES = {
         + ", which allows it: the hardware refused (exception code 5)"
         + AT,
     ),
-    "odd code": memory(0x1234_5678, 23, "access (exception code 23) to 0x12345678, where nothing is mapped" + AT),
+    "odd code": memory(
+        0x1234_5678, 23, "access (exception code 23) to 0x12345678, where nothing is mapped" + AT, NEAREST
+    ),
     "no line tables": memory(0, LOAD, "read of 0x0, a null pointer; at pc 0x200008", sender=CLIENT),
     "illegal instruction": exception(2, "illegal instruction", STOP_ADVICE),
     "breakpoint": exception(3, "it stopped itself (breakpoint)", STOP_ADVICE),
@@ -231,7 +237,11 @@ CASES = {
     "unknown exception": exception(24, "exception 24 with code 0x9"),
     "positive system call": system_call(5, "which does not exist"),
     "negative system call": system_call(-40, "which does not exist"),
-    "debug system call": system_call(-12, "which only a debug kernel answers"),
+    "debug system call": system_call(
+        -12,
+        "which only a debug kernel answers",
+        "the system was built with --config release; --config debug has this call",
+    ),
     "benchmark system call": system_call(-22, "which only a benchmark kernel answers"),
     "undeclared channel": slot(
         env.SLOT_OUTPUT_NOTIFICATION + 7,
@@ -273,7 +283,11 @@ CASES = {
         "test.system:9 gives it no channels",
         sender=CLIENT,
     ),
-    "child": slot(env.SLOT_CHILD_TCB + 2, "used child 2, which test.system does not declare for it" + AT),
+    "child": slot(
+        env.SLOT_CHILD_TCB + 2,
+        "used child 2, which test.system does not declare for it" + AT,
+        'a <protection_domain id="2"> inside of it, at test.system:6, would be that child',
+    ),
     "null capability": slot(0, "used capability 0, the null capability" + AT),
     "reply object": slot(4, "received from capability 4, its reply object, which is not there" + AT, receive=True),
     "empty slot": slot(400, "used capability 400, an empty slot" + AT),

@@ -29,6 +29,7 @@ from tessera.runtime.fault_tables import (
     ComponentEntry,
     UseEntry,
     area_at,
+    area_entry,
     area_up_to,
     component,
     tables,
@@ -260,6 +261,37 @@ def own_use(region: u64) -> UseEntry | None:
 
 
 @compiled
+def distance(area: AreaEntry, address: u64) -> u64:
+    """How far an address outside of an area is from its nearest byte."""
+    return area.start - address if address < area.start else address - area.end + 1
+
+
+@compiled
+def put_nearest(entry: ComponentEntry, address: u64) -> None:
+    """The component's own memory region that is nearest to an address where nothing is."""
+    nearest = u64(0)
+    found = False
+    for i in range(entry.areas.count):
+        area = area_entry(entry, i)
+        if area.kind == AREA_REGION:
+            if not found or distance(area, address) < distance(area_entry(entry, nearest), address):
+                nearest = u64(i)
+            found = True
+    if found:
+        area = area_entry(entry, nearest)
+        begin_hint()
+        put(b"its nearest region is ")
+        put_quoted(area.name)
+        put(b", ")
+        put_hexadecimal(area.start)
+        put(b" to ")
+        put_hexadecimal(area.end - 1)
+        put(b", mapped at ")
+        put_description_line(area.line)
+        put_line(b"")
+
+
+@compiled
 def put_advice(entry: ComponentEntry, area: AreaEntry | None, address: u64, needed: u32, overflow: bool) -> None:
     """A second line where the system description has what to change."""
     if overflow:
@@ -286,3 +318,5 @@ def put_advice(entry: ComponentEntry, area: AreaEntry | None, address: u64, need
                 put(b"> in it, at ")
                 put_description_line(entry.line)
                 put_line(b", would give it access")
+        else:
+            put_nearest(entry, address)

@@ -193,6 +193,12 @@ def channel_entry(entry: ComponentEntry, index: u64) -> ChannelEntry:
 
 
 @compiled
+def area_entry(entry: ComponentEntry, index: u64) -> AreaEntry:
+    """A part of an address space by its place in the table; the index is below their number."""
+    return at(AreaEntry, place.value + entry.areas.offset + index * size_of(AreaEntry))
+
+
+@compiled
 def use_entry(index: u64) -> UseEntry:
     """A mapping of a memory region by its place in the table; the index is below their number."""
     return at(UseEntry, place.value + tables().uses.offset + index * size_of(UseEntry))

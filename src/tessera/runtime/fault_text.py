@@ -107,6 +107,12 @@ def tell_capability_fault() -> None:
         put_decimal(address - BASE_CHILD_TCB)
         put_not_declared()
         put_place(pc)
+        begin_hint()
+        put(b'a <protection_domain id="')
+        put_decimal(address - BASE_CHILD_TCB)
+        put(b'"> inside of it, at ')
+        put_description_line(sender().line)
+        put_line(b", would be that child")
     else:
         put_slot(address)
         put_place(pc)
@@ -219,6 +225,7 @@ def put_slot(address: u64) -> None:
 def tell_unknown_syscall() -> None:
     """A system call has a number that the kernel does not know, or not in this configuration."""
     number = fault.word[UnknownSyscallMessage.SYSCALL]
+    is_debug = Syscall.DEBUG_RUN <= number and number <= Syscall.DEBUG_PUT_CHAR
     begin_line()
     put(b"system call ")
     if number >> 63 != 0:
@@ -226,13 +233,16 @@ def tell_unknown_syscall() -> None:
         put_decimal(wrapping_sub(0, number))
     else:
         put_decimal(number)
-    if Syscall.DEBUG_RUN <= number and number <= Syscall.DEBUG_PUT_CHAR:
+    if is_debug:
         put(b", which only a debug kernel answers")
     elif Syscall.BENCHMARK_RESET_ALL_THREADS_UTILISATION <= number and number <= Syscall.BENCHMARK_FLUSH_CACHES:
         put(b", which only a benchmark kernel answers")
     else:
         put(b", which does not exist")
     put_place(fault.word[UnknownSyscallMessage.FAULT_IP])
+    if is_debug:
+        begin_hint()
+        put_line(b"the system was built with --config release; --config debug has this call")
 
 
 @compiled
