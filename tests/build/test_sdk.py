@@ -17,7 +17,7 @@ import pytest
 from tessera.abi.boards import QEMU_VIRT_RISCV64
 from tessera.abi.configuration import configuration
 from tessera.build.boot_image import make_boot_image
-from tessera.build.sdk import KEPT, KERNEL, THEIRS, lay_into, lay_out
+from tessera.build.sdk import KEPT, KERNEL, LABELS, THEIRS, lay_into, lay_out
 from tessera.lang.diagnostics import Diagnostic
 from tests.build.boot_facts import BoardFolder
 
@@ -147,21 +147,46 @@ def test_what_is_said_about_the_kernel(sdk: Path) -> None:
     text = (folder_of(sdk) / "include" / "kernel" / "gen_config.h").read_text()
     # Makefiles of upstream's examples look for this line, with its two spaces.
     assert "#define CONFIG_SEL4_ARCH  riscv64\n" in text and "#define CONFIG_PRINTING  1\n" in text
-    labels = json.loads((folder_of(sdk) / "invocations_all.json").read_text())
-    assert sorted(labels.values()) == list(range(1, len(labels) + 1)) and labels["RISCVPageMap"] == 41
+    assert json.loads((folder_of(sdk) / LABELS).read_text()) == json.loads(THEIR_LABELS)
     space = json.loads((folder_of(sdk) / "address_space_constants.json").read_text())
     assert space == {"page_table_index_bits": 9, "vspace_user_top": 0x3F_FFFF_EFFF}
+
+
+# As upstream's file has it for seL4 16: the labels count from 1, in this order.
+THEIR_LABELS = json.dumps(
+    {
+        name: number
+        for number, name in enumerate(
+            """UntypedRetype TCBReadRegisters TCBWriteRegisters TCBCopyRegisters TCBConfigure TCBSetPriority
+            TCBSetMCPriority TCBSetSchedParams TCBSetTimeoutEndpoint TCBSetIPCBuffer TCBSetSpace TCBSuspend TCBResume
+            TCBBindNotification TCBUnbindNotification TCBSetTLSBase TCBSetFlags CNodeRevoke CNodeDelete
+            CNodeCancelBadgedSends CNodeCopy CNodeMint CNodeMove CNodeMutate CNodeRotate IRQIssueIRQHandler IRQAckIRQ
+            IRQSetIRQHandler IRQClearIRQHandler DomainSetSet DomainScheduleConfigure DomainScheduleSetStart
+            SchedControlConfigureFlags SchedContextBind SchedContextUnbind SchedContextUnbindObject SchedContextConsumed
+            SchedContextYieldTo RISCVPageTableMap RISCVPageTableUnmap RISCVPageMap RISCVPageUnmap RISCVPageGetAddress
+            RISCVASIDControlMakePool RISCVASIDPoolAssign RISCVIRQIssueIRQHandlerTrigger""".split(),
+            start=1,
+        )
+    }
+)
 
 
 def upstream(folder: Path, *configs: str, board: str = BOARD) -> Path:
     """What is needed of an SDK of upstream, with a text as each file."""
     for config in configs:
-        for path in (KERNEL, *THEIRS, Path("invocations_all.json"), Path("lib") / "libmicrokit.a"):
+        for path in (KERNEL, *THEIRS, LABELS, Path("lib") / "libmicrokit.a"):
             target = folder / "board" / board / config / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(f"upstream's {path.name}")
+            target.write_text(THEIR_LABELS if path == LABELS else f"upstream's {path.name}")
             target.chmod(0o444)
     return folder
+
+
+def relabelled(folder: Path, text: str) -> None:
+    """An SDK whose numbers of invocations are others."""
+    target = folder_of(upstream(folder, "debug")) / LABELS
+    target.chmod(0o644)
+    target.write_text(text)
 
 
 def test_the_rest_of_an_sdk_stays(sdk: Path, tmp_path: Path) -> None:
@@ -173,7 +198,7 @@ def test_the_rest_of_an_sdk_stays(sdk: Path, tmp_path: Path) -> None:
         assert (mixed / KERNEL).read_bytes() == (ours / KERNEL).read_bytes()
         assert (mixed / "object_sizes.json").read_text() == (ours / "object_sizes.json").read_text()
         assert (mixed / KEPT / KERNEL).read_text() == "upstream's sel4.elf"
-        assert (mixed / KEPT / "invocations_all.json").read_text() == "upstream's invocations_all.json"
+        assert (mixed / KEPT / LABELS).read_text() == THEIR_LABELS
         for path in (*THEIRS, Path("lib") / "libmicrokit.a"):
             assert (mixed / path).read_text() == f"upstream's {path.name}"
     assert (folder_of(theirs, "benchmark") / KERNEL).read_text() == "upstream's sel4.elf"
@@ -210,6 +235,10 @@ REFUSED = {
     "sdk-config-missing": ["--into", "bare", "--config", "debug"],
     "sdk-config-missing-none": ["--into", "smp"],
     "sdk-kernel-missing": ["--into", "bare"],
+    "sdk-interface-moved": ["--into", "moved"],
+    "sdk-interface-absent": ["--into", "older"],
+    "sdk-interface-more": ["--into", "newer"],
+    "sdk-interface-unreadable": ["--into", "damaged"],
 }
 GOLDEN = Path(__file__).parent.parent / "rejected" / "sdk"
 
@@ -228,6 +257,11 @@ def test_what_is_refused(case: str, tmp_path: Path) -> None:
     upstream(tmp_path / "smp", "smp-debug")
     bare = upstream(tmp_path / "bare", "release")
     (folder_of(bare, "release") / KERNEL).unlink()
+    labels = json.loads(THEIR_LABELS)
+    relabelled(tmp_path / "moved", json.dumps(labels | {"TCBSuspend": 13, "TCBResume": 12}))
+    relabelled(tmp_path / "older", json.dumps({name: one for name, one in labels.items() if name != "TCBSetFlags"}))
+    relabelled(tmp_path / "newer", json.dumps(labels | {"TCBSetColour": len(labels) + 1}))
+    relabelled(tmp_path / "damaged", "[" * 100_000)
     before = sorted(tmp_path.rglob("*"))
 
     done = refused(tmp_path, REFUSED[case])

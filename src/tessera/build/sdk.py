@@ -141,8 +141,36 @@ def lay_into(sdk: Path, board: str, configs: Sequence[str] | None, progress: Pro
                 why="our kernel takes the place of upstream's; the rest of the SDK stays as it is",
                 fix="name the top folder of an unpacked Microkit SDK of RISC-V boards",
             )
+        _check_labels(folder / config / LABELS)
     return SdkBuild(
         sdk, place.name, MICROKIT.name, [_write(sdk, place, config, progress, keep=True) for config in chosen]
+    )
+
+
+def _check_labels(path: Path) -> None:
+    """The library, monitor and initialiser of an SDK are compiled already: they ask our kernel with their numbers."""
+    ours = {call.symbol: int(call.label) for call in INVOCATIONS}
+    try:
+        theirs = json.loads(path.read_text())
+    except (OSError, ValueError, RecursionError):
+        theirs = None
+    if not isinstance(theirs, dict):
+        what = "it cannot be read which numbers the programs of this SDK use for invocations"
+    else:
+        names = sorted(ours.keys() | theirs.keys(), key=lambda name: (ours.get(name, len(ours) + 1), name))
+        other = next((name for name in names if theirs.get(name) != ours.get(name)), None)
+        if other is None:
+            return
+        told = ["no number" if numbers.get(other) is None else f"the number {numbers[other]}" for numbers in (theirs, ours)]
+        what = (
+            f"this SDK is for another version of seL4: the invocation {other} has {told[0]} there, and {told[1]} here"
+        )
+    raise Diagnostic(
+        "sdk-interface",
+        Location(str(path)),
+        what,
+        why="its library and all programs that are linked with it ask the kernel with these numbers",
+        fix="take the SDK of Microkit 2.3, which is for seL4 16; with another one, link programs anew and use -o",
     )
 
 
