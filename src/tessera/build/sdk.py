@@ -161,7 +161,9 @@ def _check_labels(path: Path) -> None:
         other = next((name for name in names if theirs.get(name) != ours.get(name)), None)
         if other is None:
             return
-        told = ["no number" if numbers.get(other) is None else f"the number {numbers[other]}" for numbers in (theirs, ours)]
+        told = [
+            "no number" if numbers.get(other) is None else f"the number {numbers[other]}" for numbers in (theirs, ours)
+        ]
         what = (
             f"this SDK is for another version of seL4: the invocation {other} has {told[0]} there, and {told[1]} here"
         )
