@@ -40,7 +40,7 @@ SYSTEM = described(
     }
 {domain("client", '<map mr="ring" vaddr="0x3200000" perms="rw" /><map mr="wall" vaddr="0x5000000" perms="rw" />')}
 {domain("visitor", '<map mr="wall" vaddr="0x5000000" perms="r" /><map mr="ring" vaddr="0x6000000" perms="rw" />')}
-{domain("helper", '<map mr="secret" vaddr="0x6000000" perms="rw" />', passive="true", priority=8)}
+{domain("helper", '<map mr="secret" vaddr="0x6000000" perms="rw" />', passive="true", priority=8, fpu="false")}
 <channel> <end pd="intruder" id="0" notify="false" /> <end pd="server" id="3" pp="false" /> </channel>
 <channel> <end pd="intruder" id="9" pp="true" /> <end pd="helper" id="1" /> </channel>
 """
@@ -77,6 +77,9 @@ CALLED = "; called from intruder.c:20 in init (return address 0x200004)"
 CHANNELS = 'test.system:6 gives it channel 0 to "server", 5 (interrupt), 9 to "helper"'
 STACK_ADVICE = "its stack has 12288 bytes; a larger stack_size= at test.system:6 gives it more"
 NEAREST = 'its nearest region is "ring", 0x3000000 to 0x3000fff, mapped at test.system:7'
+FPU_ADVICE = (
+    'an instruction for floating point ends so, because of fpu="false" at test.system:11; a failed assertion can too'
+)
 STOP_ADVICE = "a failed assertion or a broken rule of the language can end so; what it printed before says which"
 
 
@@ -230,6 +233,9 @@ CASES = {
     ),
     "no line tables": memory(0, LOAD, "read of 0x0, a null pointer; at pc 0x200008", sender=CLIENT),
     "illegal instruction": exception(2, "illegal instruction", STOP_ADVICE),
+    "floating point": Case(
+        Fault.USER_EXCEPTION, (PC, COMPONENT_STACK_TOP, 2, 0), "illegal instruction; at pc 0x200008", FPU_ADVICE, HELPER
+    ),
     "breakpoint": exception(3, "it stopped itself (breakpoint)", STOP_ADVICE),
     "misaligned instruction": exception(0, "instruction address misaligned"),
     "misaligned load": exception(4, "load address misaligned"),

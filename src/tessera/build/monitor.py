@@ -64,6 +64,7 @@ def _component(blob: Blob, system: System, facts: FaultMap, pd: ProtectionDomain
         name=blob.text(pd.name),
         line=pd.location.line,
         passive=int(pd.passive),
+        floating_point=int(pd.fpu),
         stack=USER_SPACE.stack_bottom(pd.stack_size),
         stack_size=pd.stack_size,
         budget=pd.budget,

@@ -39,13 +39,14 @@ class FaultTables:
 
 @struct
 class ComponentEntry:
-    """A component. ``line`` is its place in the system description; ``passive`` is 1 or 0; ``stack`` is the lowest
-    address of its stack, which has ``stack_size`` bytes. Budget and period in microseconds.
+    """A component. ``line`` is its place in the system description; ``passive`` and ``floating_point`` are 1 or 0;
+    ``stack`` is the lowest address of its stack, which has ``stack_size`` bytes. Budget and period in microseconds.
     """
 
     name: u64
     line: u64
     passive: u64
+    floating_point: u64
     stack: u64
     stack_size: u64
     budget: u64

@@ -269,7 +269,13 @@ def tell_exception() -> None:
             put(b" with code ")
             put_hexadecimal(fault.word[UserExceptionMessage.CODE])
     put_place(fault.word[UserExceptionMessage.FAULT_IP])
-    if number in (2, 3):
+    entry = sender()
+    if number == 2 and entry.floating_point == 0:
+        begin_hint()
+        put(b'an instruction for floating point ends so, because of fpu="false" at ')
+        put_description_line(entry.line)
+        put_line(b"; a failed assertion can too")
+    elif number in (2, 3):
         begin_hint()
         put_line(b"a failed assertion or a broken rule of the language can end so; what it printed before says which")
 
