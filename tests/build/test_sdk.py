@@ -278,6 +278,14 @@ def test_every_refusal_has_its_golden() -> None:
     assert {path.stem for path in GOLDEN.glob("*.err")} == set(REFUSED)
 
 
+@pytest.mark.parametrize("option", ["-o", "--into"])
+def test_names_that_the_system_does_not_take_are_refused(option: str, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    for name in ("x" * 3000, "loop", "loop/below"):
+        done = refused(tmp_path, [option, name])
+        assert done.returncode == 2 and "\n  fix: " in done.stderr
+
+
 def test_unknown_configurations_are_refused(tmp_path: Path) -> None:
     done = refused(tmp_path, ["-o", "new", "--config", "benchmark"])
     assert done.returncode == 2 and "'debug', 'release'" in done.stderr and not (tmp_path / "new").exists()

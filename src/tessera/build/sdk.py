@@ -12,6 +12,9 @@ import json
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+# These answer no for names that the system does not take, such as too long ones.
+from os.path import exists, isdir, isfile
 from pathlib import Path
 
 from tessera import __version__
@@ -133,7 +136,7 @@ def lay_into(sdk: Path, board: str, configs: Sequence[str] | None, progress: Pro
                 why=f"it has {', '.join(found)}",
                 fix="choose another with --config, or take an SDK that has it",
             )
-        if not (folder / config / KERNEL).is_file():
+        if not isfile(folder / config / KERNEL):
             raise Diagnostic(
                 "sdk-kernel-missing",
                 Location(str(folder / config)),
@@ -195,12 +198,12 @@ def _write(sdk: Path, board: Board, config: str, progress: Progress | None, *, k
                 shutil.copyfile(kernel, target)
             else:
                 target.write_text(texts[path])
-    return SdkFolder(config, folder, written, kept, [path for path in THEIRS if not (folder / path).is_file()])
+    return SdkFolder(config, folder, written, kept, [path for path in THEIRS if not isfile(folder / path)])
 
 
 def _keep(folder: Path, paths: Iterable[Path]) -> list[Path]:
     """Copy upstream's files aside. What was kept before is replaced when all is copied."""
-    kept = [path for path in paths if (folder / path).is_file()]
+    kept = [path for path in paths if isfile(folder / path)]
     aside, new = folder / KEPT, folder / f"{KEPT}.new"
     shutil.rmtree(new, ignore_errors=True)
     for path in kept:
@@ -229,11 +232,11 @@ def _mark() -> dict[str, str]:
 
 
 def _folders(path: Path) -> list[str]:
-    return sorted(entry.name for entry in path.iterdir() if entry.is_dir()) if path.is_dir() else []
+    return sorted(entry.name for entry in path.iterdir() if isdir(entry)) if isdir(path) else []
 
 
 def _check_free(output: Path, force: bool) -> None:
-    if output.exists() and not output.is_dir():
+    if exists(output) and not isdir(output):
         raise Diagnostic(
             "output-is-file",
             Location(str(output)),
@@ -241,8 +244,8 @@ def _check_free(output: Path, force: bool) -> None:
             why="-o names the folder that the files go to",
             fix="name a new or an empty folder",
         )
-    if output.is_dir() and any(output.iterdir()) and not (output / MARK).is_file() and not force:
-        into = "; --into puts our kernel into an SDK of upstream" if (output / "board").is_dir() else ""
+    if isdir(output) and any(output.iterdir()) and not isfile(output / MARK) and not force:
+        into = "; --into puts our kernel into an SDK of upstream" if isdir(output / "board") else ""
         raise Diagnostic(
             "output-not-empty",
             Location(str(output)),
@@ -262,11 +265,11 @@ def _no_sdk(sdk: Path, board: Board) -> Diagnostic:
             why=f"it has {', '.join(boards[:8])}{', ...' if len(boards) > 8 else ''}",
             fix="take an SDK that has this board",
         )
-    what = "this is no SDK of Microkit" if sdk.is_dir() else "there is no such folder"
+    what = "this is no SDK of Microkit" if isdir(sdk) else "there is no such folder"
     return Diagnostic(
         "not-an-sdk",
         Location(str(sdk)),
-        "this is a file, not the folder of an unpacked SDK" if sdk.is_file() else what,
+        "this is a file, not the folder of an unpacked SDK" if isfile(sdk) else what,
         why="an SDK has a folder 'board' with a folder for each board in it",
         fix="name the top folder of an unpacked SDK; to lay out our kernel alone, use -o",
     )
