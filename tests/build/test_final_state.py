@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from tessera.build import spec as build_spec
-from tessera.build.final_state import final_state
+from tessera.build.final_state import final_state, identifiers
 from tessera.build.image import build_system
 from tessera.build.reports import distribution_file
-from tessera.system.capdl import CNode, Distribution, Frame, FrameMapping, IrqHandler, Tcb
-from tessera.system.capdl_model import TCB_SLOTS, Fill
+from tessera.system.capdl import CNode, Distribution, Frame, FrameMapping, IrqHandler, Tcb, VSpace
+from tessera.system.capdl_model import KINDS, TCB_SLOTS, Fill
 from tessera.system.capdl_read import read
 from tessera.system.capdl_write import text
 
@@ -66,6 +66,11 @@ def test_every_example_is_read_as_it_was_written(
     for handler in distribution.of(IrqHandler):
         assert found.irqs[handler.irq] == handler.name
         assert objects[handler.name].notes == {"trigger": handler.trigger.value}
+    # Identifiers are given in the order of names; 0 is nobody's, and 1 was the initialiser's.
+    spaces = sorted(each.name for each in distribution.of(VSpace))
+    assert identifiers(found) == dict(enumerate(spaces, 2))
+    # The kernel has made no object of these: upstream's loader would refuse it.
+    assert {each.kind for each in objects.values()} <= {*KINDS} - {"ut", "asid_pool"}
     for mapping in distribution.mappings:
         assert mapped(found, mapping) == mapping.frame
     # Every object is kept by exactly one capability that is not a further one of a mapping.

@@ -233,6 +233,16 @@ def insert_outside(name: str, slot: int) -> Callable[..., None]:
     return plant
 
 
+def endless(name: str, slot: int) -> Callable[..., None]:
+    """Let a slot follow itself in the list of slots."""
+
+    def plant(words: GuestWords, machine: Machine) -> None:
+        at = machine.slot(words, name, slot)
+        words.words[at + 3] = words.words[at + 3] & 31 | (at << 3) + words.window & (1 << 64) - 1
+
+    return plant
+
+
 # Slots of components (system/environment.py): calls on channel 0 are slot 74, notifications slot 10, the input slot 1.
 PLANTED: dict[str, tuple[Callable[..., None], list[str]]] = {
     "a capability is missing": (
@@ -325,6 +335,25 @@ PLANTED: dict[str, tuple[Callable[..., None], list[str]]] = {
             lambda words, machine: machine.object(words, "visitor.tcb") + TCB["bound_notification"][0], lambda word: 0
         ),
         ["thread of component 'visitor': its bound notification is nothing, and should be visitor.notification"],
+    ),
+    "what is no capability": (
+        set_word(lambda words, machine: machine.slot(words, "client", 4), lambda word: word | 31),
+        ["the kernel's memory makes no sense: 31 is not a valid CapKind"],
+    ),
+    "a list without an end": (
+        endless("client", 74),
+        ["the kernel's memory makes no sense: a list of slots has no end"],
+    ),
+    "what only a system with a schedule may have for a while": (
+        copy_words(("client", 74), ("monitor", 11)),
+        ["the monitor, slot 11: a capability to 'server.endpoint' is there, and should not be"],
+    ),
+    "another identifier": (
+        set_word(
+            lambda words, machine: (words.cap(machine.kept(words) + 4) or ("", 0))[1] // 8 + 3,
+            lambda word: 0,
+        ),
+        ["identifier 3 is nobody's, and should be intruder.vspace's"],
     ),
     "an object in deletion": (
         set_word(lambda words, machine: machine.slot(words, "client", 4), lambda word: word & ~31 | 12),

@@ -2,8 +2,11 @@
 """The state in which the initialiser leaves the kernel, in the terms of upstream's language (system/capdl_model.py).
 
 That is the capability distribution, and what keeps it alive: the CNode with the capabilities of all objects and
-mappings, which no thread can reach, and the pool of address space identifiers. What a component has was derived from
-there. ``docs/components.md`` says how it comes about; ``tessera run --verify-caps`` compares a booted machine with it.
+mappings, which no thread can reach. What a component has was derived from there. ``docs/components.md`` says how it
+comes about; ``tessera run --verify-caps`` compares a booted machine with it.
+
+The pool of address space identifiers, of which that CNode has a capability too, stands in notes: upstream's loader would
+not accept it as an object, because the kernel has made it.
 """
 
 from __future__ import annotations
@@ -18,7 +21,9 @@ from tessera.system.capdl import Cap, Distribution, Frame, FrameMapping, IrqHand
 from tessera.system.capdl_model import Place, Schedule, Spec, SpecCap, SpecObject
 from tessera.system.environment import MONITOR_NAME, USER_SPACE
 
-POOL_NAME = "initialiser.asid_pool"
+# Notes: the identifier of an address space, and the slot of the kept CNode with the capability to their pool.
+IDENTIFIER = "asid"
+POOL_SLOT = "asid_pool_slot"
 ENTRY_BITS = 9
 # Identifier 0 is nobody's, and 1 was the initialiser's.
 FIRST_IDENTIFIER = 2
@@ -160,9 +165,8 @@ def _spaces(spec: Spec, distribution: Distribution) -> list[tuple[FrameMapping, 
 def _kept(spec: Spec, distribution: Distribution, mapped: list[tuple[FrameMapping, Place]]) -> None:
     """The CNode that the initialiser leaves (runtime/initialiser_end.py), and who was derived from whom."""
     spaces = sorted(each.name for each in distribution.of(VSpace))
-    pool = SpecObject(POOL_NAME, model.ASID_POOL, {"asid_high": 0})
-    pool.slots = {FIRST_IDENTIFIER + number: SpecCap(name) for number, name in enumerate(spaces)}
-    spec.objects[POOL_NAME] = pool
+    for number, name in enumerate(spaces):
+        spec.objects[name].notes[IDENTIFIER] = str(FIRST_IDENTIFIER + number)
 
     first: dict[str, Place] = {}
     copies = [(mapping.frame, place) for mapping, place in mapped if first.setdefault(mapping.frame, place) != place]
@@ -170,15 +174,22 @@ def _kept(spec: Spec, distribution: Distribution, mapped: list[tuple[FrameMappin
     last = [f"{MONITOR_NAME}.cnode", f"{MONITOR_NAME}.endpoint"]
     names = [each.name for each in numbered(distribution) if each.name not in (KEPT_NAME, *last)]
     originals = {name: (KEPT_NAME, 2 + len(copies) + number) for number, name in enumerate(names)}
-    kept = [SpecCap(KEPT_NAME), SpecCap(POOL_NAME)]
+    kept = [SpecCap(KEPT_NAME)]
     kept += [replace(_whole(spec, frame), mapping=place) for frame, place in copies]
     kept += [replace(_whole(spec, name), mapping=first.get(name)) for name in [*names, *last]]
-    spec.objects[KEPT_NAME].slots.update(enumerate(kept))
+    slots = [0, *range(2, len(kept) + 1)]
+    spec.objects[KEPT_NAME].slots.update(zip(slots, kept, strict=True))
+    spec.objects[KEPT_NAME].notes[POOL_SLOT] = "1"
     for each in spec.objects.values():
         for slot, cap in each.slots.items():
             origin = originals.get(cap.object)
             if is_slot(each, slot) and origin not in (None, (each.name, slot)):
                 spec.parents[each.name, slot] = origin
+
+
+def identifiers(spec: Spec) -> dict[int, str]:
+    """The address spaces by their identifiers."""
+    return {int(each.notes[IDENTIFIER]): each.name for each in spec.of(model.PAGE_TABLE) if IDENTIFIER in each.notes}
 
 
 def is_slot(holder: SpecObject, slot: int) -> bool:

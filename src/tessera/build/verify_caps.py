@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from tessera.abi.objects import PAGE_BITS
+from tessera.build.final_state import identifiers
 from tessera.build.guest_memory import GuestWords
 from tessera.build.kernel_memory import Row
 from tessera.build.spec import KEPT_NAME
@@ -20,7 +21,6 @@ ROWS = {
     model.SCHED_CONTEXT: "ContextCap",
     model.FRAME: "FrameCap",
     model.PAGE_TABLE: "TableCap",
-    model.ASID_POOL: "PoolCap",
     model.IRQ: "IrqHandlerCap",
 }
 WORDS = {
@@ -52,6 +52,8 @@ class Namer:
         self.words = words
         self.addresses: dict[str, int] = {}
         self.names: dict[int, str] = {}
+        # The physical address of the pool of address space identifiers, if it was found.
+        self.pool: int | None = None
         # Where each page table stands in its address space: the space, and the address of its first entry.
         self.tables = dict(_tables(spec))
 
@@ -168,16 +170,12 @@ def _mapping_differences(spec: Spec, namer: Namer, expected: SpecCap, row: Row) 
 
 
 def _space_of(spec: Spec, asid: int) -> str | None:
-    for pool in spec.of(model.ASID_POOL):
-        if asid in pool.slots:
-            return pool.slots[asid].object
-    return None
+    return identifiers(spec).get(asid)
 
 
 def _tables(spec: Spec) -> list[tuple[str, tuple[str, int, int]]]:
     """For each page table its address space, the first address that it translates, and its level; 0 is the root."""
-    roots = [cap.object for pool in spec.of(model.ASID_POOL) for cap in pool.slots.values()]
-    to_do = [(name, (name, 0, 0)) for name in roots]
+    to_do = [(name, (name, 0, 0)) for name in identifiers(spec).values()]
     found = []
     while to_do:
         name, (vspace, base, level) = to_do.pop()

@@ -11,8 +11,10 @@ from tessera.abi.capabilities import TCB_FLAG_FPU_DISABLED
 from tessera.abi.configuration import configuration
 from tessera.abi.objects import PAGE_BITS
 from tessera.arch import paging, registers
+from tessera.build.final_state import identifiers
 from tessera.build.guest_memory import GuestWords
 from tessera.build.kernel_memory import Place, fields_of
+from tessera.build.spec import KEPT_NAME
 from tessera.build.verify_caps import Namer
 from tessera.build.verify_text import owner
 from tessera.kernel.layout import NEXT_PC, Endpoint, Notification, SchedContext, Tcb, ThreadState
@@ -53,12 +55,11 @@ class _Objects:
                     yield from self._context(each)
                 case model.PAGE_TABLE:
                     yield from self._table(each)
-                case model.ASID_POOL:
-                    yield from self._pool(each)
                 case model.ENDPOINT:
                     yield from self._waiting(each, ENDPOINT["head"])
                 case model.NOTIFICATION:
                     yield from self._waiting(each, NOTIFICATION["head"])
+        yield from self._pool()
         yield from self._queues()
         yield from self._tables()
         yield from self._schedule()
@@ -163,13 +164,17 @@ class _Objects:
             elif rights != cap.rights:
                 yield f"{where}: '{found}' is mapped {rights}, and should be mapped {cap.rights}"
 
-    def _pool(self, each: SpecObject) -> Iterator[str]:
-        start = self.namer.word(each.name)
+    def _pool(self) -> Iterator[str]:
+        """The identifiers of address spaces, all of one pool."""
+        if self.namer.pool is None:
+            yield f"'{KEPT_NAME}' has no capability to the pool of address space identifiers"
+            return
+        start = self.namer.pool >> 3
+        known = identifiers(self.spec)
         for index, address in enumerate(self.words.words[start : start + paging.ENTRIES]):
-            cap = each.slots.get(index)
-            found = self._name(address)
-            if found != (cap.object if cap else None):
-                yield f"identifier {index} is {found or 'nobody'}'s, and should be {cap.object if cap else 'nobody'}'s"
+            found, expected = self._name(address), known.get(index)
+            if found != expected:
+                yield f"identifier {index} is {found or 'nobody'}'s, and should be {expected or 'nobody'}'s"
 
     # Who is there
 
@@ -218,10 +223,8 @@ class _Objects:
                 yield f"interrupt {number} is {'not ' if taken else ''}given out, and should{' not' * (not taken)} be"
         pools = self.kernel + KERNEL["asid_table"][0]
         for number, address in enumerate(self.words.words[pools : pools + ASID_POOLS]):
-            own = [pool.name for pool in self.spec.of(model.ASID_POOL) if pool.parameters["asid_high"] == number]
-            expected = own[0] if own else None
-            if self._name(address) != expected:
-                yield f"the pool of identifiers {number} is {self._name(address) or 'absent'}"
+            if self.words.name(address) != (self.namer.pool if number == 0 else None):
+                yield f"the pool of identifiers {number} is {'another one' if address else 'absent'}"
 
     def _schedule(self) -> Iterator[str]:
         said = self.spec.schedule

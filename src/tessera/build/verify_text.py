@@ -28,7 +28,7 @@ RANGES = (
     (env.SLOT_OUTPUT_NOTIFICATION, env.CHANNELS, "notification of channel"),
     (env.SLOT_OUTPUT_ENDPOINT, env.CHANNELS, "calls on channel"),
     (env.SLOT_IRQ, env.CHANNELS, "interrupt with id"),
-    (env.SLOT_CHILD_TCB, env.CHILDREN, "thread of the child with id"),
+    (env.SLOT_CHILD_TCB, env.SDK_SENDERS, "thread of the child with id"),
 )
 
 
@@ -44,6 +44,8 @@ def place_text(spec: Spec, place: Place) -> str:
         return f"interrupt of {owner(name)}, what it signals"
     if holder.kind == model.CNODE:
         what = _slot_text(name, slot)
+        if not what and slot in holder.slots and slot >= env.SLOT_CHILD_TCB:
+            what = f"thread of the child with id {slot - env.SLOT_CHILD_TCB}"
         return f"{owner(name)}, slot {slot}" + (f" ({what})" if what else "")
     return f"'{name}', entry {slot}"
 
