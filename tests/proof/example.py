@@ -96,20 +96,31 @@ sys.modules["example_of_proofs"] = module
 spec.loader.exec_module(module)
 from tests.smt.proving import world_of_module
 from tessera.proof.fingerprints import Fingerprints
-from tessera.proof.run import prove
+from tessera.proof import run
+asked = []
+class Counting(run.Portfolio):
+    def stream(self, source, *rest):
+        def counted():
+            for item in source:
+                asked.append(1 if item else 0)
+                yield item
+        super().stream(counted(), *rest)
+run.Portfolio = Counting
 world = world_of_module(module)
 names = [f"example_of_proofs.{name}" for name in sys.argv[4:]]
 cache = Path(sys.argv[2]) if sys.argv[2] else None
-report = prove(names, world=world, cache=cache, workers=int(sys.argv[3]), with_laws=False)
+report = run.prove(names, world=world, cache=cache, workers=int(sys.argv[3]), with_laws=False)
 prints = Fingerprints(world)
-print(json.dumps({**report.as_json(), "digests": {name: prints.of(name) for name in world.program.functions}}))
+digests = {name: prints.of(name) for name in world.program.functions}
+print(json.dumps({**report.as_json(), "asked": sum(asked), "digests": digests}))
 """
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def run(file: Path, *functions: str, cache: Path | None = None, workers: int = 2) -> dict[str, Any]:
-    """Prove functions of a copy of the module in a fresh process: the report as JSON, and the digests of functions."""
+    """Prove functions of a copy of the module in a fresh process: the report as JSON, how many queries were asked
+    (kept answers included), and the digests of functions."""
     arguments = [str(file), str(cache or ""), str(workers), *functions]
     command = [sys.executable, "-c", SCRIPT, *arguments]
     env = environment()

@@ -190,7 +190,7 @@ for line in sys.stdin:
     if "crash" in text and name in text: os._exit(9)
     if "hang" in text and name in text: time.sleep(1000)
     outcome = ("unsat" if name == "cvc5" else "sat") if "disagree" in text else "unsat"
-    print(json.dumps({"outcome": outcome, "detail": "", "seconds": 0.0}), flush=True)
+    print(json.dumps({"outcome": outcome, "detail": "", "seconds": 0.0, "core": []}), flush=True)
 """
 
 

@@ -81,10 +81,22 @@ def address_part(address: u64, low: u64, width: u64) -> u64:
 
 
 @specification
+def part_of(address: u64, low: u64, width: u64) -> u64:
+    """What an address has in so many bits from bit ``low`` on. Contracts say it apart from the code that does it."""
+    return u64(0) if width == 0 else (address >> low) & ((u64(1) << width) - 1)
+
+
+@specification
+def slot_of(node: CNodeCap, index: u64) -> Slot:
+    """The slot of a CNode with an index."""
+    return at(Slot, address_of(node.slots) + (index << SLOT_BITS))
+
+
+@specification
 def has_guard(node: CNodeCap, address: u64, left: u64) -> bool:
     """Whether the first of the ``left`` bits of an address are a CNode's guard."""
     size = node.guard_size
-    return size <= left and node.guard == (0 if size == 0 else (address >> (left - size)) & ((u64(1) << size) - 1))
+    return size <= left and node.guard == part_of(address, left - size, size)
 
 
 @specification
@@ -95,7 +107,7 @@ def begins_with(root: Capability, address: u64, depth: u64, slot: Slot | None, l
     taken = root.guard_size + root.radix
     if taken > depth:
         return slot is None
-    first = slot_at(root.slots, address_part(address, depth - taken, root.radix))
+    first = slot_of(root, part_of(address, depth - taken, root.radix))
     return (slot is first and left == depth - taken) or (taken < depth and isinstance(first.capability, CNodeCap))
 
 
@@ -214,7 +226,7 @@ def is_told_of_rest(root: Capability, index: u64, depth: u64) -> bool:
     taken = root.guard_size + root.radix
     if taken >= depth:
         return True
-    first = slot_at(root.slots, address_part(index, depth - taken, root.radix))
+    first = slot_of(root, part_of(index, depth - taken, root.radix))
     return isinstance(first.capability, CNodeCap) or has_failure(LookupFailure.DEPTH_MISMATCH, depth - taken, 0)
 
 

@@ -78,7 +78,7 @@ def is_receive_slot(receiver: Tcb, buffer: IpcBuffer, slot: Slot) -> bool:
         return False
     if root.guard_size + root.radix < WORD_BITS:
         return True
-    node = cspace.slot_at(root.slots, cspace.address_part(buffer.receive_cnode, 0, root.radix)).capability
+    node = cspace.slot_of(root, cspace.part_of(buffer.receive_cnode, 0, root.radix)).capability
     return cspace.begins_with(node, buffer.receive_index, buffer.receive_depth, slot, 0)
 
 

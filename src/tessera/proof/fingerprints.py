@@ -30,6 +30,7 @@ _OWN = (
     "proof/kernel.py",
     "proof/invariants.py",
     "proof/readers.py",
+    "proof/hints.py",
     "proof/laws.py",
     "proof/slices.py",
 )

@@ -19,11 +19,12 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from tessera.proof.claims import Claim
-from tessera.proof.slices import ROUNDS, query_in
+from tessera.proof.hints import HINTED, Hints, keys_of
+from tessera.proof.slices import ROUNDS, hinted_query, query_in
 from tessera.smt.reading import keeps_invariants
 from tessera.smt.session import World
 from tessera.smt.solve import Query
-from tessera.smt.text import piece_of
+from tessera.smt.text import piece_of, shapes_of
 from tessera.smt.verify import Reading, read_function
 
 Make = Callable[[World], Iterator[tuple[Claim, Query]]]
@@ -31,31 +32,40 @@ Make = Callable[[World], Iterator[tuple[Claim, Query]]]
 
 @dataclass(frozen=True)
 class Task:
-    """One thing to read: a function of the program, or what ``make`` gives."""
+    """One thing to read: a function of the program, or what ``make`` gives. ``hints`` are of its last proof."""
 
     name: str
     make: Make | None = None
+    hints: Hints | None = None
 
 
 @dataclass(frozen=True)
 class Found:
-    """One obligation: its number in the task, what it says, and the question of this round for solvers."""
+    """One obligation: its number in the task, what it says, and the question of this round for solvers.
+
+    ``key`` names it in hints.
+    """
 
     task: str
     number: int
     claim: Claim
     query: Query
+    key: str = ""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """Everything of this round was sent. ``error`` says why the task could not be read; then nothing more comes."""
+    """Everything of this round was sent. ``error`` says why the task could not be read; then nothing more comes.
+
+    ``seen``: the shapes of all hypotheses.
+    """
 
     task: str
     seconds: float = 0.0
     relies_on: tuple[str, ...] = ()
     inlined: tuple[str, ...] = ()
     error: str = ""
+    seen: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -218,9 +228,11 @@ def read(world: World, task: Task, what_more: Callable[[], More]) -> Iterator[Me
             return
         reading = read_function(world, world.program.functions[task.name])
         known = tuple(sorted(reading.relies_on)), tuple(sorted(reading.inlined))
-        wanted = More(frozenset(range(len(reading.obligations))))
+        wanted = More(frozenset(range(len(reading.obligations))), HINTED if task.hints else 0)
         yield from _round(world, task, reading, wanted)
-        yield Ended(task.name, time.process_time() - start, *known)
+        hypotheses = {fact.term.get_id(): fact.term for one in reading.obligations for fact in one.facts}
+        seen = shapes_of(reading.session, list(hypotheses.values()))
+        yield Ended(task.name, time.process_time() - start, *known, seen=seen)
         while (wanted := what_more()).numbers:
             start = time.process_time()
             yield from _round(world, task, reading, wanted)
@@ -232,7 +244,18 @@ def read(world: World, task: Task, what_more: Callable[[], More]) -> Iterator[Me
 
 
 def _round(world: World, task: Task, reading: Reading, wanted: More) -> Iterator[Found]:
+    claims = [Claim.of(world.program, task.name, obligation) for obligation in reading.obligations]
+    keys = keys_of(claims)
     for number in sorted(wanted.numbers):
-        obligation = reading.obligations[number]
-        query = query_in(reading.session, obligation, ROUNDS[wanted.round])
-        yield Found(task.name, number, Claim.of(world.program, task.name, obligation), query)
+        query = _query(task.hints, reading, number, keys[number], wanted.round)
+        yield Found(task.name, number, claims[number], query, keys[number])
+
+
+def _query(hints: Hints | None, reading: Reading, number: int, key: str, round: int) -> Query:
+    obligation = reading.obligations[number]
+    if hints is None or round != HINTED:
+        return query_in(reading.session, obligation, ROUNDS[round])
+    chooses = hints.chooses(key)
+    if chooses is not None:
+        return hinted_query(reading.session, obligation, chooses)
+    return query_in(reading.session, obligation, ROUNDS[hints.rounds.get(key, 0)])

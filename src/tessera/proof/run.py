@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Proving: functions are read by some processes, solvers answer in others, and what is known already is not asked.
 
-What is not proved in one round is asked again with more hypotheses, then with more time (:mod:`slices`).
+What the last proof used is tried first (:mod:`hints`). What is not proved in one round is asked again with more
+hypotheses, then with more time (:mod:`slices`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from tessera.proof.claims import Claim, FunctionReport, Report, Result, relative, short
 from tessera.proof.fingerprints import Fingerprints
+from tessera.proof.hints import HINTED, Hints
 from tessera.proof.invariants import proof_invariants
 from tessera.proof.kernel import kernel_world
 from tessera.proof.laws import GROUPS, MAKERS
@@ -44,9 +46,11 @@ class _Open:
     """A task on its way: what was found in it, the answers so far, and which are still to come."""
 
     report: FunctionReport
+    hints: Hints
     claims: dict[int, Claim] = field(default_factory=dict)
     answers: dict[int, Answer] = field(default_factory=dict)
     awaited: set[int] = field(default_factory=set)
+    keys: dict[int, str] = field(default_factory=dict)
     reading: bool = True
     round: int = 0
 
@@ -141,8 +145,10 @@ class _Run:
             for one in kept.results:
                 self.on_result(one)
         else:
-            self.tasks.append(task)
-            self.open[task.name] = _Open(FunctionReport(task.name))
+            hints = Hints.load(self.cache, task.name) if self.cache and task.make is None else None
+            self.tasks.append(replace(task, hints=hints))
+            begun = self.open[task.name] = _Open(FunctionReport(task.name), hints or Hints())
+            begun.round = HINTED if hints else 0
 
     def _key(self, name: str) -> str:
         assert self.prints is not None  # only asked for with a cache
@@ -188,7 +194,7 @@ class _Run:
         for message in readers.messages():
             if isinstance(message, Found):
                 one = self.open[message.task]
-                one.claims[message.number] = message.claim
+                one.claims[message.number], one.keys[message.number] = message.claim, message.key
                 one.awaited.add(message.number)
                 self.asked.append((message.task, message.number))
                 yield len(self.asked) - 1, message.query
@@ -201,6 +207,7 @@ class _Run:
         one = self.open[message.task]
         one.reading = False
         one.report.seconds += message.seconds
+        one.hints.seen = message.seen or one.hints.seen
         if message.error:
             one.report.error = message.error
         else:
@@ -216,6 +223,7 @@ class _Run:
         one.answers[number] = answer
         one.awaited.discard(number)
         if answer.status == "proved":
+            one.hints.learn(one.keys[number], answer.core, one.round)
             self.on_result(self._result(name, one.claims[number], answer))
         self._tell(name)
         self._settle(name)
@@ -237,6 +245,8 @@ class _Run:
             one.report.results.append(result)
             if result.status != "proved":
                 self.on_result(result)
+        if self.cache is not None and name not in MAKERS:
+            one.hints.save(self.cache, name)
         self._keep(name, one)
         self.ended[name] = one.report
         del self.open[name]

@@ -6,6 +6,7 @@ Leaving hypotheses out is always sound. An obligation is proved as soon as one o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -44,6 +45,12 @@ ROUNDS = (
     Round("path", "long"),
     Round("all", "long"),
 )
+
+
+def hinted_query(session: Session, obligation: Obligation, chooses: Callable[[str], bool]) -> Query:
+    """The question with the hypotheses of chosen shapes only."""
+    formulas = [*(fact.term for fact in obligation.facts), terms.negation(obligation.goal)]
+    return replace(text_of(session, obligation.name, formulas, choose=chooses), kind="brief")
 
 
 def query_in(session: Session, obligation: Obligation, asked: Round) -> Query:

@@ -42,12 +42,14 @@ class Query:
     """SMT-LIB 2.6 declarations and assertions, without ``set-logic`` and ``check-sat``. Unsatisfiable means proved.
 
     ``quantified``: with quantifiers and triggers; ``brief``, ``quick``, ``long``: the same, searches of that length;
-    ``bits``: QF_BV; ``ground``: integers and arrays, no quantifiers.
+    ``bits``: QF_BV; ``ground``: integers and arrays, no quantifiers. ``shapes`` are short names of the assertions, in
+    their order; an answer tells by them which were used.
     """
 
     name: str
     text: str
     kind: Kind
+    shapes: tuple[str, ...] = ()
 
 
 # How z3 names what it shares inside one assertion: by a counter of everything that the process ever built.
@@ -64,7 +66,8 @@ def canonical(text: str) -> str:
 class Answer:
     """What came of a query. ``seconds`` is the solvers' time, also where the answer was kept from an earlier run.
 
-    ``detail`` says, where nothing is proved, what each strategy said.
+    ``detail`` says, where nothing is proved, what each strategy said. ``core``: the shapes of the assertions that a
+    proof used, where the solver tells.
     """
 
     name: str
@@ -73,6 +76,7 @@ class Answer:
     seconds: float
     cached: bool
     detail: str
+    core: tuple[str, ...] = ()
 
 
 class SolversDisagree(Exception):
@@ -93,6 +97,7 @@ class _Job:
     first: tuple[str, str] | None = None  # the first definite outcome, and whose; kept while it is cross-checked
     asked: set[str] = field(default_factory=set)  # the solvers that have said something
     keep: bool = True
+    core: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.strategies = deque(STRATEGIES[self.query.kind])
@@ -113,7 +118,7 @@ class _Batch:
         del self.open[job.key]
         for number, (place, name) in enumerate(job.places):
             seconds = 0.0 if number else round(job.seconds, 4)
-            answer = Answer(name, status, solver, seconds, cached, detail)
+            answer = Answer(name, status, solver, seconds, cached, detail, job.core)
             self.answered[job.key] = answer
             self.on_answer(place, answer)
 
@@ -159,7 +164,7 @@ class _Worker:
         data = os.read(self._pipe(self.process.stdout).fileno(), 1 << 16)
         self.received += data
         if not data:
-            return {"outcome": "unknown", "detail": "crash", "seconds": 0.0}
+            return {"outcome": "unknown", "detail": "crash", "seconds": 0.0, "core": []}
         if not self.received.endswith(b"\n"):
             return None
         reply: Reply = json.loads(self.received)
@@ -280,6 +285,7 @@ class Portfolio:
         if entry is None or kept is None:
             return job
         job.seconds = float(entry.get("seconds", 0.0))
+        job.core = tuple(str(entry.get("core", "")).split())
         batch.done(job, kept, str(entry.get("solver", "")), str(entry.get("detail", "")), cached=True)
         return None
 
@@ -297,7 +303,7 @@ class Portfolio:
                 self._hear(event.data, batch)
         for worker in list(self._workers):
             if worker.job and time.monotonic() > worker.deadline:
-                late: Reply = {"outcome": "unknown", "detail": "wall limit", "seconds": 0.0}
+                late: Reply = {"outcome": "unknown", "detail": "wall limit", "seconds": 0.0, "core": []}
                 self._react(self._replace(worker), late, batch)
 
     def _hear(self, worker: _Worker, batch: _Batch) -> None:
@@ -336,6 +342,8 @@ class Portfolio:
             if job.first is not None and job.first[0] != outcome:
                 raise SolversDisagree(f"{job.query.name}: {job.first[1]} {job.first[0]}, {strategy.name} {outcome}")
             job.first = job.first or (outcome, strategy.name)
+            if job.query.shapes:
+                job.core = job.core or tuple(job.query.shapes[number] for number in reply["core"])
         else:
             job.said.append(f"{strategy.name}: {reply['detail']}")
             job.keep = job.keep and reply["detail"] not in _ENDS
@@ -365,6 +373,8 @@ class Portfolio:
             status, solver = ("proved" if job.first[0] == "unsat" else "refuted"), job.first[1]
         if self.cache and (status != "unknown" or job.keep):
             entry: Entry = {"status": status, "solver": solver, "seconds": round(job.seconds, 4), "detail": detail}
+            if job.core:
+                entry["core"] = " ".join(job.core)
             self.cache.put(job.key, entry)
         batch.done(job, status, solver, detail)
 

@@ -7,8 +7,11 @@ depend on what was read before, so that answers can be kept by content.
 
 from __future__ import annotations
 
+import hashlib
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import z3
@@ -37,6 +40,20 @@ class Piece:
     words: frozenset[str]
     constants: tuple[int, ...]
     literals: tuple[str, ...]
+
+    @cached_property
+    def shape(self) -> str:
+        """What stays of the text when fresh names are numbered otherwise (:func:`shape_of`)."""
+        return shape_of(self.text)
+
+
+# How fresh names, and what is shared inside of a formula, are numbered.
+_NUMBERED = re.compile(r"!\d+|(?<![^\s()])[?$]x\d+(?![^\s()])")
+
+
+def shape_of(text: str) -> str:
+    """A short name of a formula. Formulas that differ in the numbers of fresh names only have the same."""
+    return hashlib.blake2b(_NUMBERED.sub("!", text).encode(), digest_size=6).hexdigest()
 
 
 _pieces: dict[int, tuple[Term, Piece]] = {}
@@ -101,8 +118,33 @@ def query_of(session: Session, obligation: Obligation, everything: bool) -> Quer
     return text_of(session, obligation.name, [*plain, *chosen, negated])
 
 
-def text_of(session: Session, name: str, formulas: list[Term], definitions: bool = True) -> Query:
-    """Formulas as a query, with the definitions of opaque functions or without."""
+def text_of(
+    session: Session,
+    name: str,
+    formulas: list[Term],
+    definitions: bool = True,
+    choose: Callable[[str], bool] | None = None,
+) -> Query:
+    """Formulas as a query, with the definitions of opaque functions or without.
+
+    ``choose`` says by a formula's shape whether it is wanted; the last formula always is.
+    """
+    declarations, assertions = _parts(session, formulas, definitions)
+    last = piece_of(formulas[-1]).text
+    if choose is not None:
+        assertions = {text: shape for text, shape in assertions.items() if text == last or choose(shape)}
+    lines = [declarations[n].sexpr() for n in sorted(declarations)]
+    lines += [f"(assert {text})" for text in assertions]
+    return Query(name, "\n".join(lines) + "\n", "quantified", tuple(assertions.values()))
+
+
+def shapes_of(session: Session, formulas: list[Term]) -> frozenset[str]:
+    """The shapes of all that formulas bring into a query."""
+    return frozenset(_parts(session, formulas, True)[1].values())
+
+
+def _parts(session: Session, formulas: list[Term], definitions: bool) -> tuple[dict[str, Any], dict[str, str]]:
+    """The declarations of a query, and its assertions, each once, with their shapes."""
     pieces = [piece_of(formula) for formula in formulas if not z3.is_true(formula)]
     if definitions:
         names = {name for piece in pieces for name in piece.declarations}
@@ -132,10 +174,10 @@ def text_of(session: Session, name: str, formulas: list[Term], definitions: bool
     literals = dict.fromkeys(text for piece in known for text in piece.literals)
     if literals:
         declarations[terms.pow2.name()] = terms.pow2
-    lines = [declarations[n].sexpr() for n in sorted(declarations)]
-    lines += [f"(assert {text})" for text in literals]
-    lines += dict.fromkeys(f"(assert {piece.text})" for piece in (*typing, *axioms, *known))
-    return Query(name, "\n".join(lines) + "\n", "quantified")
+    assertions = {text: shape_of(text) for text in literals}
+    for piece in (*typing, *axioms, *known):
+        assertions.setdefault(piece.text, piece.shape)
+    return declarations, assertions
 
 
 @cache

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Hints: after an edit, what the last proof used is tried first, and nothing is believed because of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tessera.proof.hints import HINTED, Hints
+from tessera.smt.cache import Cache
+from tessera.smt.text import shape_of
+from tests.proof.example import run
+from tests.readers import HEADER
+
+SOURCE = """
+@struct
+class Pair:
+    first: u64
+    second: u64
+    third: u64
+
+@invariant
+def first_is_below_second(x: Pair) -> bool:
+    trigger(x.first)
+    return x.first < x.second
+
+@invariant
+def second_is_below_third(x: Pair) -> bool:
+    trigger(x.second)
+    return x.second < x.third
+
+@invariant
+def third_is_small(x: Pair) -> bool:
+    trigger(x.third)
+    return x.third < 100
+
+@specification
+def limit() -> u64:
+    return u64(100)
+
+@compiled
+def sum_of(x: Pair) -> u64:
+    ensures(lambda result: result < 2 * limit())
+    return x.first + x.second
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "example.py"
+
+
+def prove(file: Path, source: str) -> dict[str, Any]:
+    file.write_text(HEADER + source)
+    return run(file, "sum_of", cache=file.parent / "cache", workers=1)
+
+
+def test_what_was_used_is_found_again_after_an_edit(file: Path) -> None:
+    first = prove(file, SOURCE)
+    # The obligations need all invariants: they were asked several times, with more hypotheses each time.
+    assert first["ok"] and first["asked"] > first["obligations"]
+    # Other text, other names of what is fresh, and a new obligation before.
+    edited = SOURCE.replace(
+        "    return x.first + x.second", "    y = x.third + 1\n    return x.second + x.first + y - y"
+    )
+    second = prove(file, edited)
+    assert second["ok"] and not second["functions"][0]["unchanged"]
+    assert first["obligations"] < second["obligations"] and second["asked"] < first["asked"]
+
+
+def test_a_hint_proves_nothing_that_does_not_follow(file: Path) -> None:
+    assert prove(file, SOURCE)["ok"]
+    for old, new in (("x.third < 100", "x.third < 1000"), ("return u64(100)", "return u64(90)")):
+        told = prove(file, SOURCE.replace(old, new))
+        assert [one["rule"] for one in told["unknown"]] == ["ensures"]
+    assert prove(file, SOURCE)["ok"]
+
+
+def test_new_hypotheses_are_tried_with_those_that_were_used(file: Path) -> None:
+    assert prove(file, SOURCE)["ok"]
+    # The proof needs an invariant that was not there, in place of one that was used.
+    other = "    return x.third < x.first + 50\n\n@invariant\ndef first_is_small(x: Pair) -> bool:\n"
+    other += "    trigger(x.first)\n    return x.first < 50"
+    told = prove(file, SOURCE.replace("    return x.third < 100", other))
+    assert told["ok"] and told["asked"] == told["obligations"], "each was proved at once"
+
+
+def test_hints_that_cannot_be_read_are_none(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    hints = Hints(seen=frozenset({"a", "b"}))
+    hints.learn("one", ("a",), 3)
+    hints.learn("two", (), 4)
+    hints.learn("three", (), HINTED)
+    hints.save(cache, "f")
+    assert Hints.load(cache, "f") == hints and hints.rounds == {"two": 4}
+    assert Hints.load(cache, "g") is None
+    for broken in ('{"names": ["a"], "seen": [7], "cores": {}, "rounds": {}}', "[]", "{", '{"names": 1}'):
+        cache.put("hints-1-f", {"hints": broken})
+        assert Hints.load(cache, "f") is None
+
+
+def test_shapes_leave_out_the_numbers_of_fresh_names_only() -> None:
+    assert shape_of("(= x!12 (f a!1 ?x31))") == shape_of("(= x!3 (f a!2 ?x4))")
+    assert len({shape_of(text) for text in ("(= x!1 y)", "(= x!1 z)", "(= x 1)", "(= x 2)", "(= x!1 y!2)")}) == 5
