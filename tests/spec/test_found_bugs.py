@@ -16,7 +16,7 @@ from tessera.spec.capability import UntypedCap
 from tessera.spec.objects import Node, State
 from tessera.suites.fuzz.arguments import ROOT, THREAD
 from tessera.suites.fuzz.generator import Generator
-from tessera.suites.fuzz.world import Attempt, Native, World
+from tessera.suites.fuzz.world import Abandoned, Attempt, Native, World
 
 BUFFER_FRAME, DOMAIN = 10, 11
 
@@ -88,3 +88,14 @@ def test_a_thread_that_moves_itself_and_then_waits_is_in_no_queue(program: Progr
     assert thread is not None
     assert world.do(attempt) == []
     assert thread.state is State.RECEIVING and not thread.is_ready
+
+
+def test_a_thread_that_ends_itself_half_way_leaves_what_another_one_may_end(program: Program) -> None:
+    """It deletes the last capability to itself, and the deletion stops in between: nobody goes on with it."""
+    world = program.world
+    attempt = replace(program.attempt(Syscall.CALL, ROOT, Label.CNODE_DELETE, [THREAD, 64], []), stops=True)
+    # Every invariant holds, or this gave those that do not.
+    with pytest.raises(Abandoned):
+        world.do(attempt)
+    # A zombie is left, and all that lies in it.
+    assert world.words.cap(world.words.named(world.root) + 4 * THREAD)

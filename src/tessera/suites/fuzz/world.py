@@ -334,13 +334,14 @@ class World:
         self.specify(attempt)
         self.version += bool(self.k.touched)
         told = self.look(not attempt.stops)
-        if attempt.stops and caller is not None and not told:
-            told = self.finish(attempt, caller) or self.look(True)
+        if told or caller is None or not attempt.stops:
+            return told or self.differences(self.mirror.check())
+        told = self.finish(attempt, caller)
         if told:
             return told
-        told = self.differences(self.mirror.check())
-        if told and attempt.stops and caller is not None and caller.state is State.INACTIVE:
-            # It stopped itself on the way, so that nobody makes the call again.
+        told = self.look(True) or self.differences(self.mirror.check())
+        if told and caller.state is State.INACTIVE:
+            # It stopped itself on the way, so that nobody makes the call again: what it would have ended is there.
             raise Abandoned
         return told
 
