@@ -7,7 +7,7 @@ STAMP := .venv/.setup-done
 QEMU := qemu-system-riscv64
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-rtl check floors results kernel-time format clean distclean
+.PHONY: help setup demo test test-rtl test-cluster check floors results kernel-time format clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -38,6 +38,10 @@ test: setup ## run all tests
 test-rtl: setup ## measure the kernel on the hardware description of a core; the first time takes minutes
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[rtl]'
 	@nice $(BIN)/pytest -m rtl tests/rtl
+
+test-cluster: setup ## test proofs on a Ray cluster of this machine; installs Ray
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[cluster]'
+	@$(BIN)/pytest tests/smt/test_cluster.py
 
 # All four run even if an early one fails, so that one call tells everything.
 check: setup ## lint, formatting, types, floors

@@ -107,9 +107,10 @@ class Counting(run.Portfolio):
         super().stream(counted(), *rest)
 run.Portfolio = Counting
 world = world_of_module(module)
-names = [f"example_of_proofs.{name}" for name in sys.argv[4:]]
+names = [f"example_of_proofs.{name}" for name in sys.argv[5:]]
 cache = Path(sys.argv[2]) if sys.argv[2] else None
-report = run.prove(names, world=world, cache=cache, workers=int(sys.argv[3]), with_laws=False)
+settings = {"cache": cache, "workers": int(sys.argv[3]), "cluster": sys.argv[4] or None, "with_laws": False}
+report = run.prove(names, world=world, **settings)
 prints = Fingerprints(world)
 digests = {name: prints.of(name) for name in world.program.functions}
 print(json.dumps({**report.as_json(), "asked": sum(asked), "digests": digests}))
@@ -118,10 +119,10 @@ print(json.dumps({**report.as_json(), "asked": sum(asked), "digests": digests}))
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run(file: Path, *functions: str, cache: Path | None = None, workers: int = 2) -> dict[str, Any]:
+def run(file: Path, *functions: str, cache: Path | None = None, workers: int = 2, cluster: str = "") -> dict[str, Any]:
     """Prove functions of a copy of the module in a fresh process: the report as JSON, how many queries were asked
     (kept answers included), and the digests of functions."""
-    arguments = [str(file), str(cache or ""), str(workers), *functions]
+    arguments = [str(file), str(cache or ""), str(workers), cluster, *functions]
     command = [sys.executable, "-c", SCRIPT, *arguments]
     env = environment()
     env["PYTHONPATH"] += f":{ROOT}"

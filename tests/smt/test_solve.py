@@ -14,9 +14,10 @@ import pytest
 import z3
 
 from tessera.smt import solve
+from tessera.smt import workers as processes
 from tessera.smt.cache import Cache, key_of
 from tessera.smt.solve import Answer, Kind, Portfolio, Query, SolversDisagree, canonical
-from tessera.smt.worker import STRATEGIES, answer
+from tessera.smt.worker import STRATEGIES, Strategy, answer, ask
 
 ARRAY = "(declare-const a (Array Int Int)) (declare-const x Int)"
 SORTED = "(assert (forall ((i Int)) (! (< (select a i) (select a (+ i 1))) :pattern ((select a i)))))"
@@ -74,10 +75,10 @@ def test_what_nobody_decides_is_unknown_and_says_why(portfolio: Portfolio) -> No
     assert "cvc5, longer" not in found.detail
 
 
-def test_steps_bound_a_search(portfolio: Portfolio) -> None:
-    with Portfolio(1, limit=0.02) as small:
-        (found,) = small.run([Query("hard", HARD, "ground")])
-    assert found.status == "unknown" and found.detail == "z3: step limit; cvc5: step limit"
+@pytest.mark.parametrize("solver", ["cvc5", "z3"])
+def test_steps_bound_a_search(solver: str) -> None:
+    options = next(each.options for each in STRATEGIES["ground"] if each.solver == solver)
+    assert ask(Strategy(solver, solver, options, 20_000, 600.0), HARD, 1.0) == ("unknown", "step limit", [])
 
 
 def test_a_text_that_a_solver_rejects_is_not_proved_by_another(portfolio: Portfolio) -> None:
@@ -196,7 +197,7 @@ for line in sys.stdin:
 
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(solve, "COMMAND", (sys.executable, "-c", STAND_IN))
+    monkeypatch.setattr(processes, "COMMAND", (sys.executable, "-c", STAND_IN))
     monkeypatch.setattr(solve, "GRACE", 1.0)
 
 
@@ -236,7 +237,7 @@ from tessera.smt.solve import Portfolio, Query
 import sys
 with Portfolio(2, limit=1000.0) as portfolio:
     portfolio.run([Query("easy", "(assert false)", "ground")] * 2 + [Query("easy 2", "(assert (not true))", "ground")])
-    print(*[worker.process.pid for worker in portfolio._workers], flush=True)
+    print(*[seat.worker.process.pid for seat in portfolio._seats], flush=True)
     portfolio.run([Query(str(n), sys.argv[1] + f"; {n}", "ground") for n in range(4)])
 """
 

@@ -99,3 +99,16 @@ def test_a_thread_that_ends_itself_half_way_leaves_what_another_one_may_end(prog
         world.do(attempt)
     # A zombie is left, and all that lies in it.
     assert world.words.cap(world.words.named(world.root) + 4 * THREAD)
+
+
+def test_buffers_live_in_a_frame_of_memory_that_was_given_back_in_the_same_call(program: Program) -> None:
+    """What lived in the memory before ended after the frame had begun."""
+    world = program.world
+    node = world.k.objects[world.root]
+    assert isinstance(node, Node)
+    sizes = {i: cap.size_bits for i, cap in node.slots.items() if isinstance(cap, UntypedCap) and not cap.is_device}
+    largest = max(sizes, key=lambda index: sizes[index])
+    program.call(largest, Label.UNTYPED_RETYPE, [ObjectType.UNTYPED, 13, 0, 0, 190, 1], [ROOT])
+    program.call(190, Label.UNTYPED_RETYPE, [ObjectType.ENDPOINT, 0, 0, 0, 191, 1], [ROOT])
+    program.call(ROOT, Label.CNODE_DELETE, [191, 64], [])
+    program.call(190, Label.UNTYPED_RETYPE, [ObjectType.PAGE, 0, 0, 0, 191, 1], [ROOT])

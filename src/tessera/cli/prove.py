@@ -64,6 +64,14 @@ def prove(
     workers: Annotated[
         int | None, typer.Option("--workers", metavar="N", min=1, help="How many solvers run; one for each processor.")
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster",
+            metavar="ADDRESS",
+            help="Run solvers on a Ray cluster: ray://HOST:PORT, auto for one that runs here, local to start one.",
+        ),
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick/--full", help="Leave out functions that take long.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Ask everything anew, and keep nothing.")] = False,
     cross_check: Annotated[
@@ -113,6 +121,7 @@ def prove(
             workers=workers,
             cache=None if no_cache else run.default_cache(),
             cross_check=cross_check,
+            cluster=cluster,
             on_progress=on_progress,
             on_result=on_result,
         )

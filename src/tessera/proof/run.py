@@ -7,6 +7,7 @@ hypotheses, then with more time (:mod:`slices`).
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -23,8 +24,10 @@ from tessera.proof.laws import GROUPS, MAKERS
 from tessera.proof.readers import Ended, Found, More, Readers, Task, warm
 from tessera.proof.slices import ROUNDS
 from tessera.smt.cache import Cache
+from tessera.smt.cluster import Cluster
 from tessera.smt.session import World
 from tessera.smt.solve import Answer, Portfolio, Query
+from tessera.smt.workers import Process
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ def prove(
     limit: float = 1.0,
     cross_check: bool = False,
     with_laws: bool = True,
+    cluster: str | None = None,
     on_progress: OnProgress | None = None,
     on_result: Callable[[Result], None] | None = None,
 ) -> Report:
@@ -82,18 +86,22 @@ def prove(
 
     ``targets`` are full names. ``cache``: the folder where answers are kept; without it everything is asked anew.
     ``limit`` scales the limits of solvers; ``cross_check`` asks a second solver about each query and raises
-    :class:`SolversDisagree` if it says the contrary. ``on_result`` hears of each obligation when its answer is final.
+    :class:`SolversDisagree` if it says the contrary. ``cluster``: where a Ray cluster is whose machines run solvers;
+    raises Diagnostic where it does not answer. ``on_result`` hears of each obligation when its answer is final.
     """
     start = time.monotonic()
-    size = max(1, workers or os.cpu_count() or 1)
+    here = os.cpu_count() or 1
+    elsewhere = Cluster(cluster) if cluster else None
     program = _Run(world or the_kernel(), cache, limit, cross_check, on_progress, on_result)
     program.begin(list(dict.fromkeys(targets)), GROUPS if with_laws else ())
     if program.tasks:
         warm(program.world)
-        # Readers are copies of this process: they are made before the portfolio starts others.
+        # Readers are copies of this process: they are made before anything starts other processes or threads.
         # More than are needed to read: some wait for answers about what they have read.
-        with Readers(program.world, min(size + 2, len(program.tasks))) as readers:
-            with Portfolio(size, cache, limit, cross_check) as portfolio:
+        number = min((here if elsewhere else workers or here) + 2, len(program.tasks))
+        with Readers(program.world, number) as readers, elsewhere or contextlib.nullcontext():
+            size, begin = (workers or elsewhere.size, elsewhere.start()) if elsewhere else (workers or here, Process)
+            with Portfolio(size, cache, limit, cross_check, begin) as portfolio:
                 program.run(readers, portfolio)
     report = program.report(targets)
     report.seconds = time.monotonic() - start

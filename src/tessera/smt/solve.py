@@ -7,13 +7,9 @@ fixed order until one is definite, whatever the other workers do meanwhile.
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import re
 import selectors
-import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,15 +17,15 @@ from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Literal
+from typing import Literal
 
 from tessera.smt.cache import Cache, Entry, key_of
 from tessera.smt.worker import STRATEGIES, STRATEGIES_VERSION, Reply, Strategy, versions
+from tessera.smt.workers import Process, Start
 
 Kind = Literal["quantified", "brief", "quick", "long", "bits", "ground"]
 Status = Literal["proved", "refuted", "unknown"]
 
-COMMAND = (sys.executable, "-m", "tessera.smt.worker")
 # What a solver may take beyond its own wall limit, and a worker to start, before it is killed (seconds).
 GRACE = 10.0
 # Reasons that do not depend on the machine: such an "unknown" is as repeatable as a proof.
@@ -123,80 +119,58 @@ class _Batch:
             self.on_answer(place, answer)
 
 
-class _Worker:
-    """One process, and the job that it has at present."""
+class _Seat:
+    """One worker, and the job that it has at present."""
 
-    def __init__(self, selector: selectors.BaseSelector) -> None:
+    def __init__(self, selector: selectors.BaseSelector, start: Start) -> None:
         self.selector = selector
+        self.start = start
         self.job: _Job | None = None
         self.strategy: Strategy | None = None
         self.deadline = 0.0
-        self.received = b""
-        places = [str(Path(__file__).resolve().parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
-        self.process = subprocess.Popen(
-            COMMAND,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(places)},
-            # Control-C goes to the process at the terminal, which then stops its workers.
-            start_new_session=True,
-        )
-        selector.register(self._pipe(self.process.stdout), selectors.EVENT_READ, self)
-
-    @staticmethod
-    def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
-        assert pipe is not None  # both ends were asked for
-        return pipe
+        self.worker = start()
+        selector.register(self.worker, selectors.EVENT_READ, self)
 
     def send(self, job: _Job, strategy: Strategy, limit: float) -> None:
-        """Hand over a job; a worker that is dead already is noticed when its output ends."""
+        """Hand over a job."""
         self.job, self.strategy = job, strategy
         self.deadline = time.monotonic() + strategy.wall * limit + GRACE
-        request = {"kind": job.query.kind, "strategy": strategy.name, "text": job.query.text, "limit": limit}
-        pipe = self._pipe(self.process.stdin)
-        with contextlib.suppress(BrokenPipeError):
-            pipe.write(json.dumps(request).encode() + b"\n")
-            pipe.flush()
+        self.worker.send({"kind": job.query.kind, "strategy": strategy.name, "text": job.query.text, "limit": limit})
 
-    def receive(self) -> Reply | None:
-        """A whole reply if it has arrived; a crash is a reply too."""
-        data = os.read(self._pipe(self.process.stdout).fileno(), 1 << 16)
-        self.received += data
-        if not data:
-            return {"outcome": "unknown", "detail": "crash", "seconds": 0.0, "core": []}
-        if not self.received.endswith(b"\n"):
-            return None
-        reply: Reply = json.loads(self.received)
-        self.received = b""
-        return reply
+    def replace(self) -> None:
+        """A fresh worker in place of one that crashed or hangs; it takes over the job."""
+        self.stop()
+        self.worker = self.start()
+        self.selector.register(self.worker, selectors.EVENT_READ, self)
 
     def stop(self) -> None:
-        """End the process, whatever it does."""
-        self.selector.unregister(self._pipe(self.process.stdout))
-        self.process.kill()
-        for pipe in (self.process.stdin, self.process.stdout):
-            with contextlib.suppress(BrokenPipeError):
-                self._pipe(pipe).close()
-        self.process.wait()
+        """End the worker, whatever it does."""
+        self.selector.unregister(self.worker)
+        self.worker.stop()
 
 
 class Portfolio:
     """Worker processes and a cache, for as long as the ``with`` lasts.
 
     ``limit`` scales every solver's limits. ``cross_check`` asks two solvers about every query and raises
-    :class:`SolversDisagree` if they contradict each other.
+    :class:`SolversDisagree` if they contradict each other. ``start`` makes workers, of this machine or of others.
     """
 
     def __init__(
-        self, workers: int | None = None, cache: Path | None = None, limit: float = 1.0, cross_check: bool = False
+        self,
+        workers: int | None = None,
+        cache: Path | None = None,
+        limit: float = 1.0,
+        cross_check: bool = False,
+        start: Start = Process,
     ) -> None:
         self.size = max(1, workers or os.cpu_count() or 1)
         self.cache = Cache(cache) if cache is not None else None
         self.limit = limit
         self.cross_check = cross_check
         self._selector = selectors.DefaultSelector()
-        self._workers: list[_Worker] = []
+        self._start = start
+        self._seats: list[_Seat] = []
         self._versions = versions()
 
     def __enter__(self) -> Portfolio:
@@ -205,9 +179,9 @@ class Portfolio:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for worker in self._workers:
-            worker.stop()
-        self._workers.clear()
+        for seat in self._seats:
+            seat.stop()
+        self._seats.clear()
         self._selector.close()
 
     def run(self, queries: Iterable[Query], on_answer: Callable[[Answer], None] | None = None) -> list[Answer]:
@@ -237,22 +211,22 @@ class Portfolio:
         try:
             while not batch.ended or batch.open:
                 self._take(batch)
-                busy = [worker for worker in self._workers if worker.job]
+                busy = [seat for seat in self._seats if seat.job]
                 if busy or not batch.ended:
                     free = not batch.ended and len(busy) < self.size
                     self._step(batch, readable() if free else ())
         except BaseException:
             # The workers are in the middle of something: the next run gets new ones.
-            for worker in self._workers:
-                worker.stop()
-            self._workers.clear()
+            for seat in self._seats:
+                seat.stop()
+            self._seats.clear()
             raise
 
     def _take(self, batch: _Batch) -> None:
         """Take queries until every worker has one or there is none."""
         while not batch.ended:
-            idle = next((worker for worker in self._workers if not worker.job), None)
-            if idle is None and len(self._workers) >= self.size:
+            idle = next((seat for seat in self._seats if not seat.job), None)
+            if idle is None and len(self._seats) >= self.size:
                 return
             try:
                 item = next(batch.source)
@@ -264,8 +238,8 @@ class Portfolio:
             job = self._job(batch, *item)
             if job is not None:
                 if idle is None:
-                    idle = _Worker(self._selector)
-                    self._workers.append(idle)
+                    idle = _Seat(self._selector, self._start)
+                    self._seats.append(idle)
                 idle.send(job, job.strategies.popleft(), self.limit)
 
     def _job(self, batch: _Batch, place: int, given: Query) -> _Job | None:
@@ -291,7 +265,7 @@ class Portfolio:
 
     def _step(self, batch: _Batch, also: Sequence[Connection]) -> None:
         """Wait until a worker replies or is late, or there is something to read."""
-        deadlines = [worker.deadline for worker in self._workers if worker.job]
+        deadlines = [seat.deadline for seat in self._seats if seat.job]
         wait = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
         for connection in also:
             self._selector.register(connection, selectors.EVENT_READ, None)
@@ -301,33 +275,28 @@ class Portfolio:
         for event, _ in events:
             if event.data is not None:
                 self._hear(event.data, batch)
-        for worker in list(self._workers):
-            if worker.job and time.monotonic() > worker.deadline:
+        for seat in list(self._seats):
+            if seat.job and time.monotonic() > seat.deadline:
                 late: Reply = {"outcome": "unknown", "detail": "wall limit", "seconds": 0.0, "core": []}
-                self._react(self._replace(worker), late, batch)
+                seat.replace()
+                self._react(seat, late, batch)
 
-    def _hear(self, worker: _Worker, batch: _Batch) -> None:
-        reply = worker.receive()
+    def _hear(self, seat: _Seat, batch: _Batch) -> None:
+        reply = seat.worker.receive()
         if reply is not None:
-            self._react(self._replace(worker) if reply["detail"] == "crash" else worker, reply, batch)
+            if reply["detail"] == "crash":
+                seat.replace()
+            self._react(seat, reply, batch)
 
-    def _replace(self, worker: _Worker) -> _Worker:
-        """A fresh process in place of one that crashed or hangs; it takes over the job."""
-        worker.stop()
-        fresh = _Worker(self._selector)
-        fresh.job, fresh.strategy = worker.job, worker.strategy
-        self._workers[self._workers.index(worker)] = fresh
-        return fresh
-
-    def _react(self, worker: _Worker, reply: Reply, batch: _Batch) -> None:
-        job, strategy = worker.job, worker.strategy
+    def _react(self, seat: _Seat, reply: Reply, batch: _Batch) -> None:
+        job, strategy = seat.job, seat.strategy
         if job is None or strategy is None:
             return  # it died between two jobs
         following = self._judge(job, strategy, reply, batch)
         if following is None:
-            worker.job = None
+            seat.job = None
         else:
-            worker.send(job, following, self.limit)
+            seat.send(job, following, self.limit)
 
     def _judge(self, job: _Job, strategy: Strategy, reply: Reply, batch: _Batch) -> Strategy | None:
         """What a reply means: the strategy to try next, or ``None`` when the query has its answer."""

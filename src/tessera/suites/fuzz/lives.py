@@ -56,6 +56,7 @@ STRUCTS: dict[type, Any] = {
     SpecPool: AsidPool,
 }
 _KIND_MASK = 31
+_BUFFER = int(IpcBuffer.__struct__.layout().size)  # type: ignore[attr-defined]
 _CONTEXT = int(SchedContext.__struct__.layout().size)  # type: ignore[attr-defined]
 
 
@@ -248,6 +249,10 @@ class Lives:
             if cls is Granule:
                 # Buffers end with the memory that they were made of; nobody has listed them.
                 self._clear_lives(IpcBuffer, start, size)
+                continue
+            if cls is IpcBuffer:
+                # Their memory may have been given back in the same call, which has just ended them again.
+                self.shadow.set_live(cls, start, True, size // _BUFFER)
                 continue
             if cls is Refill and size:
                 head = start - _CONTEXT

@@ -92,8 +92,17 @@ def failure_facts(failure: Failure) -> dict[str, Any]:
     }
 
 
-def run(calls: int, seed: int, progress: Callable[[str, float], None] | None = None) -> Told:
-    """At least so many random system calls, which depend on the seed alone; it ends with the first difference."""
+def run(
+    calls: int,
+    seed: int,
+    progress: Callable[[str, float], None] | None = None,
+    most_failures: int = 1,
+    tell: Callable[[Result], None] | None = None,
+) -> Told:
+    """At least so many random system calls, which depend on the seed alone; it ends after so many differences.
+
+    ``tell`` hears after each world how far it is.
+    """
     before = time.perf_counter()
     with small_configuration():
         native = Native()
@@ -101,8 +110,8 @@ def run(calls: int, seed: int, progress: Callable[[str, float], None] | None = N
         if progress is not None:
             progress("compile the kernel for this machine", compiled)
         with native.module.memory:
-            campaign = Campaign(native, seed)
-            result = campaign.run(calls)
+            campaign = Campaign(native, seed, most_failures)
+            result = campaign.run(calls, tell)
             branches = native.branches()
     seconds = time.perf_counter() - before - compiled
     if progress is not None:
