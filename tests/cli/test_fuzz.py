@@ -42,7 +42,8 @@ def test_the_same_seed_makes_the_same_calls() -> None:
 
 
 def test_a_difference_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def run(calls: int, seed: int, progress: Any) -> Told:
+    def run(calls: int, seed: int, progress: Any, most_failures: int, tell: Any) -> Told:
+        assert most_failures == 3 and tell is None, "nothing is shown where there is no terminal"
         result = Result(events=5, calls=calls)
         result.failures.append(Failure(3, 5, Attempt("timer", Interrupt(9)), ("/time/0: specified 8, found 9",)))
         branches = {Outcome("kernel.a.b", "kernel/a.py", 5, what, 1): what == "true" for what in ("true", "false")}
@@ -50,7 +51,7 @@ def test_a_difference_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 
     monkeypatch.setattr(runs, "run", run)
     with pytest.raises(typer.Exit) as ended:
-        fuzz.fuzz(calls=4, as_json=True)
+        fuzz.fuzz(calls=4, failures=3, as_json=True)
     printed = capsys.readouterr()
     told = json.loads(printed.out)
     assert ended.value.exit_code == 1 and not told["ok"]
