@@ -5,8 +5,8 @@ That is the capability distribution, and what keeps it alive: the CNode with the
 mappings, which no thread can reach. What a component has was derived from there. ``docs/components.md`` says how it
 comes about; ``tessera run --verify-caps`` compares a booted machine with it.
 
-The pool of address space identifiers, of which that CNode has a capability too, stands in notes: upstream's loader would
-not accept it as an object, because the kernel has made it.
+The pool of address space identifiers, of which that CNode has a capability too, stands in notes: upstream's loader
+would not accept it as an object, because the kernel has made it.
 """
 
 from __future__ import annotations

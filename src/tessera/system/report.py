@@ -19,9 +19,7 @@ from tessera.system.collect import size_text
 from tessera.system.elf import ProgramImage
 from tessera.system.faultmap import FaultMap, fault_map
 from tessera.system.model import ChannelEnd, System
-
-# The version of the JSON form. It changes when something that was there means something else or is gone.
-SCHEMA = "tessera-report-1"
+from tessera.system.report_schema import SCHEMA
 
 
 def report(
