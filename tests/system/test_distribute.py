@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tessera.abi.objects import ObjectType
@@ -284,6 +284,7 @@ def referenced(distribution: Distribution) -> set[str]:
     return caps | mapped | {m.vspace for m in distribution.mappings}
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 61)), min_size=1, max_size=6))
 def test_any_distribution_is_closed(domains: list[tuple[bool, bool, int]]) -> None:
     """Every name leads to an object, every frame is reached through tables, and nobody holds a stranger's objects."""

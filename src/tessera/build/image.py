@@ -121,11 +121,12 @@ def build_system(
         pending = pool.submit(make_kernel)
         components = build_components(description, search, pool)
         phases.done("components")
+        asked = pool.submit(more.facts)
         roots = {name: root_program(name) for name in ("initialiser", "monitor")}
         phases.done("initialiser and monitor")
         kernel = pending.result()
     phases.done("kernel")
-    _make(description, components, roots, kernel, search, image, told, phases, more)
+    _make(description, components, roots, kernel, search, image, told, phases, asked.result())
     paths = {name: component.elf for name, component in components.items()}
     made = {
         "inputs": inputs,
@@ -202,7 +203,7 @@ def _make(
     image: Path,
     told: Path,
     phases: Phases,
-    answers: Answering,
+    answers: Mapping[str, Any],
 ) -> None:
     from tessera.build import monitor, spec
     from tessera.build.boot_image import make_boot_image
@@ -243,7 +244,7 @@ def _make(
             work.replace(image)
     phases.done("image")
     facts = system_report(system, images, distribution, allocation, board=board, profile=MICROKIT)
-    facts["answers"] = answers.facts()
+    facts["answers"] = answers
     facts["description"] = Path(system.file).read_text(encoding="utf-8", errors="replace")
     config = "debug" if configuration.debug else "release"
     facts["configuration"] = {"board": board.name, "config": config, "profile": MICROKIT.name}

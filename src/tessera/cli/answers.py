@@ -68,13 +68,16 @@ class Answers:
 
     def facts(self) -> dict[str, Any]:
         """For the report: the policy, who may do what, and times, each as the JSON form of its command has it."""
+        from tessera.abi.boards import board as board_of
+        from tessera.analysis.standin import distribution_of
         from tessera.cli.check import answer_facts, decide_file, grant_facts
         from tessera.cli.time import report_facts
 
         described = self._system_described()
-        _, authority = decide_file(described, self._board, None)
+        made = distribution_of(described, board=board_of(self._board))
+        _, authority = decide_file(described, self._board, None, distribution=made)
         try:
-            times: dict[str, Any] = report_facts(described, self._board, self.timing)
+            times: dict[str, Any] = report_facts(described, self._board, self.timing, made)
         except (Diagnostic, Diagnostics) as error:
             first = error.errors[0] if isinstance(error, Diagnostics) else error
             times = {"problem": f"{first.location}: {first.what}"}

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tessera.analysis.differences import Differences
     from tessera.analysis.graph import Authority, Grant, Step
     from tessera.analysis.policy import Policy
+    from tessera.system.capdl import Distribution
     from tessera.system.model import System
 
 _JSON = """\b
@@ -115,10 +116,14 @@ def check(
 
 
 def decide_file(
-    described: System, board: str, file: Path | None, read: Policy | None = None
+    described: System,
+    board: str,
+    file: Path | None,
+    read: Policy | None = None,
+    distribution: Distribution | None = None,
 ) -> tuple[list[Answer], Authority]:
     """The answers to a policy, none without one, and the authority under what it assumes. ``read`` becomes what the
-    policy says.
+    policy says; ``distribution`` is that of the system, where it is known already.
     """
     from tessera.abi.boards import board as board_of
     from tessera.abi.profiles import MICROKIT
@@ -129,10 +134,10 @@ def decide_file(
     from tessera.analysis.standin import distribution_of
 
     known = board_of(board)
-    distribution = distribution_of(described, board=known)
+    made = distribution or distribution_of(described, board=known)
 
     def authority(dma: dict[str, tuple[str, ...]]) -> Authority:
-        return derive(described, distribution, dma=dma, board=known, profile=MICROKIT)
+        return derive(described, made, dma=dma, board=known, profile=MICROKIT)
 
     plain = authority({})
     if file is None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tessera.analysis.model import Model
     from tessera.analysis.schedulability import Promise, Schedule
     from tessera.analysis.sensitivity import Margin
+    from tessera.system.capdl import Distribution
     from tessera.system.model import System
 
 _JSON = """\b
@@ -117,7 +118,9 @@ def time(
     output.say(f"all {len(schedule.promises)} deadlines are met" if schedule.promises else "nothing has a deadline")
 
 
-def report_facts(described: System, board: str, file: Path | None) -> dict[str, Any]:
+def report_facts(
+    described: System, board: str, file: Path | None, distribution: Distribution | None = None
+) -> dict[str, Any]:
     """What ``--json`` prints, without margins. Raises :class:`Diagnostic` where times cannot be analysed."""
     from dataclasses import replace
 
@@ -133,7 +136,8 @@ def report_facts(described: System, board: str, file: Path | None) -> dict[str, 
     known = board_of(board)
     timing = read_timing(read_lines(file), described) if file is not None else Timing()
     kernel, source = _kernel_time(None, timing.kernel, timing.kernel_location, MICROKIT)
-    model = model_of(described, distribution_of(described, board=known, profile=MICROKIT), timing, kernel)
+    made = distribution or distribution_of(described, board=known, profile=MICROKIT)
+    model = model_of(described, made, timing, kernel)
     parts = [
         {"component": part.name, "share": part.budget / part.period, "unlimited": part.is_unlimited}
         for part in model.parts
