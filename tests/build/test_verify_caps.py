@@ -21,6 +21,7 @@ from tessera.build.image import ImageBuild, build_system
 from tessera.build.reports import distribution_file
 from tessera.build.run import DIFFERENT, boot
 from tessera.build.verify import TCB, verify
+from tessera.build.verify_objects import CONTEXT
 from tessera.build.watched import CapabilityCheck
 from tessera.system.capdl import CNode, Distribution
 from tessera.system.capdl_model import Spec
@@ -218,6 +219,12 @@ PLANTED: dict[str, tuple[Callable[..., None], list[str]]] = {
             lambda word: 0,
         ),
         ["identifier 3 is nobody's, and should be intruder.vspace's"],
+    ),
+    "a scheduling context without its thread": (
+        set_word(
+            lambda words, machine: machine.object(words, "visitor.sched_context") + CONTEXT["tcb"][0], lambda word: 0
+        ),
+        ["'visitor.sched_context' belongs to no thread, and should belong to visitor.tcb"],
     ),
     "an object in deletion": (
         set_word(lambda words, machine: machine.slot(words, "client", 4), lambda word: word & ~31 | 12),

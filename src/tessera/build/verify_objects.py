@@ -101,9 +101,9 @@ class _Objects:
         for what, (found, expected) in facts.items():
             if found != expected:
                 yield f"thread of {owner(each.name)}: the {what} is {_text(found)}, and should be {_text(expected)}"
-        for what, field, slot in (
-            ("time", "scheduling_context", "sc_slot"),
-            ("bound notification", "bound_notification", "bound_notification"),
+        for what, field, slot, back in (
+            ("time", "scheduling_context", "sc_slot", CONTEXT["tcb"]),
+            ("bound notification", "bound_notification", "bound_notification", NOTIFICATION["bound_tcb"]),
         ):
             cap = each.slots.get(model.TCB_SLOTS[slot])
             found_name = self._name(self._field(each, TCB[field]))
@@ -113,6 +113,11 @@ class _Objects:
                     f"thread of {owner(each.name)}: its {what} is {found_name or 'nothing'},"
                     f" and should be {expected_name or 'nothing'}"
                 )
+            elif expected_name is not None and expected_name in self.namer.addresses:
+                # The object knows its thread too.
+                other = self._name(self._field(self.spec.objects[expected_name], back))
+                if other != each.name:
+                    yield f"'{expected_name}' belongs to {other or 'no thread'}, and should belong to {each.name}"
 
     def _is_in_turn(self, state: ThreadState) -> bool:
         """Whether the monitor may be in this state because starting the domain schedule has ended its turn."""
