@@ -36,27 +36,34 @@ def choose() -> Tcb | None:
     if current is kernel.idle:
         return None
     vspace.activate(current)
-    switch_fpu(current)
-    return current
+    return switch_fpu(current)
 
 
 @compiled
-def switch_fpu(tcb: Tcb) -> None:
-    """Give the FPU to a thread that may use it; others find it switched off."""
+def switch_fpu(tcb: Tcb) -> Tcb:
+    """Give the FPU to a thread that may use it; others find it switched off. Gives the thread."""
     if tcb.flags & TCB_FLAG_FPU_DISABLED != 0:
         if kernel.fpu_on:
             kernel.fpu_on = False
             machine.clear_status(machine.STATUS_FPU)
-        return
+        return tcb
     if not kernel.fpu_on:
         kernel.fpu_on = True
         machine.set_status(machine.STATUS_FPU)
+    return tcb if kernel.fpu_owner is tcb else exchange_fpu(tcb)
+
+
+@compiled(inline="never")
+def exchange_fpu(tcb: Tcb) -> Tcb:
+    """The FPU has a thread's registers now; those of the one before are saved, unless it has not changed any."""
     owner = kernel.fpu_owner
-    if owner is not tcb:
-        if owner is not None:
-            machine.save_fpu(address_of(owner) + FPU_OFFSET)
-        machine.load_fpu(address_of(tcb) + FPU_OFFSET)
-        kernel.fpu_owner = tcb
+    if owner is not None and machine.read_status() & machine.STATUS_FPU == machine.STATUS_FPU:
+        machine.save_fpu(address_of(owner) + FPU_OFFSET)
+    machine.load_fpu(address_of(tcb) + FPU_OFFSET)
+    kernel.fpu_owner = tcb
+    # The FPU is on, and says from here on whether an instruction has changed it.
+    machine.clear_status(machine.STATUS_FPU_CHANGED)
+    return tcb
 
 
 @compiled(symbol="handle_system_call")
@@ -94,8 +101,7 @@ def needs_fpu_switch(tcb: Tcb) -> bool:
 @compiled(inline="never")
 def go_on_with_fpu() -> Tcb:
     """Give the current thread the FPU, or switch it off, before it runs."""
-    switch_fpu(kernel.current)
-    return kernel.current
+    return switch_fpu(kernel.current)
 
 
 @compiled(inline="never")

@@ -19,6 +19,7 @@ class Model:
     pending = 0
     deadline = 0
     address_space = 0
+    status = 0
     console = bytearray()
 
 
@@ -110,14 +111,22 @@ def memory_fence() -> None:
     """Order all memory accesses before with all after."""
 
 
+@intrinsic(assembly="csrr $0, sstatus", constraints="=r")
+def read_status() -> u64:
+    """The status register."""
+    return u64(Model.status)
+
+
 @intrinsic(assembly="csrs sstatus, $0", constraints="r")
 def set_status(bits: u64) -> None:
     """Set bits of the status register."""
+    Model.status |= int(bits)
 
 
 @intrinsic(assembly="csrc sstatus, $0", constraints="r")
 def clear_status(bits: u64) -> None:
     """Clear bits of the status register."""
+    Model.status &= ~int(bits)
 
 
 @intrinsic(assembly="csrs sie, $0", constraints="r")
@@ -142,6 +151,8 @@ SBI_SHUTDOWN = 8
 
 # sstatus: floating-point state (off 0, initial 1, clean 2, dirty 3), previous privilege.
 STATUS_FPU = 3 << 13
+# Between clean and dirty.
+STATUS_FPU_CHANGED = 1 << 13
 STATUS_PREVIOUS_SUPERVISOR = 1 << 8
 # Supervisor access to user pages stays off: the kernel reads user memory through its own window.
 STATUS_USER_ACCESS = 1 << 18

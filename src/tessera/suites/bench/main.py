@@ -49,15 +49,15 @@ def measure_null() -> None:
 
 
 @compiled
-def run_calls(own_spaces: bool, fpu: bool, length: u64) -> None:
-    """A client calls a passive server of its own priority, in each round."""
+def run_calls(own_spaces: bool, client_fpu: bool, server_fpu: bool, length: u64) -> None:
+    """A client calls a passive server of its own priority, in each round. The FPU is for those that may use it."""
     endpoint = make(ObjectType.ENDPOINT)
     reply = make(ObjectType.REPLY)
-    server = thread(SERVER, 100, own_spaces, fpu, 0)
+    server = thread(SERVER, 100, own_spaces, server_fpu, 0)
     add_measured(server, Syscall.RECV, endpoint, 0).reply = reply
     add_rounds(server, Syscall.REPLY_RECV, endpoint, length, reply)
     make_passive(server)
-    client = thread(CLIENT, 100, own_spaces, fpu, 0)
+    client = thread(CLIENT, 100, own_spaces, client_fpu, 0)
     add_rounds(client, Syscall.CALL, endpoint, length, 0)
     start(client)
     finish(client)
@@ -66,7 +66,7 @@ def run_calls(own_spaces: bool, fpu: bool, length: u64) -> None:
 @compiled
 def measure_calls() -> None:
     """Calls to a passive server."""
-    run_calls(True, False, 0)
+    run_calls(True, False, False, 0)
     put(b"BENCH|call.0")
     tell_one_way()
     put(b"BENCH|reply_recv.0")
@@ -74,25 +74,31 @@ def measure_calls() -> None:
     put(b"BENCH|round_trip.0")
     tell_both_ways()
     end()
-    run_calls(False, False, 0)
+    run_calls(False, False, False, 0)
     put(b"BENCH|call.0.same_space")
     tell_one_way()
     put(b"BENCH|reply_recv.0.same_space")
     tell_way_back()
     end()
-    run_calls(True, True, 0)
+    run_calls(True, True, False, 0)
+    put(b"BENCH|call.0.client_fpu")
+    tell_one_way()
+    put(b"BENCH|reply_recv.0.client_fpu")
+    tell_way_back()
+    end()
+    run_calls(True, True, True, 0)
     put(b"BENCH|call.0.fpu")
     tell_one_way()
     put(b"BENCH|reply_recv.0.fpu")
     tell_way_back()
     end()
-    run_calls(True, False, 4)
+    run_calls(True, False, False, 4)
     put(b"BENCH|call.4")
     tell_one_way()
     put(b"BENCH|reply_recv.4")
     tell_way_back()
     end()
-    run_calls(True, False, 10)
+    run_calls(True, False, False, 10)
     put(b"BENCH|call.10")
     tell_one_way()
     put(b"BENCH|reply_recv.10")

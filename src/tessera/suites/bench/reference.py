@@ -29,6 +29,11 @@ class Operation:
     goal: int | None = None
     traps: int = 1
 
+    @property
+    def entries(self) -> int:
+        """How often the kernel is entered, by an instruction or an interrupt."""
+        return max(self.traps, 1)
+
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation("null", "system call SetTLSBase: enter the kernel, write one register, leave"),
@@ -37,6 +42,10 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("round_trip.0", "Call and ReplyRecv together", 636, 2759, 636, 470, 2),
     Operation("call.0.same_space", "Call to a passive server in the same address space", 277, 1247),
     Operation("reply_recv.0.same_space", "ReplyRecv back to a client in the same address space", 359, 1512),
+    Operation("call.0.client_fpu", "Call where the client may use the FPU and the server may not", 277, 1247),
+    Operation(
+        "reply_recv.0.client_fpu", "ReplyRecv where the client may use the FPU and the server may not", 359, 1512
+    ),
     Operation("call.0.fpu", "Call where client and server use the FPU", 363, 1333),
     Operation("reply_recv.0.fpu", "ReplyRecv where client and server use the FPU", 443, 1593),
     Operation("call.4", "Call with the 4 words that travel in registers"),

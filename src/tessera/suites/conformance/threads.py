@@ -248,19 +248,23 @@ def thread_pointer_is_set() -> None:
 def floats_belong_to_a_thread() -> None:
     """Floating-point registers keep their values while other threads run (Threads: Registers)."""
     notification = make(ObjectType.NOTIFICATION)
-    for number in (0, 1):
+    for number in (0, 1, 2):
         worker = spawn(number, 100)
-        add_function(worker, probe_address(Probe.SET_FLOAT), 0x4000_0000_0000_0001 + number, 0)
-        add_call(worker, Syscall.WAIT, notification, 0)
-        add_function(worker, probe_address(Probe.GET_FLOAT), 0, 0)
+        # Between the other two, one that may not use them.
+        if number == 1:
+            done(b"flags", tcb_set_flags(worker.tcb, 0, TCB_FLAG_FPU_DISABLED).error)
+            add_call(worker, Syscall.WAIT, notification, 0)
+        else:
+            add_function(worker, probe_address(Probe.SET_FLOAT), 0x4000_0000_0000_0001 + number, 0)
+            add_call(worker, Syscall.WAIT, notification, 0)
+            add_function(worker, probe_address(Probe.GET_FLOAT), 0, 0)
         start(worker)
     settle()
-    nb_send(notification, MessageInfo(), 0, 0, 0, 0)
-    settle()
-    nb_send(notification, MessageInfo(), 0, 0, 0, 0)
-    settle()
+    for _number in (0, 1, 2):
+        nb_send(notification, MessageInfo(), 0, 0, 0, 0)
+        settle()
     equal(b"first", 0x4000_0000_0000_0001, workers.entries[0].steps[2].result)
-    equal(b"second", 0x4000_0000_0000_0002, workers.entries[1].steps[2].result)
+    equal(b"third", 0x4000_0000_0000_0003, workers.entries[2].steps[2].result)
 
 
 @case

@@ -48,10 +48,11 @@ DOMAINS = 2
 # A long operation is done after so many entries.
 MOST_ENTRIES = 1000
 # What native code has of the machine: words that it loads or stores, and instructions that change nothing here.
-CELLS = ("time", "pending", "deadline", "address space")
+CELLS = ("time", "pending", "deadline", "address space", "status")
 MODELS = (
     ("read_time", "load", "time"),
     ("read_pending", "load", "pending"),
+    ("read_status", "load", "status"),
     ("write_timer_compare", "store", "deadline"),
     ("write_address_space", "store", "address space"),
 )
