@@ -85,3 +85,17 @@ def test_a_package_without_its_files_is_broken(monkeypatch: pytest.MonkeyPatch) 
     states = {check.name: (check.state, check.fix) for check in doctor.run_checks()}
     assert states["pyelftools"] == ("broken", "make distclean setup")
     assert states["networkx"][0] == "ok"
+
+
+def test_packages_that_nobody_asked_for_may_be_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    states = {}
+    for extra in ("rtl", "dev"):
+        requirement = doctor._parse_requirement(f'some-package>=5.38; extra == "{extra}"')
+        check = doctor._check_package(requirement)
+        states[extra] = (check.state, check.needed_for, check.fix)
+    assert states["rtl"] == ("absent", "tessera bench --core", "make test-rtl")
+    assert states["dev"] == ("missing", doctor.DEVELOPMENT, doctor.SETUP)
