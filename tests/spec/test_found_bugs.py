@@ -16,7 +16,8 @@ from tessera.spec.capability import UntypedCap
 from tessera.spec.objects import Node, State
 from tessera.suites.fuzz.arguments import ROOT, THREAD
 from tessera.suites.fuzz.generator import Generator
-from tessera.suites.fuzz.world import Abandoned, Attempt, Native, World
+from tessera.suites.fuzz.restarts import Abandoned
+from tessera.suites.fuzz.world import Attempt, Native, World
 
 BUFFER_FRAME, DOMAIN = 10, 11
 
@@ -112,3 +113,12 @@ def test_buffers_live_in_a_frame_of_memory_that_was_given_back_in_the_same_call(
     program.call(190, Label.UNTYPED_RETYPE, [ObjectType.ENDPOINT, 0, 0, 0, 191, 1], [ROOT])
     program.call(ROOT, Label.CNODE_DELETE, [191, 64], [])
     program.call(190, Label.UNTYPED_RETYPE, [ObjectType.PAGE, 0, 0, 0, 191, 1], [ROOT])
+
+
+def test_a_thread_that_takes_what_it_calls_half_way_does_not_go_on(program: Program) -> None:
+    """It revokes through a capability that is revoked, too; the call cannot be made again without it."""
+    program.call(ROOT, Label.CNODE_COPY, [190, 64, ROOT, 64, 15], [ROOT])
+    program.call(ROOT, Label.CNODE_COPY, [191, 64, ROOT, 64, 15], [ROOT])
+    attempt = replace(program.attempt(Syscall.CALL, 191, Label.CNODE_REVOKE, [ROOT, 64], []), stops=True)
+    with pytest.raises(Abandoned):
+        program.world.do(attempt)

@@ -15,7 +15,7 @@ import z3
 from tessera.smt import terms
 from tessera.smt.session import Obligation, Session
 from tessera.smt.solve import Kind, Query
-from tessera.smt.text import maps_in, text_of
+from tessera.smt.text import maps_in, piece_of, text_of
 
 Width = Literal["goal", "path", "near", "all"]
 
@@ -49,7 +49,8 @@ ROUNDS = (
 
 def hinted_query(session: Session, obligation: Obligation, chooses: Callable[[str], bool]) -> Query:
     """The question with the hypotheses of chosen shapes only."""
-    formulas = [*(fact.term for fact in obligation.facts), terms.negation(obligation.goal)]
+    chosen = [fact.term for fact in obligation.facts if chooses(piece_of(fact.term).shape)]
+    formulas = [*chosen, terms.negation(obligation.goal)]
     return replace(text_of(session, obligation.name, formulas, choose=chooses), kind="brief")
 
 

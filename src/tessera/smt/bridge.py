@@ -90,35 +90,62 @@ def relevant(material: str | z3.ExprRef | Iterable[str | z3.ExprRef]) -> list[Ax
             known |= functions_in(integer_form(axiom))
 
 
+# What one expression adds to the facts about literals: bit n for pow2(n), and above these whether functions of the
+# bridge occur at all, and whether shifts do.
+OCCURS = 1 << WORD_BITS
+SHIFTS = 2 << WORD_BITS
+
+
 def ground_facts(expressions: Iterable[z3.ExprRef]) -> list[z3.BoolRef]:
     """``pow2(k) == 2**k`` for the literal bit numbers and masks in a query: the axioms know no literals but 0 and 1.
 
     Where words are shifted by unknown amounts, quotients by a power of two are shifts, too.
     """
-    exponents: set[int] = set()
-    found = False
     parts = list(_subterms(expressions))
-    shifts = [_as_shift(part) for part in parts] if any(_names_shift(part) for part in parts) else []
+    told = 0
     for part in parts:
-        if z3.is_lt(part) or z3.is_le(part) or z3.is_gt(part) or z3.is_ge(part):
-            exponents |= set(_bounds_in(part))
-        name = _function_of(part) if z3.is_app(part) else None
-        if name is None:
-            continue
-        found = True
-        literals = [child.as_long() for child in part.children() if z3.is_int_value(child)]
-        if name in ("band", "bor", "bxor", "bnot"):
-            exponents |= {number for literal in literals for number in _powers_near(literal)}
-        elif z3.is_int_value(part.children()[-1]) and name != "top":
-            exponents.add(part.children()[-1].as_long())
-    algebra = Integers()
-    wanted = {0, 1} | exponents if found else set()
-    powers = [algebra.pow2(z3.IntVal(k)) == 1 << k for k in sorted(wanted) if 0 <= k < WORD_BITS]
-    return powers + [fact for fact in shifts if fact is not None]
+        told |= literals_of(part)
+    return facts_of(told, (part for part in parts if is_quotient(part)))
 
 
-def _names_shift(part: z3.ExprRef) -> bool:
-    return z3.is_app(part) and _function_of(part) == "shr"
+def literals_of(part: z3.ExprRef) -> int:
+    """What one expression adds, without those in it: bits as above."""
+    told = 0
+    if z3.is_lt(part) or z3.is_le(part) or z3.is_gt(part) or z3.is_ge(part):
+        for number in _bounds_in(part):
+            told |= _bit(number)
+    name = _function_of(part) if z3.is_app(part) else None
+    if name is None:
+        return told
+    told |= OCCURS | (SHIFTS if name == "shr" else 0)
+    children = part.children()
+    if name in ("band", "bor", "bxor", "bnot"):
+        for child in children:
+            if z3.is_int_value(child):
+                for number in _powers_near(child.as_long()):
+                    told |= _bit(number)
+    elif z3.is_int_value(children[-1]) and name != "top":
+        told |= _bit(children[-1].as_long())
+    return told
+
+
+def facts_of(told: int, quotients: Iterable[z3.ExprRef]) -> list[z3.BoolRef]:
+    """The facts for what expressions add together, and for the quotients in them."""
+    facts = []
+    if told & OCCURS:
+        algebra = Integers()
+        facts = [algebra.pow2(z3.IntVal(k)) == 1 << k for k in range(WORD_BITS) if (told | 3) >> k & 1]
+    shifts = [_as_shift(part) for part in quotients] if told & SHIFTS else []
+    return facts + sorted((fact for fact in shifts if fact is not None), key=str)
+
+
+def is_quotient(part: z3.ExprRef) -> bool:
+    """Whether an expression is a quotient by a literal."""
+    return bool(z3.is_idiv(part) and z3.is_int_value(part.arg(1)))
+
+
+def _bit(number: int) -> int:
+    return 1 << number if 0 <= number < WORD_BITS else 0
 
 
 def _as_shift(part: z3.ExprRef) -> z3.BoolRef | None:

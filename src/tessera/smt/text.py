@@ -21,7 +21,7 @@ from tessera.smt import bridge, terms, values
 from tessera.smt.algebra import PREFIX
 from tessera.smt.heap import SYMBOLS
 from tessera.smt.opaque import definitions_for
-from tessera.smt.session import Obligation, Session, component_facts, subterms
+from tessera.smt.session import Obligation, Session, component_facts
 from tessera.smt.solve import Query
 from tessera.smt.terms import Term
 
@@ -57,6 +57,13 @@ def shape_of(text: str) -> str:
 
 
 _pieces: dict[int, tuple[Term, Piece]] = {}
+# What occurs in terms, each under a number; and by terms, which of these occur: formulas share most of their parts.
+_items: list[tuple[str, Any]] = []
+_numbers: dict[tuple[str, object], int] = {}
+_occurring: dict[int, tuple[Term, int]] = {}
+# Below the items: what literals add (bridge).
+_FIRST = bridge.SHIFTS.bit_length()
+_LITERALS = (1 << _FIRST) - 1
 
 
 def piece_of(term: Term) -> Piece:
@@ -68,35 +75,94 @@ def piece_of(term: Term) -> Piece:
     return _pieces[key][1]
 
 
-def forget_pieces() -> None:
-    """Give the memory back that pieces take, between functions."""
-    _pieces.clear()
-
-
 def _read(term: Term) -> Piece:
     declarations: dict[str, Any] = {}
     maps: set[str] = set()
     words: set[str] = set()
-    constants: set[int] = set()
-    for one in subterms([term]):
-        if z3.is_quantifier(one):
-            # A trigger may name what the body does not speak of.
-            patterns = [one.pattern(number) for number in range(one.num_patterns())]
-            for part in subterms(patterns):
-                if z3.is_app(part) and part.decl().kind() == z3.Z3_OP_UNINTERPRETED:
-                    declarations[part.decl().name()] = part.decl()
-        if not z3.is_app(one) or one.decl().kind() != z3.Z3_OP_UNINTERPRETED:
+    constants: list[int] = []
+    quotients: list[Term] = []
+    told = _occurring_in(term)
+    rest = told >> _FIRST
+    while rest:
+        kind, one = _items[(rest & -rest).bit_length() - 1]
+        rest &= rest - 1
+        if kind == "quotient":
+            quotients.append(one)
             continue
-        name = one.decl().name()
-        declarations[name] = one.decl()
+        declaration = one.decl()
+        name = declaration.name()
+        declarations[name] = declaration
+        if kind == "trigger":
+            continue
         if name in SYMBOLS:
             maps.add(SYMBOLS[name].label)
         if not one.num_args():
-            constants.add(one.get_id())
+            constants.append(one.get_id())
         elif name.startswith(PREFIX):
             words.add(name[len(PREFIX) :])
-    literals = tuple(fact.sexpr() for fact in bridge.ground_facts([term])) if words else ()
+    literals = tuple(fact.sexpr() for fact in bridge.facts_of(told, quotients)) if words else ()
     return Piece(term.sexpr(), declarations, frozenset(maps), frozenset(words), tuple(sorted(constants)), literals)
+
+
+def _occurring_in(root: Term) -> int:
+    """The numbers of what occurs in a term, as bits; below them what its literals add."""
+    todo = [root]
+    while todo:
+        term = todo[-1]
+        key = term.get_id()
+        if key in _occurring:
+            todo.pop()
+            continue
+        parts = term.children()
+        patterns = []
+        if z3.is_quantifier(term):
+            patterns = [part for n in range(term.num_patterns()) for part in term.pattern(n).children()]
+        unknown = [one for one in (*parts, *patterns) if one.get_id() not in _occurring]
+        if unknown:
+            todo += unknown
+            continue
+        found = _own(term)
+        for one in parts:
+            found |= _occurring[one.get_id()][1]
+        for one in patterns:
+            found |= _in_trigger(_occurring[one.get_id()][1])
+        _occurring[key] = term, found
+        todo.pop()
+    return _occurring[root.get_id()][1]
+
+
+def _own(term: Term) -> int:
+    """What occurs in a term besides what occurs in its parts."""
+    if not z3.is_app(term):
+        return 0
+    found = bridge.literals_of(term)
+    if term.decl().kind() == z3.Z3_OP_UNINTERPRETED:
+        found |= _numbered("symbol", term.decl().name(), term)
+    elif bridge.is_quotient(term):
+        found |= _numbered("quotient", term.get_id(), term)
+    return found
+
+
+def _in_trigger(occurring: int) -> int:
+    """A trigger may name what the body does not speak of: it has to be declared, and no more."""
+    found = occurring & _LITERALS
+    rest = occurring >> _FIRST
+    while rest:
+        kind, one = _items[(rest & -rest).bit_length() - 1]
+        rest &= rest - 1
+        found |= (
+            _numbered("quotient", one.get_id(), one)
+            if kind == "quotient"
+            else _numbered("trigger", one.decl().name(), one)
+        )
+    return found
+
+
+def _numbered(kind: str, name: object, term: Term) -> int:
+    number = _numbers.setdefault((kind, name), len(_items))
+    if number == len(_items):
+        _items.append((kind, term))
+    return 1 << _FIRST + number
 
 
 def maps_in(term: Term) -> frozenset[str]:

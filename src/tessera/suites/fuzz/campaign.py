@@ -16,7 +16,8 @@ from tessera.spec.step import SystemCall
 from tessera.suites.fuzz.arguments import KIND_OF_INTERFACE
 from tessera.suites.fuzz.generator import Generator
 from tessera.suites.fuzz.population import populate
-from tessera.suites.fuzz.world import Abandoned, Attempt, Native, Saved, World
+from tessera.suites.fuzz.restarts import Abandoned
+from tessera.suites.fuzz.world import Attempt, Native, Saved, World
 
 # Random calls wear a system down; a new one has everything to lose again.
 BOOT_EVERY = 600

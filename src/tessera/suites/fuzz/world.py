@@ -35,6 +35,7 @@ from tessera.suites.fuzz.abstraction import REGISTER_INDEX
 from tessera.suites.fuzz.agreement import abstract, compare
 from tessera.suites.fuzz.lives import SavedWatch
 from tessera.suites.fuzz.mirror import Mirror
+from tessera.suites.fuzz.restarts import Abandoned, slots_of_call
 from tessera.suites.fuzz.watch import Watch
 
 MIB = 1 << 20
@@ -209,10 +210,6 @@ for _kind in Capability.__args__:
     copyreg.pickle(_kind, _reduced)
 
 
-class Abandoned(Exception):
-    """An operation stopped in between, and its thread does not go on with it: the whole cannot be compared."""
-
-
 @dataclass(frozen=True)
 class Saved:
     """A moment: memory, abstract state, interrupt controller, and the clock, the timer, the address space in use."""
@@ -331,13 +328,14 @@ class World:
     def do(self, attempt: Attempt) -> list[str]:
         """Both. Gives the differences of the states that they are in then."""
         caller = self.k.current
+        needed = slots_of_call(self.words, caller, attempt.registers) if caller is not None and attempt.stops else []
         self.enter(attempt)
         self.specify(attempt)
         self.version += bool(self.k.touched)
         told = self.look(not attempt.stops)
         if told or caller is None or not attempt.stops:
             return told or self.differences(self.mirror.check())
-        told = self.finish(attempt, caller)
+        told = self.finish(attempt, caller, needed)
         if told:
             return told
         told = self.look(True) or self.differences(self.mirror.check())
@@ -355,11 +353,11 @@ class World:
         except OverflowError:
             raise Abandoned from None
 
-    def finish(self, attempt: Attempt, caller: Thread) -> list[str]:
+    def finish(self, attempt: Attempt, caller: Thread, needed: list[int]) -> list[str]:
         """Let an operation that stopped in between go on: the thread makes its call again, until nothing is left.
 
-        What a call does in several entries is what is specified for one. Gives the invariants that do not hold in
-        between.
+        What a call does in several entries is what is specified for one; but it may take from itself what it
+        ``needed``, and then nobody goes on with it. Gives the invariants that do not hold in between.
         """
         if caller.state is State.RESTART or caller.registers[NEXT_PC] == attempt.registers["pc"]:
             return []  # the call is made again in the specification, too: there was no time for it
@@ -371,6 +369,8 @@ class World:
                 return []
             self.stopped += 1
             if self.words.name(int(address_of(kernel.current))) != caller.name:
+                raise Abandoned
+            if not all(self.words.words[place] for place in needed):
                 raise Abandoned
             self.enter(replace(attempt, stops=False), caller)
             told = self.look(False)
