@@ -15,8 +15,8 @@ def test_the_kernel_can_be_stepped_through(repository: Path, tmp_path: Path) -> 
     (code,) = re.findall(r"^```python\n(.*?)^```", (repository / "docs" / "kernel.md").read_text(), re.M | re.S)
     script = tmp_path / "step.py"
     script.write_text(f"import sys\nsys.path.insert(0, {str(repository)!r})\n{code}")
-    commands = ["b unwrap(syscall.dispatch)", "b unwrap(untyped.retype)", "c", "a", "s", "s", "s", "p thread.state"]
-    commands += ["c", "w", "c", ""]
+    commands = ["b unwrap(syscall.dispatch)", "b unwrap(untyped.retype)", "c", "a", "n"]
+    commands += ["s", "s", "s", "p thread.state", "c", "w", "c", ""]
     done = subprocess.run(
         [sys.executable, str(script)],
         capture_output=True,

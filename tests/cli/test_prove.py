@@ -17,7 +17,7 @@ import pytest
 
 from tessera.cli.main import app
 from tessera.lang.diagnostics import Diagnostic
-from tessera.proof import run, targets
+from tessera.proof import groups, run, targets
 from tests.cli.conftest import Command
 from tests.proof.example import SOURCE
 from tests.smt.proving import world_of_module
@@ -47,7 +47,7 @@ def prove(example: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.setattr(run, "the_kernel", lambda: world_of_module(example))
     monkeypatch.setattr(run, "GROUPS", ())
     monkeypatch.setattr(targets, "GROUPS", (targets.Group("example", "Example", (GOOD, "proof_example.halve")),))
-    monkeypatch.setattr(targets, "QUICK", frozenset({GOOD}))
+    monkeypatch.setattr(groups, "QUICK", frozenset({GOOD}))
 
     def call(*arguments: str) -> tuple[int, str, str]:
         code = int(app(["prove", *arguments], prog_name="tessera", standalone_mode=False) or 0)
@@ -115,7 +115,7 @@ def test_a_function_under_proof_that_is_gone_is_an_error(prove: Prove, monkeypat
     monkeypatch.setattr(targets, "GROUPS", (targets.Group("example", "Example", ("proof_example.doubled",)),))
     with pytest.raises(Diagnostic) as caught:
         prove()
-    assert caught.value.location.file == "src/tessera/proof/targets.py" and GOOD in caught.value.fix
+    assert caught.value.location.file == "src/tessera/proof/groups.py" and GOOD in caught.value.fix
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,10 @@ import pytest
 
 from tessera.abi.labels import InvocationLabel as Label
 from tessera.abi.objects import PREEMPTION_WORK_UNITS
+from tessera.abi.syscalls import Syscall
 from tessera.arch import machine
 from tessera.kernel import blocking, deletion, faultmessage, ipc
-from tessera.kernel.capability import EndpointCap
+from tessera.kernel.capability import EndpointCap, ZombieCap
 from tessera.kernel.layout import FaultKind, Slot, ThreadState
 from tessera.kernel.request import Status
 from tessera.kernel.state import kernel
@@ -34,6 +35,8 @@ def waiting_senders(world: TimeWorld, count: int) -> tuple[Slot, list[Slot]]:
         world.run(thread)
         world.send(badged[i % 2], i)
         threads.append(thread)
+    # Whoever cancels runs.
+    world.run(world.active(10))
     return endpoint, threads
 
 
@@ -70,6 +73,7 @@ def test_cancelling_many_is_preempted_and_goes_on(world: TimeWorld) -> None:
     for thread in threads:
         world.run(thread)
         world.send(endpoint, 1)
+    world.run(world.active(10))
     machine.Model.pending = machine.EXTERNAL_PENDING
     kernel.work_units = PREEMPTION_WORK_UNITS - 3
     assert ipc.cancel_all(cap.endpoint) == Status.PREEMPTED
@@ -163,3 +167,17 @@ def test_a_thread_sent_elsewhere_does_not_go_on_cancelling(world: TimeWorld, how
         faultmessage.read_answer(world.tcb(other), tcb)
         tcb.fault = FaultKind.NONE
     assert kernel.cancel_by is None
+
+
+def test_a_thread_that_ends_itself_receives_nothing(world: TimeWorld) -> None:
+    # The deletion is preempted while the thread's CSpace is there still.
+    endpoint, thread = world.new_endpoint(), world.active(100)
+    world.run(thread)
+    tcb = world.tcb(thread)
+    info = world.prepare((world.address(thread), 64), (), int(Label.CNODE_DELETE))
+    kernel.work_units = PREEMPTION_WORK_UNITS - 1
+    machine.Model.pending = machine.EXTERNAL_PENDING
+    world.trap(Syscall.NB_SEND_WAIT, world.address(endpoint), info, world.root_slot)
+    machine.Model.pending = 0
+    assert isinstance(thread.capability, ZombieCap)
+    assert tcb.state == ThreadState.INACTIVE and world.endpoints[0].head is None

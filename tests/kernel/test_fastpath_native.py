@@ -127,6 +127,7 @@ class Story:
             world.copy(first, can_send=False),
             self.signal,
         ]
+        world.leave()
 
     def step(self) -> None:
         """Time passes, and the thread that runs makes a system call."""

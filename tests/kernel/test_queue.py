@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tessera.kernel import budget, queue, waiting
+from tessera.kernel import budget, queue, scheduler, waiting
 from tessera.kernel.layout import (
     Endpoint,
     EndpointState,
@@ -44,6 +44,7 @@ CONTEXTS = START + 4096 * COUNT + 1024
 def fresh() -> list[Tcb]:
     """Threads that can run but for time, in empty memory."""
     MEMORY.data[:] = bytes(len(MEMORY.data))
+    scheduler.initialise()
     tcbs = [at(Tcb, START + 2048 * i) for i in range(COUNT)]
     for number, tcb in enumerate(tcbs):
         context = at(SchedContext, CONTEXTS + 256 * number)
@@ -159,6 +160,7 @@ def test_a_place_is_found_in_as_many_steps_as_there_are_priorities(monkeypatch: 
     first_of_priority = waiting.first_of_priority
     with Memory(START - MEMORY_BASE + 2048 * 200) as memory:
         del memory
+        scheduler.initialise()
         tcbs = [at(Tcb, START + 4096 + 2048 * number) for number in range(190)]
         endpoint = at(Endpoint, START)
         monkeypatch.setattr(waiting, "first_of_priority", counted)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tessera.kernel import budget, release_queue, release_tree
+from tessera.kernel import budget, release_queue, release_tree, scheduler
 from tessera.kernel.layout import SchedContext, Tcb, ThreadState
 from tessera.kernel.scheduling_invariants import queues_are_apart, release_time_is_the_budgets
 from tessera.kernel.state import kernel
@@ -36,6 +36,7 @@ INVARIANTS = (
 def fresh() -> list[Tcb]:
     """Threads that can run but for time, in empty memory."""
     MEMORY.data[:] = bytes(len(MEMORY.data))
+    scheduler.initialise()
     clear_ghosts()
     tcbs = [at(Tcb, START + 2048 * number) for number in range(COUNT)]
     for number, tcb in enumerate(tcbs):

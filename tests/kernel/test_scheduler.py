@@ -15,6 +15,7 @@ from tessera.abi.syscalls import Syscall
 from tessera.arch import machine
 from tessera.kernel import budget, ipc, schedcontext, scheduler, thread, timeslice
 from tessera.kernel import notification as notifications
+from tessera.kernel.capability import NotificationCap
 from tessera.kernel.layout import Slot, ThreadState
 from tessera.kernel.state import kernel
 from tests.kernel.world_time import US, TimeWorld
@@ -355,7 +356,7 @@ def test_the_time_of_a_sporadic_server_counts_from_when_it_wakes(world: TimeWorl
             world.tcb(helper).scheduling_context = None
             own = world.contexts[1]
             own.tcb = None
-            world.receive(notification)
+            notifications.receive(world.tcb(helper), world.of(notification, NotificationCap), True)
             assert world.context_of(helper) is context
         case "cancel signals":
             notifications.cancel_all(world.notifications[0])

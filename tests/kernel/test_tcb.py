@@ -91,6 +91,11 @@ def test_copying_can_suspend_and_resume(world: TimeWorld, manager: Slot) -> None
     assert world.tcb(source).state == ThreadState.INACTIVE and world.tcb(target).in_ready_queue
 
 
+def test_copying_can_suspend_and_resume_the_caller_itself(world: TimeWorld, manager: Slot) -> None:
+    assert world.invoke(manager, Label.TCB_COPY_REGISTERS, 3, caps=(manager,)).error == Error.NO_ERROR
+    assert world.is_current(manager) and world.tcb(manager).state == ThreadState.RUNNING
+
+
 def test_configure_sets_spaces_and_buffer(world: TimeWorld, manager: Slot) -> None:
     thread = world.thread()
     tcb = world.tcb(thread)

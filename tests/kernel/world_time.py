@@ -48,7 +48,7 @@ from tessera.kernel.layout import (
     Tcb,
     ThreadState,
 )
-from tessera.kernel.state import PRIORITIES, kernel
+from tessera.kernel.state import PRIORITIES, SchedulerAction, kernel
 from tessera.lang import address_of, at, from_word, to_word, u64
 from tessera.lang.functions import FUNCTIONS, FunctionInfo
 from tests.kernel.world import World
@@ -124,7 +124,15 @@ class TimeWorld(World):
         entry.handle_interrupt()
 
     def exception(self, cause: int, value: int) -> None:
+        self.settle()
         entry.handle_exception(cause, value)
+
+    def settle(self) -> None:
+        """What the test changed outside of a kernel entry is acted on, so that the current thread is entered from."""
+        current = kernel.current
+        if kernel.action != SchedulerAction.RESUME_CURRENT:
+            entry.leave()
+            assert kernel.current is current, f"{kernel.current} runs"
 
     def leave(self) -> None:
         """Let the scheduler decide, as at the end of a kernel entry."""
@@ -256,6 +264,7 @@ class TimeWorld(World):
         tcb.registers[registers.SEND_DESTINATION] = send_to
         if reply is not None:
             tcb.registers[registers.REPLY_CAP] = self.address(reply)
+        self.settle()
         self.system_call(address, info, int(number))
         self.check_time()
 
@@ -339,6 +348,7 @@ class TimeWorld(World):
         machine.Model.pending = machine.TIMER_PENDING
         tcb = kernel.current
         tcb.registers[FAULT_PC] = int(tcb.registers[NEXT_PC])
+        self.settle()
         self.interrupt()
         machine.Model.pending = 0
         self.check_time()

@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 from tessera.kernel import budget, fault, faultmessage, reply, scheduler
+from tessera.kernel.fault import can_fault
 from tessera.kernel.layout import FaultKind, Reply, Tcb, ThreadState
+from tessera.kernel.state import kernel
 from tessera.kernel.transfer import transfer
-from tessera.lang import compiled
+from tessera.kernel.waiting import waits_for_nothing
+from tessera.lang import compiled, ensures, requires
 
 
 @compiled
@@ -16,6 +19,8 @@ def do_reply(tcb: Tcb, answered: Reply, can_grant: bool) -> None:
     Nothing happens if none waits. The caller has its scheduling context again if it was donated along this call.
     (seL4: doReplyTransfer.)
     """
+    requires(tcb is kernel.current and can_fault(tcb))
+    ensures(lambda: waits_for_nothing(kernel.current))
     caller = answered.caller
     if caller is None or caller.state != ThreadState.BLOCKED_ON_REPLY:
         return
@@ -35,6 +40,8 @@ def do_reply(tcb: Tcb, answered: Reply, can_grant: bool) -> None:
 @compiled
 def resume_caller(caller: Tcb, was_timeout: bool) -> None:
     """Let an answered thread run, if its context has budget; the server may have used it up."""
+    requires(caller is not kernel.current and waits_for_nothing(caller) and waits_for_nothing(kernel.current))
+    ensures(lambda: waits_for_nothing(kernel.current))
     context = caller.scheduling_context
     if context is None or not scheduler.is_runnable(caller):
         return

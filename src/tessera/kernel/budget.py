@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from tessera.abi.configuration import configuration
 from tessera.kernel.layout import Refill, SchedContext
-from tessera.kernel.refill_ring import LATEST_REFILL, has_place, is_next, is_place
+from tessera.kernel.refill_ring import LATEST_REFILL, LONGEST_PERIOD, has_place, is_next, is_place
 from tessera.kernel.state import kernel
 from tessera.lang import (
     address_of,
@@ -110,6 +110,14 @@ def head_time(context: SchedContext) -> u64:
     requires(is_active(context))
     ensures(lambda result: result <= LATEST_REFILL)
     return head(context).time
+
+
+@compiled
+def head_amount(context: SchedContext) -> u64:
+    """How much the first refill has."""
+    requires(is_active(context))
+    ensures(lambda result: result <= LONGEST_PERIOD)
+    return head(context).amount
 
 
 @compiled

@@ -31,7 +31,8 @@ from tessera.kernel.layout import Notification, Slot, Tcb
 from tessera.kernel.region import THREAD_SLOTS
 from tessera.kernel.request import Status
 from tessera.kernel.state import irq_slots, kernel
-from tessera.lang import compiled, record, requires, u64
+from tessera.kernel.waiting import waits_for_nothing
+from tessera.lang import compiled, ensures, loop_invariant, record, requires, u64
 
 
 @record
@@ -45,9 +46,12 @@ class Step:
 @compiled
 def revoke(slot: Slot) -> Status:
     """Delete everything derived from a capability. PREEMPTED: call again to go on. (seL4: cteRevoke.)"""
+    requires(waits_for_nothing(kernel.current))
+    ensures(lambda: waits_for_nothing(kernel.current))
     child = slot.link.next
     # Bounded by preemption points: one after each capability. Every deletion that ends takes one out of the tree.
     while child is not None and derivation.is_parent_of(slot, child):
+        loop_invariant(waits_for_nothing(kernel.current))
         status = delete(child)
         if status != Status.OK:
             return status
@@ -60,6 +64,8 @@ def revoke(slot: Slot) -> Status:
 @compiled
 def delete(slot: Slot) -> Status:
     """Empty a slot, and end the object with its last capability. PREEMPTED: call again to go on. (seL4: cteDelete.)"""
+    requires(waits_for_nothing(kernel.current))
+    ensures(lambda: waits_for_nothing(kernel.current))
     status = finalise(slot)
     if status != Status.OK:
         return status
@@ -68,6 +74,7 @@ def delete(slot: Slot) -> Status:
     # Bounded by preemption points: one after each step. Every step makes the first of these smaller that it changes:
     # capabilities in the system, those that are not zombies, zombies that did not step aside yet, slots left behind.
     while isinstance(zombie, ZombieCap):
+        loop_invariant(work.capability == zombie and waits_for_nothing(kernel.current))
         step = reduce(work, zombie)
         if step.status != Status.OK:
             return step.status
@@ -81,6 +88,8 @@ def delete(slot: Slot) -> Status:
 @compiled
 def delete_one(slot: Slot) -> Status:
     """Empty a slot that holds no capability to a CNode or a thread. PREEMPTED: call again to go on."""
+    requires(waits_for_nothing(kernel.current))
+    ensures(lambda: waits_for_nothing(kernel.current))
     requires(not isinstance(slot.capability, (CNodeCap, ThreadCap, ZombieCap)))
     return finalise(slot)
 
@@ -88,6 +97,8 @@ def delete_one(slot: Slot) -> Status:
 @compiled
 def reduce(work: Slot, zombie: ZombieCap) -> Step:
     """One step of clearing the slots of a zombie's object, the last one first."""
+    requires(work.capability == zombie and waits_for_nothing(kernel.current))
+    ensures(lambda: waits_for_nothing(kernel.current))
     last = slot_at(zombie.slots, zombie.remaining - 1)
     inner = last.capability
     if isinstance(inner, NullCap):
@@ -114,6 +125,7 @@ def reduce(work: Slot, zombie: ZombieCap) -> Step:
 @compiled
 def shrink(work: Slot, zombie: ZombieCap) -> None:
     """The last slot is empty. With the first one the object has ended."""
+    requires(work.capability == zombie)
     if zombie.remaining == 1:
         derivation.remove(work)
     else:
@@ -123,6 +135,7 @@ def shrink(work: Slot, zombie: ZombieCap) -> None:
 @compiled
 def step_inside(work: Slot, zombie: ZombieCap) -> Slot:
     """The zombie lies in the very slot that is next: move it on to its object's first one, where it ends itself."""
+    requires(work.capability == zombie)
     first = zombie.slots
     if zombie.remaining == 1:
         derivation.remove(work)
@@ -134,6 +147,7 @@ def step_inside(work: Slot, zombie: ZombieCap) -> Slot:
 @compiled
 def exchange(zombie: ZombieCap, place: Slot, other: Slot) -> None:
     """Move a zombie to another slot; what that one held, if anything, takes its place."""
+    requires(place.capability == zombie)
     held = other.capability
     if isinstance(held, NullCap):
         derivation.move(zombie, place, other)
@@ -147,6 +161,8 @@ def finalise(slot: Slot) -> Status:
 
     PREEMPTED leaves the capability as it was. (seL4: finaliseCap, emptySlot.)
     """
+    requires(waits_for_nothing(kernel.current))
+    ensures(lambda: waits_for_nothing(kernel.current))
     cap = slot.capability
     match cap:
         case NullCap():
@@ -183,6 +199,8 @@ def remains_of(cap: Capability) -> Capability:
 @compiled
 def finalise_object(cap: Capability) -> Status:
     """The last capability to an object goes away: take the object out of everything that refers to it."""
+    requires(waits_for_nothing(kernel.current))
+    ensures(lambda: waits_for_nothing(kernel.current))
     match cap:
         case EndpointCap():
             return ipc.cancel_all(cap.endpoint)
@@ -211,6 +229,8 @@ def finalise_object(cap: Capability) -> Status:
 @compiled
 def clear_notification(slot: Slot) -> Status:
     """Empty the slot that says where an interrupt is signalled. PREEMPTED: call again to go on."""
+    requires(waits_for_nothing(kernel.current))
+    ensures(lambda: waits_for_nothing(kernel.current))
     cap = slot.capability
     if isinstance(cap, NotificationCap):
         if derivation.is_final(slot):
@@ -224,6 +244,8 @@ def clear_notification(slot: Slot) -> Status:
 @compiled
 def finalise_notification(ended: Notification) -> Status:
     """Nobody waits for a notification any more, and no thread or scheduling context is bound to it."""
+    requires(waits_for_nothing(kernel.current))
+    ensures(lambda: waits_for_nothing(kernel.current))
     notification.unbind(ended)
     notification.unbind_context(ended)
     return notification.cancel_all(ended)
@@ -232,6 +254,8 @@ def finalise_notification(ended: Notification) -> Status:
 @compiled
 def finalise_thread(ended: Tcb) -> None:
     """A thread stops for good. Its FPU registers go with it: nothing is saved there any more."""
+    requires(waits_for_nothing(kernel.current))
+    ensures(lambda: waits_for_nothing(kernel.current))
     thread.retire(ended)
     if kernel.fpu_owner is ended:
         kernel.fpu_owner = None

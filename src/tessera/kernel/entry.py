@@ -10,17 +10,56 @@ from tessera.abi.capabilities import TCB_FLAG_FPU_DISABLED
 from tessera.abi.configuration import configuration
 from tessera.abi.syscalls import Syscall
 from tessera.arch import machine, paging, registers
-from tessera.kernel import boot, console, fastpath, fault, interrupt, scheduler, syscall, thread, timeslice, vspace
-from tessera.kernel.layout import Tcb
-from tessera.kernel.state import device_page_table, kernel, kernel_page_table
-from tessera.lang import address_of, compiled, extern, ghost, offset_of, range, to_word, u64
+from tessera.kernel import (
+    boot,
+    budget,
+    console,
+    fastpath,
+    fault,
+    interrupt,
+    scheduler,
+    syscall,
+    thread,
+    timeslice,
+    vspace,
+)
+from tessera.kernel.layout import Tcb, ThreadState
+from tessera.kernel.state import SchedulerAction, device_page_table, kernel, kernel_page_table
+from tessera.kernel.waiting import is_at_work
+from tessera.lang import (
+    address_of,
+    compiled,
+    ensures,
+    extern,
+    ghost,
+    offset_of,
+    range,
+    requires,
+    specification,
+    to_word,
+    u64,
+    wrapping_add,
+)
 
 FPU_OFFSET = offset_of(Tcb, "fpu")
+
+
+@specification
+def is_left() -> bool:
+    """What holds when the kernel is left, so when it is entered: nothing is to be decided, and who runs has time."""
+    current = kernel.current
+    if kernel.action != SchedulerAction.RESUME_CURRENT or kernel.is_choosing:
+        return False
+    if current.scheduling_context is not kernel.current_context or not budget.is_active(kernel.current_context):
+        return False
+    return current is kernel.idle or (current.state == ThreadState.RUNNING and current.yield_to is None)
 
 
 @compiled(inline="calls")
 def leave() -> Tcb | None:
     """Choose who runs, and make the hardware ready for it; often there is nothing to do."""
+    requires(not kernel.is_choosing)
+    ensures(lambda: is_left())
     current = kernel.current
     if timeslice.is_settled() and vspace.is_in_use(current) and not needs_fpu_switch(current):
         return current
@@ -30,6 +69,8 @@ def leave() -> Tcb | None:
 @compiled(inline="never")
 def choose() -> Tcb | None:
     """Choose who runs, and make the hardware ready for it."""
+    requires(not kernel.is_choosing)
+    ensures(lambda: is_left())
     scheduler.schedule()
     thread.activate()
     current = kernel.current
@@ -58,8 +99,8 @@ def exchange_fpu(tcb: Tcb) -> Tcb:
     """The FPU has a thread's registers now; those of the one before are saved, unless it has not changed any."""
     owner = kernel.fpu_owner
     if owner is not None and machine.read_status() & machine.STATUS_FPU == machine.STATUS_FPU:
-        machine.save_fpu(address_of(owner) + FPU_OFFSET)
-    machine.load_fpu(address_of(tcb) + FPU_OFFSET)
+        machine.save_fpu(wrapping_add(address_of(owner), FPU_OFFSET))
+    machine.load_fpu(wrapping_add(address_of(tcb), FPU_OFFSET))
     kernel.fpu_owner = tcb
     # The FPU is on, and says from here on whether an instruction has changed it.
     machine.clear_status(machine.STATUS_FPU_CHANGED)
@@ -69,6 +110,8 @@ def exchange_fpu(tcb: Tcb) -> Tcb:
 @compiled(symbol="handle_system_call")
 def handle_system_call(address: u64, info: u64, number: u64) -> Tcb | None:
     """A thread made a system call; the arguments are its registers a0, a1 and a7."""
+    requires(is_left() and kernel.current is not kernel.idle)
+    ensures(lambda: is_left())
     scheduler.update_time()
     current = kernel.current
     if number == Syscall.CALL:
@@ -107,6 +150,8 @@ def go_on_with_fpu() -> Tcb:
 @compiled(inline="never")
 def handle_any_call() -> Tcb | None:
     """Any system call, in the general way. The time is counted, and the registers are saved already."""
+    requires(is_at_work() and not kernel.is_choosing)
+    ensures(lambda: is_left())
     if timeslice.has_time() or timeslice.check_budget_restart():
         tcb = kernel.current
         address = tcb.registers[registers.CAPABILITY]
@@ -117,6 +162,8 @@ def handle_any_call() -> Tcb | None:
 @compiled(symbol="handle_exception")
 def handle_exception(cause: u64, value: u64) -> Tcb | None:
     """A thread's instruction cannot be executed: that is a fault."""
+    requires(is_left() and kernel.current is not kernel.idle)
+    ensures(lambda: is_left())
     scheduler.update_time()
     if timeslice.check_budget_restart():
         current = kernel.current
@@ -136,6 +183,8 @@ def handle_exception(cause: u64, value: u64) -> Tcb | None:
 @compiled(symbol="handle_interrupt")
 def handle_interrupt() -> Tcb | None:
     """A device or the timer wants attention."""
+    requires(is_left())
+    ensures(lambda: is_left())
     scheduler.update_time()
     timeslice.check_budget()
     pending = machine.read_pending()

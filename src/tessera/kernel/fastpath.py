@@ -125,10 +125,10 @@ def call(caller: Tcb, address: u64, info: u64) -> Tcb:
     offered = server.reply
     assert offered is not None
     server.reply = None
-    waiting.leave_endpoint(cap.endpoint, server, ThreadState.RUNNING)
-    deliver(caller, server, info, cap.badge)
     reply.await_answer(caller, offered)
     reply.stack(offered, kernel.current_context)
+    waiting.leave_endpoint(cap.endpoint, server, ThreadState.RUNNING)
+    deliver(caller, server, info, cap.badge)
     go_on(server, caller)
     return server
 

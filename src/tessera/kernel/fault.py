@@ -9,17 +9,25 @@ from __future__ import annotations
 
 from tessera.abi.configuration import configuration
 from tessera.kernel import console, ipc, scheduler
-from tessera.kernel.capability import Capability, EndpointCap
+from tessera.kernel.capability import EndpointCap
 from tessera.kernel.layout import FaultKind, Tcb, ThreadState
 from tessera.kernel.request import request
-from tessera.lang import compiled, range, u64
+from tessera.kernel.state import kernel
+from tessera.kernel.waiting import waits_for_nothing
+from tessera.lang import compiled, ensures, range, requires, specification, u64
+
+
+@specification
+def can_fault(tcb: Tcb) -> bool:
+    """Whether a thread, and the current one, wait for nothing, so that a fault can stop it."""
+    return scheduler.is_runnable(tcb) and waits_for_nothing(tcb) and waits_for_nothing(kernel.current)
 
 
 @compiled
-def deliver(tcb: Tcb, handler: Capability, can_donate: bool) -> bool:
-    """Send the thread's fault to an endpoint. False: there is none."""
-    if not isinstance(handler, EndpointCap):
-        return False
+def deliver(tcb: Tcb, handler: EndpointCap, can_donate: bool) -> None:
+    """Send the thread's fault to an endpoint."""
+    requires(can_fault(tcb) and tcb.fault != FaultKind.NONE)
+    ensures(lambda: ipc.has_stopped(tcb) and (tcb is kernel.current or waits_for_nothing(kernel.current)))
     ipc.send(
         tcb,
         handler.endpoint,
@@ -30,7 +38,6 @@ def deliver(tcb: Tcb, handler: Capability, can_donate: bool) -> bool:
         handler.can_grant_reply,
         can_donate,
     )
-    return True
 
 
 @compiled
@@ -48,8 +55,12 @@ def report_unhandled(tcb: Tcb) -> None:
 @compiled
 def handle_fault(tcb: Tcb) -> None:
     """Tell the thread's handler of the fault noted in ``Tcb.fault``. Without a handler the thread stops for good."""
-    can_donate = tcb.scheduling_context is not None
-    if not deliver(tcb, tcb.fault_handler.capability, can_donate):
+    requires(can_fault(tcb) and tcb.fault != FaultKind.NONE)
+    ensures(lambda: ipc.has_stopped(tcb))
+    handler = tcb.fault_handler.capability
+    if isinstance(handler, EndpointCap):
+        deliver(tcb, handler, tcb.scheduling_context is not None)
+    else:
         report_unhandled(tcb)
         tcb.fault = FaultKind.NONE
         scheduler.set_thread_state(tcb, ThreadState.INACTIVE)
@@ -58,6 +69,8 @@ def handle_fault(tcb: Tcb) -> None:
 @compiled
 def capability_fault(tcb: Tcb, address: u64, receiving: bool) -> None:
     """A system call named a capability that is not there; ``request.failure`` says why the lookup failed."""
+    requires(can_fault(tcb))
+    ensures(lambda: ipc.has_stopped(tcb))
     tcb.fault = FaultKind.CAP_FAULT
     tcb.fault_words[0] = address
     tcb.fault_words[1] = u64(receiving)
@@ -70,6 +83,7 @@ def capability_fault(tcb: Tcb, address: u64, receiving: bool) -> None:
 @compiled
 def unknown_syscall(tcb: Tcb, number: u64) -> None:
     """A system call has a number that is not known."""
+    requires(can_fault(tcb))
     tcb.fault = FaultKind.UNKNOWN_SYSCALL
     tcb.fault_words[0] = number
     handle_fault(tcb)
@@ -78,6 +92,7 @@ def unknown_syscall(tcb: Tcb, number: u64) -> None:
 @compiled
 def user_exception(tcb: Tcb, number: u64, code: u64) -> None:
     """An instruction raised an exception that is about no memory."""
+    requires(can_fault(tcb))
     tcb.fault = FaultKind.USER_EXCEPTION
     tcb.fault_words[0] = number
     tcb.fault_words[1] = code
@@ -87,6 +102,7 @@ def user_exception(tcb: Tcb, number: u64, code: u64) -> None:
 @compiled
 def vm_fault(tcb: Tcb, address: u64, is_fetch: bool, code: u64) -> None:
     """Memory was accessed that is not mapped with the right needed."""
+    requires(can_fault(tcb))
     tcb.fault = FaultKind.VM_FAULT
     tcb.fault_words[0] = address
     tcb.fault_words[1] = u64(is_fetch)
@@ -103,8 +119,12 @@ def has_timeout_handler(tcb: Tcb) -> bool:
 @compiled
 def timeout_fault(tcb: Tcb) -> None:
     """The budget is used up, and there is a handler for that. A thread without time has none to donate."""
+    requires(can_fault(tcb) and tcb.scheduling_context is not None and has_timeout_handler(tcb))
+    ensures(lambda: ipc.has_stopped(tcb) and (tcb is kernel.current or waits_for_nothing(kernel.current)))
     context = tcb.scheduling_context
+    handler = tcb.timeout_handler.capability
     assert context is not None
+    assert isinstance(handler, EndpointCap)
     tcb.fault = FaultKind.TIMEOUT
     tcb.fault_words[0] = context.badge
-    deliver(tcb, tcb.timeout_handler.capability, False)
+    deliver(tcb, handler, False)

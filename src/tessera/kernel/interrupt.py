@@ -12,7 +12,7 @@ from tessera.arch import machine
 from tessera.kernel import notification
 from tessera.kernel.capability import NotificationCap
 from tessera.kernel.state import IrqState, irq_slots, kernel
-from tessera.lang import compiled, u64
+from tessera.lang import compiled, requires, u64
 
 
 @compiled
@@ -51,6 +51,7 @@ def delete_handler(irq: u64) -> None:
 @compiled
 def deliver_pending() -> None:
     """Signal for the pending interrupt of the controller, if there is one."""
+    requires(notification.is_no_receiver(kernel.current))
     irq = machine.claim_interrupt()
     if irq == 0 or irq > configuration.board.last_device_interrupt:
         return

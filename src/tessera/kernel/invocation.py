@@ -27,8 +27,24 @@ from tessera.kernel.capability import (
 )
 from tessera.kernel.invoke import cnode, interrupt, sched, tcb, untyped, vspace
 from tessera.kernel.layout import Slot, Tcb, ThreadState
-from tessera.kernel.request import EXTRA_CAPS, Status, invalid_capability, request
-from tessera.lang import compiled, from_word, min, range, record, to_word, u64
+from tessera.kernel.request import EXTRA_CAPS, Status, invalid_capability, request, request_is_good
+from tessera.kernel.state import kernel
+from tessera.kernel.waiting import is_at_work, waits_for_nothing
+from tessera.lang import (
+    compiled,
+    ensures,
+    from_word,
+    implies,
+    live,
+    min,
+    old,
+    range,
+    record,
+    requires,
+    specification,
+    to_word,
+    u64,
+)
 
 
 @record
@@ -44,6 +60,8 @@ class Sending:
 @compiled
 def collect_extra_caps(thread: Tcb, info: MessageInfo) -> bool:
     """Look up the capabilities passed; false if one is not there (``request.failure`` says why)."""
+    requires(request.buffer is None or live(request.buffer))
+    ensures(lambda result: implies(result, request_is_good()))
     for index in range(EXTRA_CAPS):
         request.extra[index] = None
     buffer = request.buffer
@@ -52,9 +70,30 @@ def collect_extra_caps(thread: Tcb, info: MessageInfo) -> bool:
     return transfer.look_up_extra(thread, buffer, min(info.extra_caps, EXTRA_CAPS))
 
 
+@specification
+def is_message(cap: Capability) -> bool:
+    """Whether what is sent to a capability goes to a thread."""
+    return isinstance(cap, (EndpointCap, NotificationCap, ReplyCap))
+
+
+@specification
+def may_change_current(cap: Capability) -> bool:
+    """Whether an invocation can change what the current thread runs on."""
+    return isinstance(cap, (ThreadCap, SchedContextCap, SchedControlCap))
+
+
+@specification
+def may_be_repeated() -> bool:
+    """Whether the current thread's call was stopped on the way: it does not go on yet, and nobody else waits for it."""
+    return waits_for_nothing(kernel.current) and kernel.current.state != ThreadState.RUNNING
+
+
 @compiled
 def decode(slot: Slot, cap: Capability, label: u64, length: u64) -> Status:
     """Check and do one invocation of a kernel object."""
+    requires(slot.capability == cap and request_is_good() and is_at_work())
+    ensures(lambda: may_change_current(cap) or waits_for_nothing(kernel.current))
+    ensures(lambda result: result != Status.PREEMPTED or may_be_repeated())
     match cap:
         case UntypedCap():
             return untyped.decode(label, length, slot, cap)
@@ -87,6 +126,8 @@ def decode(slot: Slot, cap: Capability, label: u64, length: u64) -> Status:
 @compiled
 def send_message(thread: Tcb, cap: EndpointCap, sending: Sending) -> None:
     """Send the thread's message through an endpoint."""
+    requires(thread is kernel.current and fault.can_fault(thread))
+    ensures(lambda: waits_for_nothing(thread) or sending.blocking or sending.is_call or ipc.has_stopped(thread))
     ipc.send(
         thread,
         cap.endpoint,
@@ -102,6 +143,11 @@ def send_message(thread: Tcb, cap: EndpointCap, sending: Sending) -> None:
 @compiled
 def invoke(thread: Tcb, slot: Slot, cap: Capability, sending: Sending, info: MessageInfo) -> Status:
     """Do what was asked of any capability: a message through an endpoint, a signal, a reply, or an invocation."""
+    requires(thread is kernel.current and slot.capability == cap and is_at_work())
+    requires(is_message(cap) or request_is_good())
+    requires(not sending.first_phase or (not sending.blocking and not sending.is_call))
+    ensures(lambda: not sending.first_phase or not scheduler.is_runnable(thread) or waits_for_nothing(thread))
+    ensures(lambda result: result != Status.PREEMPTED or may_be_repeated())
     match cap:
         case EndpointCap():
             if not cap.can_send:
@@ -175,6 +221,9 @@ def handle(thread: Tcb, slot: Slot, info_word: u64, sending: Sending) -> None:
     One without capabilities that is for another thread is passed on: the kernel does not look at it, and has no answer.
     Everything else is an invocation, which is answered.
     """
+    requires(thread is kernel.current and is_at_work())
+    requires(not sending.first_phase or (not sending.blocking and not sending.is_call))
+    ensures(lambda: not sending.first_phase or thread.state != ThreadState.RUNNING or waits_for_nothing(thread))
     info = from_word(MessageInfo, info_word)
     if info.extra_caps == 0:
         cap = slot.capability
@@ -217,6 +266,12 @@ def prepare(thread: Tcb, slot: Slot, info: MessageInfo, is_call: bool) -> bool:
 @compiled
 def finish(thread: Tcb, status: Status, is_call: bool) -> None:
     """Answer an invocation, unless its thread has to make it again or waits now."""
+    requires(thread is kernel.current and (status != Status.PREEMPTED or may_be_repeated()))
+    ensures(
+        lambda: implies(
+            old(waits_for_nothing(thread)) and thread.state == ThreadState.RUNNING, waits_for_nothing(thread)
+        )
+    )
     if status == Status.PREEMPTED:
         timeslice.settle_preempted()
         return

@@ -61,6 +61,12 @@ def awaits(tcb: Tcb, offered: Reply | None) -> bool:
     return offered is None or (tcb.state == ThreadState.BLOCKED_ON_REPLY and offered.caller is tcb)
 
 
+@specification
+def has_stopped(tcb: Tcb) -> bool:
+    """Whether a thread waits to send or for an answer, or for nothing at all."""
+    return tcb.state in (ThreadState.INACTIVE, ThreadState.BLOCKED_ON_SEND, ThreadState.BLOCKED_ON_REPLY)
+
+
 @compiled
 def send(
     tcb: Tcb,
@@ -79,7 +85,9 @@ def send(
     """
     requires(waits_for_nothing(tcb) and scheduler.is_runnable(tcb) and waits_for_nothing(kernel.current))
     ensures(lambda: implies(old(endpoint.end.state) == EndpointState.RECEIVING, is_sent(old(endpoint.head), badge)))
-    ensures(lambda: implies((is_call or tcb.fault != FaultKind.NONE) and is_blocking, not scheduler.is_runnable(tcb)))
+    ensures(lambda: implies((is_call or tcb.fault != FaultKind.NONE) and is_blocking, has_stopped(tcb)))
+    ensures(lambda: tcb is kernel.current or waits_for_nothing(kernel.current))
+    ensures(lambda: waits_for_nothing(kernel.current) or is_blocking or is_call or has_stopped(tcb))
     ensures(lambda: implies(is_call and (can_grant or can_grant_reply), awaits(tcb, old(offered_at(endpoint)))))
     if endpoint.end.state != EndpointState.RECEIVING:
         if is_blocking:
@@ -165,6 +173,7 @@ def receive(tcb: Tcb, cap: EndpointCap, is_blocking: bool, offered: Reply | None
 def restart_waiting(endpoint: Endpoint, tcb: Tcb) -> None:
     """Take a thread out of the queue; it starts its system call again, unless a fault made it wait."""
     requires(tcb.blocked_endpoint is endpoint and waits_for_nothing(kernel.current))
+    ensures(lambda: waits_for_nothing(kernel.current))
     goes_on = tcb.fault == FaultKind.NONE
     reply.withdraw(tcb)
     waiting.leave_endpoint(endpoint, tcb, ThreadState.RESTART if goes_on else ThreadState.INACTIVE)
@@ -176,6 +185,7 @@ def restart_waiting(endpoint: Endpoint, tcb: Tcb) -> None:
 def cancel_all(endpoint: Endpoint) -> Status:
     """No thread waits at the endpoint any more. PREEMPTED when it has to go on later. (seL4: cancelAllIPC.)"""
     requires(waits_for_nothing(kernel.current))
+    ensures(lambda: waits_for_nothing(kernel.current))
     tcb = endpoint.head
     if tcb is None:
         return Status.OK
@@ -200,6 +210,7 @@ def cancel_badged(endpoint: Endpoint, badge: u64) -> Status:
     """
     requires(waits_for_nothing(kernel.current))
     ensures(lambda result: result in (Status.OK, Status.PREEMPTED))
+    ensures(lambda: waits_for_nothing(kernel.current))
     if endpoint.end.state != EndpointState.SENDING:
         return Status.OK
     tcb = endpoint.head

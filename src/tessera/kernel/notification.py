@@ -10,13 +10,14 @@ from tessera.kernel.layout import Notification, NotificationState, Tcb, ThreadSt
 from tessera.kernel.request import Status
 from tessera.kernel.state import kernel
 from tessera.kernel.waiting import waits_for_nothing
-from tessera.lang import compiled, loop_invariant, requires, u64
+from tessera.lang import compiled, ensures, implies, loop_invariant, old, requires, specification, u64
 
 
 @compiled
 def wake(tcb: Tcb, notification: Notification, badge: u64) -> None:
     """A running thread, out of its queue, receives a signal; it runs on the notification's context if it has none."""
     requires(waits_for_nothing(tcb) and tcb is not kernel.current)
+    ensures(lambda: implies(old(waits_for_nothing(kernel.current)), waits_for_nothing(kernel.current)))
     tcb.registers[registers.BADGE] = badge
     schedcontext.lend_for_signal(tcb, notification)
     if scheduler.is_schedulable(tcb):
@@ -24,10 +25,17 @@ def wake(tcb: Tcb, notification: Notification, badge: u64) -> None:
     budget.unblock_sporadic(tcb.scheduling_context)
 
 
+@specification
+def is_no_receiver(tcb: Tcb) -> bool:
+    """Whether a signal cannot wake a thread."""
+    return tcb.state not in (ThreadState.BLOCKED_ON_NOTIFICATION, ThreadState.BLOCKED_ON_RECEIVE)
+
+
 @compiled
 def signal(notification: Notification, badge: u64) -> None:
     """Deliver the badge to a waiting thread, or to the bound one if it receives from an endpoint; else keep it."""
-    requires(waits_for_nothing(kernel.current))
+    requires(is_no_receiver(kernel.current))
+    ensures(lambda: implies(old(waits_for_nothing(kernel.current)), waits_for_nothing(kernel.current)))
     match notification.state:
         case NotificationState.WAITING:
             first = notification.head
@@ -76,6 +84,7 @@ def receive(tcb: Tcb, cap: NotificationCap, is_blocking: bool) -> None:
 def cancel_all(notification: Notification) -> Status:
     """Let all waiting threads start their system calls again. PREEMPTED when it has to go on later."""
     requires(waits_for_nothing(kernel.current))
+    ensures(lambda: waits_for_nothing(kernel.current))
     if notification.state != NotificationState.WAITING:
         return Status.OK
     tcb = notification.head

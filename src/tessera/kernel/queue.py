@@ -10,15 +10,14 @@ from tessera.abi.configuration import configuration
 from tessera.kernel.layout import Tcb
 from tessera.kernel.scheduling_queues import (
     bitmap_is_exact,
-    can_be_queued,
     is_not_before,
     is_not_behind,
-    is_queued,
     is_ready_above,
     is_ready_in,
     is_ready_queue,
     is_same_queue,
     is_unmarked_above,
+    may_join,
     ready_queue_at,
 )
 from tessera.kernel.state import PRIORITIES, DomainQueues, ReadyQueue, kernel
@@ -81,7 +80,7 @@ def ready_queue(tcb: Tcb) -> ReadyQueue:
 @compiled
 def prepend_ready(tcb: Tcb) -> None:
     """Let a thread be the next of its priority."""
-    requires(not is_queued(tcb) and can_be_queued(tcb))
+    requires(may_join(tcb))
     modifies(tcb.in_ready_queue, tcb.position, Tcb.queue_next, Tcb.queue_previous, DomainQueues, ReadyQueue)
     ensures(lambda: tcb.in_ready_queue and ready_queue(tcb).head is tcb)
     queue = ready_queue(tcb)
@@ -106,7 +105,7 @@ def prepend_ready(tcb: Tcb) -> None:
 @compiled
 def append_ready(tcb: Tcb) -> None:
     """Let a thread be the last of its priority."""
-    requires(not is_queued(tcb) and can_be_queued(tcb))
+    requires(may_join(tcb))
     modifies(tcb.in_ready_queue, tcb.position, Tcb.queue_next, Tcb.queue_previous, DomainQueues, ReadyQueue)
     ensures(lambda: tcb.in_ready_queue and ready_queue(tcb).tail is tcb)
     queue = ready_queue(tcb)

@@ -174,6 +174,19 @@ def clock_has_not_ended() -> bool:
     return kernel.now <= LAST_TIME
 
 
+@invariant
+def charged_time_has_passed() -> bool:
+    """Time is charged when it has passed."""
+    return kernel.charged_until <= kernel.now
+
+
+@invariant
+def consumed_time_was_charged(context: SchedContext) -> bool:
+    """No scheduling context used more time than there was."""
+    trigger(context.consumed)
+    return context.consumed <= kernel.charged_until
+
+
 @specification
 def has_place(context: SchedContext, index: u64) -> bool:
     """Whether a context's ring has such a place; for the prover only, because it speaks of ghosts."""

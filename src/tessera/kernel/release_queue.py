@@ -27,7 +27,7 @@ from tessera.kernel.release_tree import (
     number_of,
     waits_or_is,
 )
-from tessera.kernel.scheduling_queues import can_be_queued, is_queued
+from tessera.kernel.scheduling_queues import may_join
 from tessera.kernel.state import kernel
 from tessera.lang import (
     address_of,
@@ -96,7 +96,7 @@ def take_place(tcb: Tcb, other: Tcb) -> None:
 @compiled
 def insert(tcb: Tcb, context: SchedContext) -> None:
     """Let a thread wait for the first refill of its ``context``, behind those whose time comes no later."""
-    requires(not is_queued(tcb) and can_be_queued(tcb) and tcb is not kernel.candidate)
+    requires(may_join(tcb) and tcb is not kernel.candidate)
     requires(tcb.scheduling_context is context)
     modifies(tcb.release_time, tcb.release_number, kernel.releases, kernel.release_head, Tcb.in_release_queue)
     modifies(Tcb.release_parent, Tcb.release_low, Tcb.release_high, Tcb.release_first, Tcb.release_last)
@@ -114,7 +114,7 @@ def insert(tcb: Tcb, context: SchedContext) -> None:
     last = u64(LAST_NUMBER)
     # Bounded by 64: each step halves the range of numbers.
     while following is not None:
-        loop_invariant(not is_queued(carried) and can_be_queued(carried) and carried is not kernel.candidate)
+        loop_invariant(may_join(carried) and carried is not kernel.candidate)
         loop_invariant(first <= number_at(address_of(carried)) and number_at(address_of(carried)) <= last)
         loop_invariant(following is None or (following.release_first == first and following.release_last == last))
         loop_invariant(is_place(above, is_high, following, first, last))

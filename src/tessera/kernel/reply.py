@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from tessera.kernel import schedcontext, scheduler, waiting
 from tessera.kernel.layout import Reply, SchedContext, Tcb, ThreadState
+from tessera.kernel.state import kernel
 from tessera.kernel.waiting import waits_for_nothing
-from tessera.lang import compiled, ensures, old, requires
+from tessera.lang import compiled, ensures, implies, old, requires
 
 
 @compiled
@@ -50,6 +51,12 @@ def push(caller: Tcb, callee: Tcb, reply: Reply, can_donate: bool) -> None:
     requires(reply.caller is None and waits_for_nothing(caller) and caller is not callee)
     ensures(lambda: reply.caller is caller and caller.state == ThreadState.BLOCKED_ON_REPLY)
     ensures(lambda: callee.state == old(callee.state))
+    ensures(
+        lambda: (
+            caller is kernel.current
+            or implies(old(waits_for_nothing(kernel.current)), waits_for_nothing(kernel.current))
+        )
+    )
     await_answer(caller, reply)
     context = caller.scheduling_context
     if not can_donate or context is None or callee.scheduling_context is not None:
@@ -122,6 +129,8 @@ def give_back(reply: Reply, caller: Tcb) -> None:
 def finish(reply: Reply, caller: Tcb) -> None:
     """The call is over: the caller is inactive and has its scheduling context again if this was the newest call."""
     requires(reply.caller is caller and caller.state == ThreadState.BLOCKED_ON_REPLY)
+    ensures(lambda: caller.state == ThreadState.INACTIVE)
+    ensures(lambda: implies(old(waits_for_nothing(kernel.current)), waits_for_nothing(kernel.current)))
     if reply.scheduling_context is not None:
         give_back(reply, caller)
     else:
@@ -142,6 +151,7 @@ def abandon(caller: Tcb) -> None:
 @compiled
 def remove(reply: Reply) -> None:
     """The last capability to the reply object goes away; a thread that waits with it becomes inactive."""
+    ensures(lambda: implies(old(waits_for_nothing(kernel.current)), waits_for_nothing(kernel.current)))
     tcb = reply.caller
     if tcb is None:
         return

@@ -10,8 +10,9 @@ from __future__ import annotations
 from enum import IntEnum
 
 from tessera.abi.errors import Error, LookupFailure
+from tessera.abi.messages import MAX_MESSAGE_LENGTH
 from tessera.kernel.layout import IpcBuffer, Slot
-from tessera.lang import Array, array, compiled, live, specification, static, struct, u64, word
+from tessera.lang import Array, array, compiled, invariant, live, specification, static, struct, u64, word
 
 
 @word(u64)
@@ -59,6 +60,12 @@ def request_is_good() -> bool:
         and (request.extra[1] is None or live(request.extra[1]))
         and (request.extra[2] is None or live(request.extra[2]))
     )
+
+
+@invariant
+def answer_is_a_message() -> bool:
+    """An answer has no more words than a message."""
+    return request.reply_length <= MAX_MESSAGE_LENGTH
 
 
 @compiled

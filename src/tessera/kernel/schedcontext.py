@@ -10,7 +10,15 @@ from tessera.kernel import budget, scheduler
 from tessera.kernel.layout import Notification, SchedContext, Tcb
 from tessera.kernel.state import kernel
 from tessera.kernel.waiting import waits_for_nothing
-from tessera.lang import compiled, ensures, old, requires, to_word, u64
+from tessera.lang import compiled, ensures, implies, old, requires, to_word, u64
+
+
+@compiled(inline="never")
+def await_refill(context: SchedContext) -> None:
+    """The context's thread, which may be the current one, waits until its first refill is available."""
+    if context.tcb is kernel.current:
+        scheduler.reschedule_required()
+    scheduler.postpone(context)
 
 
 @compiled
@@ -21,7 +29,7 @@ def resume(context: SchedContext) -> None:
     if tcb is None or not scheduler.is_schedulable(tcb):
         return
     if not (budget.is_ready(context) and budget.is_sufficient(context, 0)):
-        scheduler.postpone(context)
+        await_refill(context)
 
 
 @compiled
@@ -33,13 +41,20 @@ def bind_tcb(context: SchedContext, tcb: Tcb) -> None:
     budget.unblock_sporadic(context)
     resume(context)
     if scheduler.is_schedulable(tcb):
-        scheduler.enqueue(tcb)
         scheduler.reschedule_required()
+        scheduler.enqueue(tcb)
+
+
+@compiled(inline="always")
+def is_an_object(context: SchedContext) -> None:
+    """An assumption of the proofs: the idle context lies in the kernel's image, where no capability is to it."""
+    ensures(lambda: context is not kernel.idle_context)
 
 
 @compiled
 def unbind_tcb(context: SchedContext) -> None:
     """Take the context away from its thread, if it has one: that thread stops being schedulable."""
+    is_an_object(context)
     tcb = context.tcb
     if tcb is None:
         return
@@ -53,9 +68,10 @@ def unbind_tcb(context: SchedContext) -> None:
 @compiled
 def donate(context: SchedContext, to: Tcb) -> None:
     """Hand the context from its thread, if any, to one that has none."""
-    requires(to.scheduling_context is None)
+    requires(to.scheduling_context is None and context is not kernel.idle_context)
     ensures(lambda: to.scheduling_context is context and context.tcb is to)
     ensures(lambda: kernel.candidate is None or kernel.candidate is old(kernel.candidate))
+    ensures(lambda: implies(old(waits_for_nothing(kernel.current)), waits_for_nothing(kernel.current)))
     giver = context.tcb
     if giver is not None:
         if giver is kernel.candidate:
@@ -110,6 +126,11 @@ def unbind_all(context: SchedContext) -> None:
 def lend_for_signal(tcb: Tcb, notification: Notification) -> None:
     """A thread woken by a signal gets the notification's context, if it has none and that one is free."""
     requires(tcb is not kernel.candidate)
+    ensures(
+        lambda: (
+            tcb is kernel.current or implies(old(waits_for_nothing(kernel.current)), waits_for_nothing(kernel.current))
+        )
+    )
     if tcb.scheduling_context is not None:
         return
     context = notification.scheduling_context
@@ -176,6 +197,8 @@ def complete_yield_from(context: SchedContext) -> None:
 @compiled
 def retire(context: SchedContext) -> None:
     """The last capability to the context goes away: nothing refers to it any more."""
+    ensures(lambda: implies(old(waits_for_nothing(kernel.current)), waits_for_nothing(kernel.current)))
+    is_an_object(context)
     complete_yield_from(context)
     unbind_all(context)
     context.refill_limit = 0

@@ -10,14 +10,20 @@ from __future__ import annotations
 from tessera.abi.configuration import configuration
 from tessera.abi.objects import PREEMPTION_WORK_UNITS, RELEASES_PER_ENTRY
 from tessera.arch import machine
-from tessera.kernel import budget, queue, release_queue
+from tessera.kernel import budget, clock, queue, release_queue
 from tessera.kernel.layout import MIN_REFILLS, SchedContext, Tcb, ThreadState
-from tessera.kernel.scheduling_queues import can_be_queued, is_queued, is_same
-from tessera.kernel.state import DomainQueues, ReadyQueue, SchedulerAction, idle_scheduling_context, idle_tcb, kernel
-from tessera.lang import compiled, ensures, forall, loop_invariant, min, modifies, old, range, requires, u64
+from tessera.kernel.scheduling_queues import can_be_queued, is_queued, is_same, may_be_postponed
+from tessera.kernel.state import (
+    LONGEST_DOMAIN_TIME,
+    DomainQueues,
+    ReadyQueue,
+    SchedulerAction,
+    idle_scheduling_context,
+    idle_tcb,
+    kernel,
+)
+from tessera.lang import compiled, ensures, forall, ghost, min, modifies, old, range, requires, u64
 
-# The longest time that an entry of the domain schedule can have, in ticks: 56 bits.
-LONGEST_DOMAIN_TIME = (1 << 56) - 1
 NEVER = (1 << 64) - 1
 
 
@@ -100,7 +106,7 @@ def leave_queues(tcb: Tcb) -> None:
 @compiled
 def postpone(context: SchedContext) -> None:
     """Let the context's thread wait until its first refill is available."""
-    requires(context.tcb is None or (can_be_queued(context.tcb) and context.tcb is not kernel.candidate))
+    requires(may_be_postponed(context.tcb))
     modifies(Tcb.in_ready_queue, Tcb.in_release_queue, Tcb.position, kernel.release_head, kernel.reprogram)
     modifies(Tcb.queue_next, Tcb.queue_previous, DomainQueues, ReadyQueue)
     modifies(Tcb.release_time, Tcb.release_number, kernel.releases)
@@ -138,7 +144,6 @@ def possible_switch_to(tcb: Tcb) -> None:
     modifies(kernel.action, kernel.candidate, Tcb.in_ready_queue, Tcb.position)
     modifies(Tcb.queue_next, Tcb.queue_previous, DomainQueues, ReadyQueue)
     ensures(lambda: tcb.scheduling_context is None or is_queued(tcb) or kernel.candidate is tcb)
-    ensures(lambda: kernel.action != SchedulerAction.RESUME_CURRENT or old(kernel.action) == kernel.action)
     ensures(lambda: kernel.candidate is None or kernel.candidate is tcb or kernel.candidate is old(kernel.candidate))
     ensures(
         lambda: forall(
@@ -168,7 +173,7 @@ def set_thread_state(tcb: Tcb, state: ThreadState) -> None:
 def update_time() -> None:
     """At each kernel entry: read the clock, and count what the current thread used of its domain's time."""
     before = kernel.now
-    now = machine.read_time()
+    now = clock.read()
     kernel.now = now
     if configuration.profile.domains > 1:
         used = now - before
@@ -207,9 +212,8 @@ def awaken() -> None:
 
     If more are due, the timer comes at once (:func:`set_next_interrupt`), and the next entry goes on with them.
     """
-    requires(not kernel.current.in_release_queue or kernel.action != SchedulerAction.RESUME_CURRENT)
+    requires(not kernel.is_choosing)
     for _ in range(RELEASES_PER_ENTRY):
-        loop_invariant(not kernel.current.in_release_queue or kernel.action != SchedulerAction.RESUME_CURRENT)
         tcb = kernel.release_head
         if tcb is None or tcb.release_time > kernel.now + configuration.kernel_wcet_ticks:
             return
@@ -255,7 +259,7 @@ def choose_thread() -> None:
     requires(kernel.candidate is None)
     modifies(kernel.current, kernel.current_domain, kernel.domain_index, kernel.domain_time, kernel.work_units)
     modifies(kernel.reprogram, Tcb.in_ready_queue, Tcb.queue_next, Tcb.queue_previous, DomainQueues, ReadyQueue)
-    ensures(lambda: kernel.current is kernel.idle or can_be_queued(kernel.current))
+    ensures(lambda: (kernel.current is kernel.idle or can_be_queued(kernel.current)) and not is_queued(kernel.current))
     if kernel.domain_time == 0:
         next_domain()
     domain = kernel.current_domain
@@ -274,11 +278,12 @@ def consider_candidate(candidate: Tcb, was_running: bool) -> None:
     A candidate that is above the current thread is above all others, for the current one was chosen before them.
     """
     requires(kernel.candidate is None and can_be_queued(candidate) and not candidate.in_release_queue)
+    requires(candidate is not kernel.current)
     modifies(kernel.current, kernel.current_domain, kernel.domain_index, kernel.domain_time, kernel.work_units)
     modifies(
         kernel.reprogram, Tcb.in_ready_queue, Tcb.position, Tcb.queue_next, Tcb.queue_previous, DomainQueues, ReadyQueue
     )
-    ensures(lambda: kernel.current is kernel.idle or can_be_queued(kernel.current))
+    ensures(lambda: (kernel.current is kernel.idle or can_be_queued(kernel.current)) and not is_queued(kernel.current))
     current = kernel.current
     if (current is kernel.idle or candidate.priority < current.priority) and queue.has_ready_above(
         kernel.current_domain, candidate.priority
@@ -295,8 +300,10 @@ def consider_candidate(candidate: Tcb, was_running: bool) -> None:
 @compiled
 def change_thread() -> None:
     """Do what the handlers decided; the current thread goes to the others if it could go on."""
-    ensures(lambda: kernel.action == SchedulerAction.RESUME_CURRENT and kernel.candidate is None)
+    ensures(lambda: kernel.action == SchedulerAction.RESUME_CURRENT and not kernel.is_choosing)
     ensures(lambda: kernel.current is kernel.idle or can_be_queued(kernel.current))
+    with ghost:
+        kernel.is_choosing = True
     current = kernel.current
     was_running = is_schedulable(current)
     if was_running:
@@ -308,6 +315,8 @@ def change_thread() -> None:
         consider_candidate(candidate, was_running)
     else:
         choose_thread()
+    with ghost:
+        kernel.is_choosing = False
 
 
 @compiled
@@ -329,7 +338,7 @@ def set_next_interrupt() -> None:
     """Set the timer: the end of the budget or of the domain's time, or when a waiting thread's refill is available."""
     deadline = u64(NEVER)
     if kernel.current is not kernel.idle:
-        deadline = kernel.now + budget.head(kernel.current_context).amount
+        deadline = kernel.now + budget.head_amount(kernel.current_context)
     if configuration.profile.domains > 1:
         deadline = min(deadline, kernel.now + kernel.domain_time)
     waiting = kernel.release_head
@@ -342,6 +351,10 @@ def set_next_interrupt() -> None:
 @compiled
 def schedule() -> None:
     """Before the kernel is left: settle who is the current thread, and whose time runs."""
+    requires(not kernel.is_choosing)
+    ensures(lambda: kernel.action == SchedulerAction.RESUME_CURRENT and not kernel.is_choosing)
+    ensures(lambda: kernel.current is kernel.idle or can_be_queued(kernel.current))
+    ensures(lambda: kernel.current.scheduling_context is kernel.current_context)
     if kernel.release_head is not None:
         awaken()
     if is_domain_expired():
@@ -370,7 +383,8 @@ def preemption_point() -> bool:
     update_time()
     if machine.read_pending() != 0:
         return True
-    return not budget.is_sufficient(kernel.current_context, consumed()) or is_domain_expired()
+    context = kernel.current_context
+    return (budget.is_active(context) and not budget.is_sufficient(context, consumed())) or is_domain_expired()
 
 
 @compiled

@@ -8,8 +8,16 @@ is in it can be reached from its head.
 from __future__ import annotations
 
 from tessera.abi.configuration import configuration
+from tessera.abi.objects import PREEMPTION_WORK_UNITS
 from tessera.kernel.layout import Tcb, ThreadState
-from tessera.kernel.state import PRIORITIES, ReadyQueue, SchedulerAction, kernel
+from tessera.kernel.state import (
+    LONGEST_DOMAIN_TIME,
+    MAX_DOMAIN_SCHEDULE,
+    PRIORITIES,
+    ReadyQueue,
+    SchedulerAction,
+    kernel,
+)
 from tessera.lang import forall, implies, invariant, live, specification, trigger, u64
 
 
@@ -36,6 +44,24 @@ def can_be_queued(tcb: Tcb) -> bool:
     """Whether a thread waits for nothing but time, and has a context that was configured."""
     context = tcb.scheduling_context
     return tcb.state in (ThreadState.RUNNING, ThreadState.RESTART) and context is not None and context.refill_limit != 0
+
+
+@specification
+def gives_way(tcb: Tcb) -> bool:
+    """Whether a thread is not the current one, or another one is to be chosen."""
+    return tcb is not kernel.current or kernel.action != SchedulerAction.RESUME_CURRENT or kernel.is_choosing
+
+
+@specification
+def may_join(tcb: Tcb) -> bool:
+    """Whether a thread may come into a queue."""
+    return can_be_queued(tcb) and not is_queued(tcb) and gives_way(tcb)
+
+
+@specification
+def may_be_postponed(tcb: Tcb | None) -> bool:
+    """Whether a scheduling context's thread, if there is one, may come to wait for a refill."""
+    return tcb is None or (can_be_queued(tcb) and gives_way(tcb) and tcb is not kernel.candidate)
 
 
 @specification
@@ -101,6 +127,13 @@ def thread_has_ready_queue(tcb: Tcb) -> bool:
 
 
 @invariant
+def maximum_priority_is_one(tcb: Tcb) -> bool:
+    """A thread gives out priorities that there are."""
+    trigger(tcb.maximum_priority)
+    return tcb.maximum_priority < PRIORITIES
+
+
+@invariant
 def current_domain_is_one() -> bool:
     """The domain that runs is in range."""
     return kernel.current_domain < configuration.profile.domains
@@ -133,6 +166,46 @@ def candidate_can_run() -> bool:
 def scheduler_state_is_live() -> bool:
     """The current and the idle thread, and their contexts, are there."""
     return live(kernel.current) and live(kernel.idle) and live(kernel.current_context) and live(kernel.idle_context)
+
+
+@invariant
+def current_thread_is_in_no_queue() -> bool:
+    """The current thread joins a queue only when another one is to be chosen."""
+    if kernel.action != SchedulerAction.RESUME_CURRENT or kernel.is_choosing:
+        return True
+    return not is_queued(kernel.current)
+
+
+@invariant
+def idle_thread_is_idle() -> bool:
+    """The idle thread waits for nothing, and is in no queue."""
+    return kernel.idle.state == ThreadState.IDLE
+
+
+@invariant
+def idle_thread_has_its_context() -> bool:
+    """The idle thread never lends its time."""
+    context = kernel.idle_context
+    return kernel.idle.scheduling_context is context and context.refill_limit != 0 and context.reply is None
+
+
+@invariant
+def domain_time_is_short() -> bool:
+    """What is left of the current domain's time is no more than an entry can have."""
+    return kernel.domain_time <= LONGEST_DOMAIN_TIME
+
+
+@invariant
+def work_is_counted() -> bool:
+    """Steps of a long operation are counted up to the next look for interrupts."""
+    return kernel.work_units < PREEMPTION_WORK_UNITS
+
+
+@invariant
+def domain_entries_are_short(entry: u64) -> bool:
+    """No entry of the domain schedule is longer than one can be."""
+    trigger(kernel.domain_schedule[entry].duration)
+    return entry >= MAX_DOMAIN_SCHEDULE or kernel.domain_schedule[entry].duration <= LONGEST_DOMAIN_TIME
 
 
 @invariant

@@ -12,6 +12,8 @@ from tessera.lang import Array, array, ghost_field, static, struct, u64, word
 MAX_DOMAINS = 16
 PRIORITIES = 256
 MAX_DOMAIN_SCHEDULE = 128
+# The longest time that an entry of the domain schedule can have, in ticks: 56 bits.
+LONGEST_DOMAIN_TIME = (1 << 56) - 1
 ASID_POOLS = 128
 IRQ_SLOTS = 128
 
@@ -108,6 +110,9 @@ class KernelState:
     asid_table: Array[AsidPool | None] = array(ASID_POOLS)
     domain_schedule: Array[DomainScheduleEntry] = array(MAX_DOMAIN_SCHEDULE)
     domains: Array[DomainQueues] = array(MAX_DOMAINS)
+
+    # While the scheduler chooses, the current thread may be in a queue.
+    is_choosing: bool = ghost_field()
 
 
 @struct

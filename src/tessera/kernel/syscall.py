@@ -8,16 +8,22 @@ from tessera.abi.syscalls import Syscall
 from tessera.arch import machine, registers
 from tessera.kernel import console, cspace, fastpath, fault, identify, invocation, ipc, notification, timeslice
 from tessera.kernel.capability import CNodeCap, EndpointCap, NotificationCap, ReplyCap, ThreadCap
+from tessera.kernel.fault import can_fault
 from tessera.kernel.invocation import Sending
 from tessera.kernel.layout import THREAD_NAME_BYTES, Slot, Tcb, ThreadState
 from tessera.kernel.message import buffer_of
 from tessera.kernel.request import lookup_missing_capability, request
-from tessera.lang import compiled, min, range, truncate, u8, u64
+from tessera.kernel.state import kernel
+from tessera.kernel.waiting import is_at_work, waits_for_nothing
+from tessera.lang import compiled, ensures, min, range, requires, truncate, u8, u64
 
 
 @compiled
 def send(thread: Tcb, address: u64, info: u64, sending: Sending) -> None:
     """The sending phase. A capability that is not there is a fault, but not for a sender that does not wait."""
+    requires(thread is kernel.current and is_at_work())
+    requires(not sending.first_phase or (not sending.blocking and not sending.is_call))
+    ensures(lambda: not sending.first_phase or thread.state != ThreadState.RUNNING or waits_for_nothing(thread))
     request.failed_address = address
     root = thread.cspace_root.capability
     if isinstance(root, CNodeCap) and fastpath.reaches(root, address):
@@ -30,6 +36,9 @@ def send(thread: Tcb, address: u64, info: u64, sending: Sending) -> None:
 @compiled(inline="never")
 def send_far(thread: Tcb, address: u64, info: u64, sending: Sending) -> None:
     """The sending phase through CNodes of several levels."""
+    requires(thread is kernel.current and is_at_work())
+    requires(not sending.first_phase or (not sending.blocking and not sending.is_call))
+    ensures(lambda: not sending.first_phase or thread.state != ThreadState.RUNNING or waits_for_nothing(thread))
     found = cspace.lookup_slot(thread, address)
     slot = found.slot
     if slot is not None:
@@ -41,6 +50,7 @@ def send_far(thread: Tcb, address: u64, info: u64, sending: Sending) -> None:
 @compiled
 def receive(thread: Tcb, address: u64, blocking: bool, takes_reply: bool) -> None:
     """The receiving phase: wait for, or look for, a message or a signal."""
+    requires(thread is kernel.current and can_fault(thread))
     request.failed_address = address
     root = thread.cspace_root.capability
     if isinstance(root, CNodeCap) and fastpath.reaches(root, address):
@@ -52,6 +62,7 @@ def receive(thread: Tcb, address: u64, blocking: bool, takes_reply: bool) -> Non
 @compiled(inline="never")
 def receive_far(thread: Tcb, address: u64, blocking: bool, takes_reply: bool) -> None:
     """The receiving phase through CNodes of several levels."""
+    requires(thread is kernel.current and can_fault(thread))
     found = cspace.lookup_slot(thread, address)
     slot = found.slot
     if slot is None:
@@ -63,6 +74,7 @@ def receive_far(thread: Tcb, address: u64, blocking: bool, takes_reply: bool) ->
 @compiled(inline="never")
 def refuse_to_receive(thread: Tcb, address: u64) -> None:
     """What is there is nothing that the thread may receive from, or receive with."""
+    requires(thread is kernel.current and can_fault(thread))
     lookup_missing_capability(0)
     fault.capability_fault(thread, address, True)
 
@@ -70,6 +82,7 @@ def refuse_to_receive(thread: Tcb, address: u64) -> None:
 @compiled(inline="never")
 def receive_from(thread: Tcb, slot: Slot, address: u64, blocking: bool, takes_reply: bool) -> None:
     """Receive from what a slot has."""
+    requires(thread is kernel.current and can_fault(thread))
     cap = slot.capability
     match cap:
         case EndpointCap():
@@ -92,6 +105,7 @@ def receive_from(thread: Tcb, slot: Slot, address: u64, blocking: bool, takes_re
 @compiled
 def receive_with_reply(thread: Tcb, cap: EndpointCap, blocking: bool) -> None:
     """Receive with the reply object that register a6 names."""
+    requires(thread is kernel.current and can_fault(thread))
     address = thread.registers[registers.REPLY_CAP]
     root = thread.cspace_root.capability
     if isinstance(root, CNodeCap) and fastpath.reaches(root, address):
@@ -103,6 +117,7 @@ def receive_with_reply(thread: Tcb, cap: EndpointCap, blocking: bool) -> None:
 @compiled(inline="never")
 def receive_with_far(thread: Tcb, cap: EndpointCap, blocking: bool, address: u64) -> None:
     """Receive with a reply object that is reached through CNodes of several levels."""
+    requires(thread is kernel.current and can_fault(thread))
     found = cspace.lookup_slot(thread, address)
     slot = found.slot
     if slot is None:
@@ -114,6 +129,7 @@ def receive_with_far(thread: Tcb, cap: EndpointCap, blocking: bool, address: u64
 @compiled
 def receive_with(thread: Tcb, cap: EndpointCap, blocking: bool, slot: Slot, address: u64) -> None:
     """Receive with the reply object that a slot has."""
+    requires(thread is kernel.current and can_fault(thread))
     reply_cap = slot.capability
     if not isinstance(reply_cap, ReplyCap):
         refuse_to_receive(thread, address)
@@ -124,15 +140,17 @@ def receive_with(thread: Tcb, cap: EndpointCap, blocking: bool, slot: Slot, addr
 @compiled
 def send_then_receive(thread: Tcb, destination: u64, info: u64, takes_reply: bool) -> None:
     """Send without waiting, then receive; the answer of a server and the deferred signal of a driver."""
+    requires(thread is kernel.current and is_at_work())
     send(thread, destination, info, Sending(False, False, True, True))
-    # An operation that was preempted goes on when the whole call is made again.
-    if thread.state != ThreadState.RESTART:
+    # An operation that was preempted goes on when the whole call is made again; a thread that ended itself is gone.
+    if thread.state == ThreadState.RUNNING:
         receive(thread, thread.registers[registers.CAPABILITY], True, takes_reply)
 
 
 @compiled
 def dispatch(thread: Tcb, address: u64, info: u64, number: u64) -> None:
     """Do the system call with this number (register a7)."""
+    requires(thread is kernel.current and is_at_work())
     match number:
         case Syscall.CALL:
             send(thread, address, info, Sending(True, True, True, False))

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from tessera.kernel import blocking, budget, notification, reply, schedcontext, scheduler, waiting
 from tessera.kernel.layout import FAULT_PC, NEXT_PC, EndpointState, Tcb, ThreadState
-from tessera.kernel.state import kernel
-from tessera.lang import compiled, u64
+from tessera.kernel.state import PRIORITIES, kernel
+from tessera.kernel.waiting import waits_for_nothing
+from tessera.lang import compiled, ensures, implies, old, requires, u64
 
 
 @compiled
@@ -20,9 +21,18 @@ def activate() -> None:
         tcb.state = ThreadState.RUNNING
 
 
+@compiled(inline="always")
+def is_an_object(tcb: Tcb) -> None:
+    """An assumption of the proofs: the idle thread lies in the kernel's image, where no capability is to it."""
+    ensures(lambda: tcb is not kernel.idle)
+
+
 @compiled
 def suspend(tcb: Tcb) -> None:
     """Stop a thread and cancel what it waits for."""
+    ensures(lambda: tcb.state == ThreadState.INACTIVE)
+    ensures(lambda: implies(old(waits_for_nothing(kernel.current)), waits_for_nothing(kernel.current)))
+    is_an_object(tcb)
     if tcb is kernel.candidate:
         scheduler.reschedule_required()
     blocking.forget_cancellation(tcb)
@@ -50,6 +60,7 @@ def is_blocked(tcb: Tcb) -> bool:
 @compiled
 def restart(tcb: Tcb) -> None:
     """Let a stopped thread go on; a system call that it waited in starts again."""
+    ensures(lambda: not is_stopped(tcb))
     if not is_stopped(tcb):
         return
     blocking.cancel_ipc(tcb)
@@ -59,13 +70,15 @@ def restart(tcb: Tcb) -> None:
         return
     budget.unblock_sporadic(context)
     schedcontext.resume(context)
-    if scheduler.is_schedulable(tcb):
+    # The current thread may have been stopped by the same call: it just goes on.
+    if tcb is not kernel.current and scheduler.is_schedulable(tcb):
         scheduler.possible_switch_to(tcb)
 
 
 @compiled
 def move_in_endpoint_queue(tcb: Tcb, state: EndpointState, priority: u64) -> None:
     """Change the priority, and go to the place in the endpoint's queue that it means."""
+    requires(priority < PRIORITIES)
     endpoint = tcb.blocked_endpoint
     assert endpoint is not None
     # It may move ahead of where a preempted cancellation would go on.
@@ -81,6 +94,7 @@ def move_in_endpoint_queue(tcb: Tcb, state: EndpointState, priority: u64) -> Non
 @compiled
 def move_in_notification_queue(tcb: Tcb, priority: u64) -> None:
     """Change the priority, and go to the place in the notification's queue that it means."""
+    requires(priority < PRIORITIES)
     waited_for = tcb.blocked_notification
     assert waited_for is not None
     waiting.leave_notification(waited_for, tcb, ThreadState.INACTIVE)
@@ -91,6 +105,8 @@ def move_in_notification_queue(tcb: Tcb, priority: u64) -> None:
 @compiled
 def set_priority(tcb: Tcb, priority: u64) -> None:
     """Change the priority, and with it the places in queues."""
+    requires(priority < PRIORITIES)
+    ensures(lambda: tcb.priority == priority)
     if tcb is kernel.candidate:
         scheduler.reschedule_required()
     was_ready = tcb.in_ready_queue
@@ -98,9 +114,9 @@ def set_priority(tcb: Tcb, priority: u64) -> None:
     match tcb.state:
         case ThreadState.RUNNING | ThreadState.RESTART:
             tcb.priority = priority
-            if was_ready or tcb is kernel.current:
-                scheduler.enqueue(tcb)
+            if was_ready or (tcb is kernel.current and scheduler.is_schedulable(tcb)):
                 scheduler.reschedule_required()
+                scheduler.enqueue(tcb)
         case ThreadState.BLOCKED_ON_SEND:
             move_in_endpoint_queue(tcb, EndpointState.SENDING, priority)
         case ThreadState.BLOCKED_ON_RECEIVE:
@@ -114,6 +130,7 @@ def set_priority(tcb: Tcb, priority: u64) -> None:
 @compiled
 def retire(tcb: Tcb) -> None:
     """The last capability to the thread goes away: nothing refers to it any more, except what its slots hold."""
+    ensures(lambda: implies(old(waits_for_nothing(kernel.current)), waits_for_nothing(kernel.current)))
     notification.unbind_tcb(tcb)
     context = tcb.scheduling_context
     if context is not None:

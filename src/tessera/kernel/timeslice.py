@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from tessera.abi.configuration import configuration
 from tessera.kernel import budget, fault, scheduler
+from tessera.kernel.ipc import has_stopped
 from tessera.kernel.layout import ThreadState
 from tessera.kernel.state import SchedulerAction, kernel
-from tessera.lang import compiled, u64
+from tessera.kernel.waiting import is_at_work, waits_for_nothing
+from tessera.lang import compiled, ensures, implies, old, requires, u64
 
 
 @compiled
@@ -33,6 +35,10 @@ def is_settled() -> bool:
 @compiled
 def end_turn(can_fault: bool) -> None:
     """The current thread's first refill is used up: tell the timeout handler, queue behind the others, or wait."""
+    requires(scheduler.is_schedulable(kernel.current) and waits_for_nothing(kernel.current))
+    requires(kernel.current.scheduling_context is kernel.current_context)
+    requires(kernel.action == SchedulerAction.CHOOSE_NEW)
+    ensures(lambda: has_stopped(kernel.current) or kernel.current.state == old(kernel.current.state))
     context = kernel.current_context
     tcb = kernel.current
     if can_fault and not budget.is_round_robin(context) and fault.has_timeout_handler(tcb):
@@ -44,27 +50,39 @@ def end_turn(can_fault: bool) -> None:
 
 
 @compiled
-def charge_budget(used: u64, can_fault: bool) -> None:
-    """Take time off the current context whose first refill does not last any more, and end the thread's turn."""
+def charge_budget(used: u64, counted: u64, can_fault: bool) -> None:
+    """Take time off the current context whose first refill does not last any more, and end the thread's turn.
+
+    What counts as consumed may be less than what is taken off.
+    """
+    requires(budget.is_active(kernel.current_context) and counted <= scheduler.consumed())
+    requires(not scheduler.is_schedulable(kernel.current) or waits_for_nothing(kernel.current))
+    ensures(lambda: has_stopped(kernel.current) or kernel.current.state == old(kernel.current.state))
     context = kernel.current_context
     if context is not kernel.idle_context:
         if budget.is_round_robin(context):
             budget.begin_turn(context)
         else:
             budget.charge(context, used)
-        context.consumed += used
+        context.consumed += counted
     kernel.charged_until = kernel.now
-    if scheduler.is_schedulable(kernel.current):
-        end_turn(can_fault)
+    tcb = kernel.current
+    if tcb.scheduling_context is context and scheduler.is_schedulable(tcb):
         scheduler.reschedule_required()
         kernel.reprogram = True
+        end_turn(can_fault)
 
 
 @compiled
 def check_budget() -> bool:
     """Whether the current thread has time enough for a kernel entry, and its domain too; if not, its turn ends."""
-    if not budget.is_sufficient(kernel.current_context, scheduler.consumed()):
-        charge_budget(scheduler.consumed(), True)
+    requires(budget.is_active(kernel.current_context))
+    requires(not scheduler.is_schedulable(kernel.current) or waits_for_nothing(kernel.current))
+    ensures(lambda result: implies(result and old(is_at_work()), is_at_work()))
+    ensures(lambda: has_stopped(kernel.current) or kernel.current.state == old(kernel.current.state))
+    used = scheduler.consumed()
+    if not budget.is_sufficient(kernel.current_context, used):
+        charge_budget(used, used, True)
         return False
     return not scheduler.is_domain_expired()
 
@@ -72,6 +90,8 @@ def check_budget() -> bool:
 @compiled
 def check_budget_restart() -> bool:
     """As :func:`check_budget`; without time, what the thread asked for is asked again when it has."""
+    requires(is_at_work())
+    ensures(lambda result: implies(result, is_at_work()))
     if check_budget():
         return True
     if scheduler.is_runnable(kernel.current):
@@ -82,19 +102,19 @@ def check_budget_restart() -> bool:
 @compiled(inline="never")
 def settle_preempted() -> None:
     """A long operation stopped at a preemption point: charge its time. It may have removed the caller."""
-    context = kernel.current_context
-    if scheduler.is_schedulable(kernel.current):
-        check_budget()
-    elif budget.is_active(context):
-        charge_budget(scheduler.consumed(), False)
-    else:
+    requires(not scheduler.is_schedulable(kernel.current) or waits_for_nothing(kernel.current))
+    ensures(lambda: has_stopped(kernel.current) or kernel.current.state == old(kernel.current.state))
+    if not budget.is_active(kernel.current_context):
         kernel.charged_until = kernel.now
+    elif scheduler.is_schedulable(kernel.current):
+        check_budget()
+    else:
+        used = scheduler.consumed()
+        charge_budget(used, used, False)
 
 
 @compiled
 def yield_now() -> None:
     """The current thread gives up what is left of its first refill. Only what it used counts as consumed."""
-    context = kernel.current_context
-    consumed = context.consumed + scheduler.consumed()
-    charge_budget(budget.head(context).amount, False)
-    context.consumed = consumed
+    requires(is_at_work())
+    charge_budget(budget.head_amount(kernel.current_context), scheduler.consumed(), False)

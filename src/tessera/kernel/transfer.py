@@ -12,7 +12,7 @@ from tessera.arch import registers
 from tessera.kernel import cspace, derivation, faultmessage, message, rights
 from tessera.kernel.capability import Capability, CNodeCap, EndpointCap, NullCap
 from tessera.kernel.layout import MESSAGE_REGISTERS, Endpoint, FaultKind, IpcBuffer, Slot, Tcb
-from tessera.kernel.request import Status, request
+from tessera.kernel.request import Status, request, request_is_good
 from tessera.lang import (
     compiled,
     ensures,
@@ -21,6 +21,7 @@ from tessera.lang import (
     live,
     loop_invariant,
     min,
+    old,
     range,
     record,
     requires,
@@ -57,10 +58,12 @@ def look_up_extra(sender: Tcb, buffer: IpcBuffer, count: u64) -> bool:
     """Find the slots of the capabilities that a message sends, into ``request.extra``. False: one is not there."""
     requires(count <= MAX_EXTRA_CAPS)
     ensures(lambda result: implies(result, are_found(count)))
+    ensures(lambda: implies(old(request_is_good()), request_is_good()))
     ensures(lambda result: result or request.failed_address in (buffer.caps[0], buffer.caps[1], buffer.caps[2]))
     # Bounded by the capabilities of a message, 3.
     for index in range(count):
         loop_invariant(are_found(index))
+        loop_invariant(implies(old(request_is_good()), request_is_good()))
         address = buffer.caps[index]
         found = cspace.lookup_slot(sender, address)
         if not found.ok:

@@ -17,8 +17,8 @@ from tessera.kernel.layout import (
     Tcb,
     ThreadState,
 )
-from tessera.kernel.scheduling_queues import is_queued
-from tessera.kernel.state import PRIORITIES, kernel
+from tessera.kernel.scheduling_queues import can_be_queued, is_queued
+from tessera.kernel.state import PRIORITIES, SchedulerAction, kernel
 from tessera.lang import (
     compiled,
     decreases,
@@ -27,6 +27,7 @@ from tessera.lang import (
     integer,
     loop_invariant,
     modifies,
+    old,
     record,
     requires,
     specification,
@@ -67,7 +68,16 @@ def is_last_of_priority(tcb: Tcb) -> bool:
 def waits_for_nothing(tcb: Tcb) -> bool:
     """Whether a thread waits neither for a message, a signal or an answer, nor for the processor."""
     free = tcb.blocked_endpoint is None and tcb.blocked_notification is None and tcb.reply is None
-    return free and not is_queued(tcb) and tcb is not kernel.candidate
+    return free and not is_queued(tcb) and tcb is not kernel.candidate and tcb is not kernel.idle
+
+
+@specification
+def is_at_work() -> bool:
+    """Whether the current thread's call is being handled: it can run, and nothing was decided yet that changes it."""
+    current = kernel.current
+    if not waits_for_nothing(current) or not can_be_queued(current) or current.yield_to is not None:
+        return False
+    return current.scheduling_context is kernel.current_context and kernel.action == SchedulerAction.RESUME_CURRENT
 
 
 @compiled
@@ -195,6 +205,7 @@ def leave_endpoint(endpoint: Endpoint, tcb: Tcb, state: ThreadState) -> None:
     requires(tcb.blocked_endpoint is endpoint and tcb.reply is None)
     requires(state in (ThreadState.INACTIVE, ThreadState.RUNNING, ThreadState.RESTART))
     ensures(lambda: tcb.blocked_endpoint is None and tcb.state == state)
+    ensures(lambda: endpoint.end.state in (EndpointState.IDLE, old(endpoint.end.state)))
     modifies(endpoint, tcb.blocked_endpoint, tcb.state, kernel.cancel_next)
     modifies(Tcb.wait_next, Tcb.wait_previous, Tcb.wait_run, Tcb.wait_last)
     if kernel.cancel_next is tcb:
@@ -233,6 +244,7 @@ def leave_notification(notification: Notification, tcb: Tcb, state: ThreadState)
     requires(tcb.blocked_notification is notification)
     requires(state in (ThreadState.INACTIVE, ThreadState.RUNNING, ThreadState.RESTART))
     ensures(lambda: tcb.blocked_notification is None and tcb.state == state)
+    ensures(lambda: notification.state != NotificationState.ACTIVE)
     modifies(notification.head, notification.tail, notification.state, tcb.blocked_notification, tcb.state)
     modifies(Tcb.wait_next, Tcb.wait_previous, Tcb.wait_run, Tcb.wait_last)
     place = unlink_waiting(tcb)

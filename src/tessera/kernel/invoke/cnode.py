@@ -78,6 +78,7 @@ def is_refused(result: Status, reason: Error) -> bool:
 def decode(label: u64, length: u64, cap: CNodeCap) -> Status:
     """Find the slot that every operation names first, and go on by operation. (seL4: decodeCNodeInvocation.)"""
     requires(request_is_good() and waits_for_nothing(kernel.current))
+    ensures(lambda: waits_for_nothing(kernel.current))
     ensures(lambda result: old(refusal(label, length, cap)) in (Error.NO_ERROR, request.error))
     ensures(lambda result: is_refused(result, request.error) or old(refusal(label, length, cap)) == Error.NO_ERROR)
     if label < InvocationLabel.CNODE_REVOKE or label > InvocationLabel.CNODE_ROTATE:
@@ -113,6 +114,7 @@ def has_all_rights(cap: Capability) -> bool:
 def cancel_badged_sends(cap: Capability) -> Status:
     """Cancel the sends that carry the badge of this capability, which needs all rights."""
     requires(waits_for_nothing(kernel.current))
+    ensures(lambda: waits_for_nothing(kernel.current))
     ensures(lambda result: (result == Status.ERROR) == (not has_all_rights(cap)))
     ensures(lambda result: result != Status.ERROR or request.error == Error.ILLEGAL_OPERATION)
     if not isinstance(cap, EndpointCap):

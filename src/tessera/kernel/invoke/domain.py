@@ -8,14 +8,15 @@ from tessera.abi.errors import Error
 from tessera.abi.labels import InvocationLabel
 from tessera.kernel import message, scheduler
 from tessera.kernel.capability import ThreadCap
-from tessera.kernel.request import Status, fail, invalid_argument, range_error, request
-from tessera.kernel.state import kernel
-from tessera.lang import compiled, u64
+from tessera.kernel.request import Status, fail, invalid_argument, range_error, request, request_is_good
+from tessera.kernel.state import LONGEST_DOMAIN_TIME, kernel
+from tessera.lang import compiled, requires, u64
 
 
 @compiled
 def decode_set(length: u64) -> Status:
     """Set: put a thread into a domain."""
+    requires(request_is_good())
     if length < 1:
         return fail(Error.TRUNCATED_MESSAGE)
     domain = message.argument(0)
@@ -35,6 +36,7 @@ def decode_set(length: u64) -> Status:
 @compiled
 def decode_configure(length: u64) -> Status:
     """ScheduleConfigure: set an entry. Domain 0 for no time ends the schedule; the last entry always does."""
+    requires(request_is_good())
     if length < 3:
         return fail(Error.TRUNCATED_MESSAGE)
     index = message.argument(0)
@@ -44,7 +46,7 @@ def decode_configure(length: u64) -> Status:
         return range_error(0, configuration.profile.domain_schedule_entries - 2)
     if domain >= configuration.profile.domains:
         return range_error(0, configuration.profile.domains - 1)
-    if duration > scheduler.LONGEST_DOMAIN_TIME:
+    if duration > LONGEST_DOMAIN_TIME:
         return invalid_argument(2)
     if duration == 0 and domain != 0:
         return invalid_argument(1)
@@ -59,6 +61,7 @@ def decode_configure(length: u64) -> Status:
 @compiled
 def decode_set_start(length: u64) -> Status:
     """ScheduleSetStart: begin the schedule at another entry, at once."""
+    requires(request_is_good())
     if length < 1:
         return fail(Error.TRUNCATED_MESSAGE)
     index = message.argument(0)
@@ -74,6 +77,7 @@ def decode_set_start(length: u64) -> Status:
 @compiled
 def decode(label: u64, length: u64) -> Status:
     """Check and do an invocation of the domain capability."""
+    requires(request_is_good())
     match label:
         case InvocationLabel.DOMAIN_SET_SET:
             return decode_set(length)

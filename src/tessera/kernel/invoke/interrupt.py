@@ -9,14 +9,16 @@ from tessera.abi.labels import InvocationLabel
 from tessera.kernel import cspace, deletion, derivation, interrupt, message
 from tessera.kernel.capability import IrqHandlerCap, NotificationCap
 from tessera.kernel.layout import Slot
-from tessera.kernel.request import Status, fail, invalid_capability, range_error, request
-from tessera.kernel.state import IrqState, irq_slots
-from tessera.lang import compiled, u64
+from tessera.kernel.request import Status, fail, invalid_capability, range_error, request, request_is_good
+from tessera.kernel.state import IrqState, irq_slots, kernel
+from tessera.kernel.waiting import waits_for_nothing
+from tessera.lang import compiled, requires, u64
 
 
 @compiled
 def decode_control(label: u64, length: u64, slot: Slot) -> Status:
     """IRQControl Get, with or without a trigger: make the handler capability of one interrupt."""
+    requires(request_is_good())
     if label == InvocationLabel.IRQ_CONTROL_GET:
         return issue(length, slot, 3, 1)
     if label == InvocationLabel.RISCV_IRQ_CONTROL_GET_TRIGGER:
@@ -28,6 +30,7 @@ def decode_control(label: u64, length: u64, slot: Slot) -> Status:
 @compiled
 def issue(length: u64, slot: Slot, words: u64, index_argument: u64) -> Status:
     """Check the interrupt and the destination, and hand out the capability."""
+    requires(request_is_good())
     if length < words:
         return fail(Error.TRUNCATED_MESSAGE)
     root_slot = request.extra[0]
@@ -56,6 +59,7 @@ def issue(length: u64, slot: Slot, words: u64, index_argument: u64) -> Status:
 @compiled
 def decode_handler(label: u64, cap: IrqHandlerCap) -> Status:
     """IRQHandler Ack, SetNotification and Clear."""
+    requires(request_is_good() and waits_for_nothing(kernel.current))
     match label:
         case InvocationLabel.IRQ_HANDLER_ACK:
             interrupt.acknowledge(cap.irq)
@@ -71,6 +75,7 @@ def decode_handler(label: u64, cap: IrqHandlerCap) -> Status:
 @compiled
 def set_notification(irq: u64) -> Status:
     """Deliver the interrupt as a signal with this capability's badge."""
+    requires(request_is_good() and waits_for_nothing(kernel.current))
     source = request.extra[0]
     if source is None:
         return fail(Error.TRUNCATED_MESSAGE)

@@ -12,14 +12,16 @@ from tessera.kernel import budget, message, schedcontext, scheduler, thread
 from tessera.kernel.capability import NotificationCap, SchedContextCap, SchedControlCap, ThreadCap
 from tessera.kernel.invoke import domain
 from tessera.kernel.layout import MIN_REFILLS, Refill, SchedContext
-from tessera.kernel.request import Status, fail, invalid_capability, range_error, request
+from tessera.kernel.request import Status, fail, invalid_capability, range_error, request, request_is_good
 from tessera.kernel.state import kernel
-from tessera.lang import compiled, size_of, u64
+from tessera.kernel.waiting import is_at_work
+from tessera.lang import compiled, requires, size_of, u64
 
 
 @compiled
 def decode_bind(context: SchedContext) -> Status:
     """Bind a thread or a notification."""
+    requires(request_is_good())
     slot = request.extra[0]
     if slot is None:
         return fail(Error.TRUNCATED_MESSAGE)
@@ -56,6 +58,7 @@ def decode_unbind(context: SchedContext) -> Status:
 @compiled
 def decode_unbind_object(context: SchedContext) -> Status:
     """Undo the binding of one object."""
+    requires(request_is_good())
     slot = request.extra[0]
     if slot is None:
         return fail(Error.TRUNCATED_MESSAGE)
@@ -92,6 +95,7 @@ def decode_yield_to(context: SchedContext) -> Status:
 
     If the other thread runs before the caller goes on, the result is set when the caller is activated.
     """
+    requires(is_at_work())
     tcb = context.tcb
     current = kernel.current
     if tcb is None or tcb is current:
@@ -108,15 +112,16 @@ def decode_yield_to(context: SchedContext) -> Status:
         scheduler.enqueue(tcb)
         return report_consumed(context)
     schedcontext.yield_to(current, context)
+    scheduler.reschedule_required()
     scheduler.enqueue(current)
     scheduler.enqueue(tcb)
-    scheduler.reschedule_required()
     return Status.OK
 
 
 @compiled
 def decode_context(label: u64, length: u64, cap: SchedContextCap) -> Status:
     """Check and do an invocation of a scheduling context."""
+    requires(request_is_good() and is_at_work())
     match label:
         case InvocationLabel.SCHED_CONTEXT_BIND:
             return decode_bind(cap.context)
@@ -164,6 +169,7 @@ def configure(context: SchedContext, limit: u64, wanted: u64, period: u64, badge
 @compiled
 def decode_control(label: u64, length: u64, cap: SchedControlCap) -> Status:
     """SchedControl ConfigureFlags: give a scheduling context its budget and period, in microseconds."""
+    requires(request_is_good())
     if label != InvocationLabel.SCHED_CONTROL_CONFIGURE_FLAGS:
         return fail(Error.ILLEGAL_OPERATION)
     slot = request.extra[0]
@@ -197,4 +203,5 @@ def decode_control(label: u64, length: u64, cap: SchedControlCap) -> Status:
 @compiled
 def decode_domain(label: u64, length: u64) -> Status:
     """Check and do an invocation of the domain capability."""
+    requires(request_is_good())
     return domain.decode(label, length)

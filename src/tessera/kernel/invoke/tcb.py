@@ -11,8 +11,10 @@ from tessera.kernel import message, notification, thread
 from tessera.kernel.capability import NotificationCap, ThreadCap
 from tessera.kernel.invoke import tcb_registers, tcb_scheduling, tcb_spaces
 from tessera.kernel.layout import Slot
-from tessera.kernel.request import Status, fail, request
-from tessera.lang import compiled, u64
+from tessera.kernel.request import Status, fail, request, request_is_good
+from tessera.kernel.state import kernel
+from tessera.kernel.waiting import waits_for_nothing
+from tessera.lang import compiled, requires, u64
 
 TCB_FLAGS = TCB_FLAG_FPU_DISABLED
 
@@ -20,6 +22,7 @@ TCB_FLAGS = TCB_FLAG_FPU_DISABLED
 @compiled
 def decode_bind_notification(cap: ThreadCap) -> Status:
     """BindNotification: its signals also end the thread's receiving from an endpoint."""
+    requires(request_is_good())
     slot = request.extra[0]
     if slot is None:
         return fail(Error.TRUNCATED_MESSAGE)
@@ -49,6 +52,7 @@ def decode_unbind_notification(cap: ThreadCap) -> Status:
 @compiled
 def decode_set_tls_base(length: u64, cap: ThreadCap) -> Status:
     """SetTLSBase: the thread pointer register."""
+    requires(request_is_good())
     if length < 1:
         return fail(Error.TRUNCATED_MESSAGE)
 
@@ -59,6 +63,7 @@ def decode_set_tls_base(length: u64, cap: ThreadCap) -> Status:
 @compiled
 def decode_set_flags(length: u64, cap: ThreadCap) -> Status:
     """SetFlags: clear some, then set some; gives all. The FPU follows when the thread is activated."""
+    requires(request_is_good())
     if length < 2:
         return fail(Error.TRUNCATED_MESSAGE)
 
@@ -72,6 +77,7 @@ def decode_set_flags(length: u64, cap: ThreadCap) -> Status:
 @compiled
 def decode(label: u64, length: u64, slot: Slot, cap: ThreadCap) -> Status:
     """Check and do an invocation of the thread ``cap``, found in ``slot``, with ``length`` message words."""
+    requires(request_is_good() and waits_for_nothing(kernel.current))
     match label:
         case InvocationLabel.TCB_READ_REGISTERS:
             return tcb_registers.decode_read(length, cap)

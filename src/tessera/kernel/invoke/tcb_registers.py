@@ -9,9 +9,9 @@ from tessera.arch import registers
 from tessera.kernel import blocking, message, thread
 from tessera.kernel.capability import ThreadCap
 from tessera.kernel.layout import FAULT_PC, NEXT_PC, Tcb
-from tessera.kernel.request import Status, fail, invalid_capability, range_error, request
+from tessera.kernel.request import Status, fail, invalid_capability, range_error, request, request_is_good
 from tessera.kernel.state import kernel
-from tessera.lang import compiled, min, range, u64
+from tessera.lang import compiled, min, range, requires, u64
 
 CONTEXT = registers.table(USER_CONTEXT)
 CONTEXT_LENGTH = len(CONTEXT)
@@ -36,6 +36,7 @@ def entry(table: bytes, index: u64) -> u64:
 @compiled
 def copy_registers(source: Tcb, target: Tcb, first: u64, end: u64) -> None:
     """Copy registers by their place in the user context."""
+    requires(end <= CONTEXT_LENGTH)
     # Bounded by the registers of a thread.
     for index in range(first, end):
         register = entry(CONTEXT, index)
@@ -52,6 +53,7 @@ def follow_pc(tcb: Tcb) -> None:
 @compiled
 def decode_read(length: u64, cap: ThreadCap) -> Status:
     """ReadRegisters: the first registers of another thread become the result."""
+    requires(request_is_good())
     if length < 2:
         return fail(Error.TRUNCATED_MESSAGE)
     flags = message.argument(0)
@@ -73,6 +75,7 @@ def decode_read(length: u64, cap: ThreadCap) -> Status:
 @compiled
 def decode_write(length: u64, cap: ThreadCap) -> Status:
     """WriteRegisters: set the first registers of another thread."""
+    requires(request_is_good())
     if length < 2:
         return fail(Error.TRUNCATED_MESSAGE)
     flags = message.argument(0)
@@ -94,6 +97,7 @@ def decode_write(length: u64, cap: ThreadCap) -> Status:
 @compiled
 def decode_copy(length: u64, cap: ThreadCap) -> Status:
     """CopyRegisters: from one thread to another, whole groups."""
+    requires(request_is_good())
     source_slot = request.extra[0]
     if length < 1 or source_slot is None:
         return fail(Error.TRUNCATED_MESSAGE)

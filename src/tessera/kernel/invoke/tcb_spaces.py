@@ -20,8 +20,10 @@ from tessera.kernel.capability import (
     ZombieCap,
 )
 from tessera.kernel.layout import Slot, Tcb
-from tessera.kernel.request import Status, fail, invalid_capability, request
-from tessera.lang import compiled, record, u64
+from tessera.kernel.request import Status, fail, invalid_capability, request, request_is_good
+from tessera.kernel.state import kernel
+from tessera.kernel.waiting import waits_for_nothing
+from tessera.lang import compiled, record, requires, u64
 
 
 @record
@@ -144,6 +146,7 @@ def roots_are_busy(tcb: Tcb) -> bool:
 @compiled
 def decode_configure(length: u64, cap: ThreadCap) -> Status:
     """Configure: spaces and IPC buffer."""
+    requires(request_is_good() and waits_for_nothing(kernel.current))
     cspace_slot = request.extra[0]
     vspace_slot = request.extra[1]
     buffer_slot = request.extra[2]
@@ -170,6 +173,7 @@ def decode_configure(length: u64, cap: ThreadCap) -> Status:
 @compiled
 def decode_set_space(length: u64, cap: ThreadCap) -> Status:
     """SetSpace: fault handler and spaces."""
+    requires(request_is_good() and waits_for_nothing(kernel.current))
     handler_slot = request.extra[0]
     cspace_slot = request.extra[1]
     vspace_slot = request.extra[2]
@@ -196,6 +200,7 @@ def decode_set_space(length: u64, cap: ThreadCap) -> Status:
 @compiled
 def decode_set_ipc_buffer(length: u64, cap: ThreadCap) -> Status:
     """SetIPCBuffer."""
+    requires(request_is_good() and waits_for_nothing(kernel.current))
     slot = request.extra[0]
     if length < 1 or slot is None:
         return fail(Error.TRUNCATED_MESSAGE)
@@ -209,6 +214,7 @@ def decode_set_ipc_buffer(length: u64, cap: ThreadCap) -> Status:
 @compiled
 def decode_set_timeout_endpoint(cap: ThreadCap) -> Status:
     """SetTimeoutEndpoint: who is told when the budget is used up."""
+    requires(request_is_good() and waits_for_nothing(kernel.current))
     slot = request.extra[0]
     if slot is None:
         return fail(Error.TRUNCATED_MESSAGE)

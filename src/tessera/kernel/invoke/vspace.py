@@ -232,6 +232,7 @@ def map_frame(length: u64, slot: Slot, cap: FrameCap) -> Status:
 @compiled
 def decode_asid_control(label: u64, length: u64) -> Status:
     """ASIDControl MakePool: an untyped page becomes a pool of identifiers."""
+    requires(request_is_good())
     if label != InvocationLabel.RISCV_ASID_CONTROL_MAKE_POOL:
         return fail(Error.ILLEGAL_OPERATION)
     if length < 2:
@@ -275,6 +276,7 @@ def decode_asid_control(label: u64, length: u64) -> Status:
 @compiled
 def decode_asid_pool(label: u64, cap: AsidPoolCap) -> Status:
     """ASIDPool Assign: a page table becomes the root of an address space."""
+    requires(request_is_good())
     if label != InvocationLabel.RISCV_ASID_POOL_ASSIGN:
         return fail(Error.ILLEGAL_OPERATION)
     slot = request.extra[0]
