@@ -173,7 +173,6 @@ def receive(tcb: Tcb, cap: EndpointCap, is_blocking: bool, offered: Reply | None
 def restart_waiting(endpoint: Endpoint, tcb: Tcb) -> None:
     """Take a thread out of the queue; it starts its system call again, unless a fault made it wait."""
     requires(tcb.blocked_endpoint is endpoint and waits_for_nothing(kernel.current))
-    ensures(lambda: waits_for_nothing(kernel.current))
     goes_on = tcb.fault == FaultKind.NONE
     reply.withdraw(tcb)
     waiting.leave_endpoint(endpoint, tcb, ThreadState.RESTART if goes_on else ThreadState.INACTIVE)
