@@ -93,9 +93,10 @@ def test_packages_that_nobody_asked_for_may_be_absent(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(metadata, "version", version)
     states = {}
-    for extra in ("rtl", "dev"):
+    for extra in ("rtl", "cluster", "dev"):
         requirement = doctor._parse_requirement(f'some-package>=5.38; extra == "{extra}"')
         check = doctor._check_package(requirement)
         states[extra] = (check.state, check.needed_for, check.fix)
     assert states["rtl"] == ("absent", "tessera bench --core", "make test-rtl")
+    assert states["cluster"] == ("absent", "tessera prove --cluster", "make test-cluster")
     assert states["dev"] == ("missing", doctor.DEVELOPMENT, doctor.SETUP)

@@ -93,8 +93,13 @@ def test_hints_that_cannot_be_read_are_none(tmp_path: Path) -> None:
     hints.learn("one", ("a",), 3)
     hints.learn("two", (), 4)
     hints.learn("three", (), HINTED)
+    hints.learn("four", ("a", "b"), 0)
+    hints.learn("four", ("b",), HINTED)
+    hints.learn("five", ("a",), 0)
+    hints.learn("five", ("b",), 2)
     hints.save(cache, "f")
-    assert Hints.load(cache, "f") == hints and hints.rounds == {"two": 4}
+    assert Hints.load(cache, "f") == hints and hints.rounds == {"two": 4, "five": 2}
+    assert hints.cores == {"one": {"a"}, "four": {"b"}}, "what alone did not do is not tried again"
     assert Hints.load(cache, "g") is None
     for broken in ('{"names": ["a"], "seen": [7], "cores": {}, "rounds": {}}', "[]", "{", '{"names": 1}'):
         cache.put("hints-1-f", {"hints": broken})

@@ -115,6 +115,7 @@ def tree(world: TimeWorld) -> None:
 
 def half_deleted(world: TimeWorld) -> None:
     """A CNode whose deletion was preempted, and a cancellation of sends."""
+    world.run(world.active(90))
     outer = world.cnode(3)
     endpoint = world.new_endpoint()
     for index in range(6):

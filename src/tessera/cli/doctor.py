@@ -27,7 +27,8 @@ FIRMWARE = "opensbi-riscv64-generic-fw_dynamic.bin"
 IMPORT_NAMES = {"pyelftools": "elftools", "pytest-xdist": "xdist", "z3-solver": "z3"}
 DEVELOPMENT = "development"
 # What packages of an extra are needed for. Those that nobody asked for may be absent.
-EXTRAS = {"dev": DEVELOPMENT, "rtl": "tessera bench --core"}
+EXTRAS = {"dev": DEVELOPMENT, "rtl": "tessera bench --core", "cluster": "tessera prove --cluster"}
+OPTIONAL = {EXTRAS["rtl"]: "make test-rtl", EXTRAS["cluster"]: "make test-cluster"}
 
 
 @dataclass(frozen=True)
@@ -153,9 +154,7 @@ def _check_package(requirement: Requirement) -> Check:
         found = metadata.version(requirement.name)
     except metadata.PackageNotFoundError:
         found = ""
-    fix = SETUP
-    if requirement.needed_for == EXTRAS["rtl"]:
-        fix = "make test-rtl"
+    fix = OPTIONAL.get(requirement.needed_for, SETUP)
     if not found:
         state = "absent" if fix != SETUP else "missing"
     elif importlib.util.find_spec(IMPORT_NAMES.get(requirement.name, requirement.name.replace("-", "_"))) is None:

@@ -26,7 +26,8 @@ HINTED = -1
 class Hints:
     """Of one function: by obligation (:func:`keys_of`) the shapes that its proof used, and all that could be used.
 
-    ``rounds``: in which of the usual rounds the proof was found, where the solver did not tell what it used.
+    ``rounds``: in which of the usual rounds the proof was found, where the solver did not tell what it used, or where
+    that alone did not do.
     """
 
     cores: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -40,10 +41,14 @@ class Hints:
 
     def learn(self, key: str, core: tuple[str, ...], round: int) -> None:
         """Remember how an obligation was proved; ``round`` is :data:`HINTED` where hints chose."""
-        if core:
+        if round == HINTED:
+            if key in self.cores and core:
+                self.cores[key] = frozenset(core)
+        elif core and key not in self.cores:
             self.cores[key] = frozenset(core)
             self.rounds.pop(key, None)
-        elif round != HINTED:
+        else:
+            # What the last proof used was tried, and did not do.
             self.cores.pop(key, None)
             self.rounds[key] = round
 

@@ -59,7 +59,7 @@ def shape_of(text: str) -> str:
 _pieces: dict[int, tuple[Term, Piece]] = {}
 # What occurs in terms, each under a number; and by terms, which of these occur: formulas share most of their parts.
 _items: list[tuple[str, Any]] = []
-_numbers: dict[tuple[str, object], int] = {}
+_numbers: dict[tuple[str, int], int] = {}
 _occurring: dict[int, tuple[Term, int]] = {}
 # Below the items: what literals add (bridge).
 _FIRST = bridge.SHIFTS.bit_length()
@@ -137,7 +137,7 @@ def _own(term: Term) -> int:
         return 0
     found = bridge.literals_of(term)
     if term.decl().kind() == z3.Z3_OP_UNINTERPRETED:
-        found |= _numbered("symbol", term.decl().name(), term)
+        found |= _numbered("symbol", term.decl().get_id(), term)
     elif bridge.is_quotient(term):
         found |= _numbered("quotient", term.get_id(), term)
     return found
@@ -153,13 +153,14 @@ def _in_trigger(occurring: int) -> int:
         found |= (
             _numbered("quotient", one.get_id(), one)
             if kind == "quotient"
-            else _numbered("trigger", one.decl().name(), one)
+            else _numbered("trigger", one.decl().get_id(), one)
         )
     return found
 
 
-def _numbered(kind: str, name: object, term: Term) -> int:
-    number = _numbers.setdefault((kind, name), len(_items))
+def _numbered(kind: str, key: int, term: Term) -> int:
+    """The bit of something that occurs, by z3's identity: names are used again with other types."""
+    number = _numbers.setdefault((kind, key), len(_items))
     if number == len(_items):
         _items.append((kind, term))
     return 1 << _FIRST + number
