@@ -77,7 +77,7 @@ def calls_and_queues(world: TimeWorld) -> None:
     servers = [world.passive_server(endpoints[i], replies[i], 120 + i) for i in range(2)]
     busy = world.new_endpoint()
     for _ in range(3):
-        world.run(world.active(90))
+        world.run(world.active(10))
         world.send(world.copy(busy, badge=4), 1)
     signal = world.new_notification()
     for priority in (80, 81):
@@ -115,7 +115,7 @@ def tree(world: TimeWorld) -> None:
 
 def half_deleted(world: TimeWorld) -> None:
     """A CNode whose deletion was preempted, and a cancellation of sends."""
-    world.run(world.active(90))
+    world.run(world.active(10))
     outer = world.cnode(3)
     endpoint = world.new_endpoint()
     for index in range(6):
