@@ -87,7 +87,7 @@ def build_simulator(told: Told) -> Path:
     verilator = package_folder(SIMULATOR_PACKAGE)
     versions = [f"{name}={metadata.version(name)}" for name in PACKAGES]
     key = digest([*versions, _processor()], [*SOURCES, Path(__file__)])
-    return cached("core-cva6", key, lambda work: _build(work, core, verilator, told))[0] / "simulator"
+    return cached("core-cva6", key, lambda work: _build(work.resolve(), core, verilator, told))[0] / "simulator"
 
 
 def _processor() -> str:
