@@ -31,8 +31,8 @@ from tessera.kernel.layout import Notification, Slot, Tcb
 from tessera.kernel.region import THREAD_SLOTS
 from tessera.kernel.request import Status
 from tessera.kernel.state import irq_slots, kernel
-from tessera.kernel.waiting import waits_for_nothing
-from tessera.lang import compiled, ensures, loop_invariant, record, requires, u64
+from tessera.kernel.waiting import is_undisturbed, waits_for_nothing
+from tessera.lang import compiled, ensures, loop_invariant, old, record, requires, u64
 
 
 @record
@@ -47,11 +47,11 @@ class Step:
 def revoke(slot: Slot) -> Status:
     """Delete everything derived from a capability. PREEMPTED: call again to go on. (seL4: cteRevoke.)"""
     requires(waits_for_nothing(kernel.current))
-    ensures(lambda: waits_for_nothing(kernel.current))
+    ensures(lambda: is_undisturbed(old(kernel.current.state)))
     child = slot.link.next
     # Bounded by preemption points: one after each capability. Every deletion that ends takes one out of the tree.
     while child is not None and derivation.is_parent_of(slot, child):
-        loop_invariant(waits_for_nothing(kernel.current))
+        loop_invariant(is_undisturbed(old(kernel.current.state)))
         status = delete(child)
         if status != Status.OK:
             return status
@@ -65,7 +65,7 @@ def revoke(slot: Slot) -> Status:
 def delete(slot: Slot) -> Status:
     """Empty a slot, and end the object with its last capability. PREEMPTED: call again to go on. (seL4: cteDelete.)"""
     requires(waits_for_nothing(kernel.current))
-    ensures(lambda: waits_for_nothing(kernel.current))
+    ensures(lambda: is_undisturbed(old(kernel.current.state)))
     status = finalise(slot)
     if status != Status.OK:
         return status
@@ -74,7 +74,7 @@ def delete(slot: Slot) -> Status:
     # Bounded by preemption points: one after each step. Every step makes the first of these smaller that it changes:
     # capabilities in the system, those that are not zombies, zombies that did not step aside yet, slots left behind.
     while isinstance(zombie, ZombieCap):
-        loop_invariant(work.capability == zombie and waits_for_nothing(kernel.current))
+        loop_invariant(work.capability == zombie and is_undisturbed(old(kernel.current.state)))
         step = reduce(work, zombie)
         if step.status != Status.OK:
             return step.status
@@ -89,7 +89,7 @@ def delete(slot: Slot) -> Status:
 def delete_one(slot: Slot) -> Status:
     """Empty a slot that holds no capability to a CNode or a thread. PREEMPTED: call again to go on."""
     requires(waits_for_nothing(kernel.current))
-    ensures(lambda: waits_for_nothing(kernel.current))
+    ensures(lambda: is_undisturbed(old(kernel.current.state)))
     requires(not isinstance(slot.capability, (CNodeCap, ThreadCap, ZombieCap)))
     return finalise(slot)
 
@@ -98,7 +98,7 @@ def delete_one(slot: Slot) -> Status:
 def reduce(work: Slot, zombie: ZombieCap) -> Step:
     """One step of clearing the slots of a zombie's object, the last one first."""
     requires(work.capability == zombie and waits_for_nothing(kernel.current))
-    ensures(lambda: waits_for_nothing(kernel.current))
+    ensures(lambda: is_undisturbed(old(kernel.current.state)))
     last = slot_at(zombie.slots, zombie.remaining - 1)
     inner = last.capability
     if isinstance(inner, NullCap):
@@ -162,7 +162,7 @@ def finalise(slot: Slot) -> Status:
     PREEMPTED leaves the capability as it was. (seL4: finaliseCap, emptySlot.)
     """
     requires(waits_for_nothing(kernel.current))
-    ensures(lambda: waits_for_nothing(kernel.current))
+    ensures(lambda: is_undisturbed(old(kernel.current.state)))
     cap = slot.capability
     match cap:
         case NullCap():
@@ -200,7 +200,7 @@ def remains_of(cap: Capability) -> Capability:
 def finalise_object(cap: Capability) -> Status:
     """The last capability to an object goes away: take the object out of everything that refers to it."""
     requires(waits_for_nothing(kernel.current))
-    ensures(lambda: waits_for_nothing(kernel.current))
+    ensures(lambda: is_undisturbed(old(kernel.current.state)))
     match cap:
         case EndpointCap():
             return ipc.cancel_all(cap.endpoint)
@@ -230,7 +230,7 @@ def finalise_object(cap: Capability) -> Status:
 def clear_notification(slot: Slot) -> Status:
     """Empty the slot that says where an interrupt is signalled. PREEMPTED: call again to go on."""
     requires(waits_for_nothing(kernel.current))
-    ensures(lambda: waits_for_nothing(kernel.current))
+    ensures(lambda: is_undisturbed(old(kernel.current.state)))
     cap = slot.capability
     if isinstance(cap, NotificationCap):
         if derivation.is_final(slot):
@@ -245,7 +245,7 @@ def clear_notification(slot: Slot) -> Status:
 def finalise_notification(ended: Notification) -> Status:
     """Nobody waits for a notification any more, and no thread or scheduling context is bound to it."""
     requires(waits_for_nothing(kernel.current))
-    ensures(lambda: waits_for_nothing(kernel.current))
+    ensures(lambda: is_undisturbed(old(kernel.current.state)))
     notification.unbind(ended)
     notification.unbind_context(ended)
     return notification.cancel_all(ended)
@@ -255,7 +255,7 @@ def finalise_notification(ended: Notification) -> Status:
 def finalise_thread(ended: Tcb) -> None:
     """A thread stops for good. Its FPU registers go with it: nothing is saved there any more."""
     requires(waits_for_nothing(kernel.current))
-    ensures(lambda: waits_for_nothing(kernel.current))
+    ensures(lambda: is_undisturbed(old(kernel.current.state)))
     thread.retire(ended)
     if kernel.fpu_owner is ended:
         kernel.fpu_owner = None

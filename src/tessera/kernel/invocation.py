@@ -29,7 +29,7 @@ from tessera.kernel.invoke import cnode, interrupt, sched, tcb, untyped, vspace
 from tessera.kernel.layout import Slot, Tcb, ThreadState
 from tessera.kernel.request import EXTRA_CAPS, Status, invalid_capability, request, request_is_good
 from tessera.kernel.state import kernel
-from tessera.kernel.waiting import is_at_work, waits_for_nothing
+from tessera.kernel.waiting import is_at_work, is_undisturbed, waits_for_nothing
 from tessera.lang import (
     compiled,
     ensures,
@@ -93,7 +93,7 @@ def decode(slot: Slot, cap: Capability, label: u64, length: u64) -> Status:
     """Check and do one invocation of a kernel object."""
     requires(slot.capability == cap and request_is_good() and is_at_work())
     ensures(lambda: may_change_current(cap) or waits_for_nothing(kernel.current))
-    ensures(lambda result: result != Status.PREEMPTED or may_be_repeated())
+    ensures(lambda result: result != Status.PREEMPTED or is_undisturbed(old(kernel.current.state)))
     match cap:
         case UntypedCap():
             return untyped.decode(label, length, slot, cap)
@@ -147,7 +147,7 @@ def invoke(thread: Tcb, slot: Slot, cap: Capability, sending: Sending, info: Mes
     requires(is_message(cap) or request_is_good())
     requires(not sending.first_phase or (not sending.blocking and not sending.is_call))
     ensures(lambda: not sending.first_phase or not scheduler.is_runnable(thread) or waits_for_nothing(thread))
-    ensures(lambda result: result != Status.PREEMPTED or may_be_repeated())
+    ensures(lambda result: result != Status.PREEMPTED or is_undisturbed(old(kernel.current.state)))
     match cap:
         case EndpointCap():
             if not cap.can_send:

@@ -10,7 +10,7 @@ from tessera.kernel.layout import Endpoint, EndpointState, FaultKind, Notificati
 from tessera.kernel.request import Status
 from tessera.kernel.state import kernel
 from tessera.kernel.transfer import transfer
-from tessera.kernel.waiting import waits_for_nothing
+from tessera.kernel.waiting import is_undisturbed, waits_for_nothing
 from tessera.lang import compiled, ensures, implies, loop_invariant, old, requires, specification, u64
 
 
@@ -184,14 +184,14 @@ def restart_waiting(endpoint: Endpoint, tcb: Tcb) -> None:
 def cancel_all(endpoint: Endpoint) -> Status:
     """No thread waits at the endpoint any more. PREEMPTED when it has to go on later. (seL4: cancelAllIPC.)"""
     requires(waits_for_nothing(kernel.current))
-    ensures(lambda: waits_for_nothing(kernel.current))
+    ensures(lambda: is_undisturbed(old(kernel.current.state)))
     tcb = endpoint.head
     if tcb is None:
         return Status.OK
     # Each turn takes a thread out of the queue.
     # Bounded by preemption points: one after each thread.
     while tcb is not None:
-        loop_invariant(tcb is endpoint.head and waits_for_nothing(kernel.current))
+        loop_invariant(tcb is endpoint.head and is_undisturbed(old(kernel.current.state)))
         restart_waiting(endpoint, tcb)
         tcb = endpoint.head
         if tcb is not None and scheduler.preemption_point():
@@ -209,7 +209,7 @@ def cancel_badged(endpoint: Endpoint, badge: u64) -> Status:
     """
     requires(waits_for_nothing(kernel.current))
     ensures(lambda result: result in (Status.OK, Status.PREEMPTED))
-    ensures(lambda: waits_for_nothing(kernel.current))
+    ensures(lambda: is_undisturbed(old(kernel.current.state)))
     if endpoint.end.state != EndpointState.SENDING:
         return Status.OK
     tcb = endpoint.head
@@ -222,7 +222,7 @@ def cancel_badged(endpoint: Endpoint, badge: u64) -> Status:
     # Bounded by preemption points: one after each thread.
     while tcb is not None:
         loop_invariant(tcb is None or tcb.blocked_endpoint is endpoint)
-        loop_invariant(waits_for_nothing(kernel.current))
+        loop_invariant(is_undisturbed(old(kernel.current.state)))
         following = tcb.wait_next
         if tcb.blocked_badge == badge:
             restart_waiting(endpoint, tcb)

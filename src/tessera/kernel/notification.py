@@ -9,7 +9,7 @@ from tessera.kernel.capability import NotificationCap
 from tessera.kernel.layout import Notification, NotificationState, Tcb, ThreadState
 from tessera.kernel.request import Status
 from tessera.kernel.state import kernel
-from tessera.kernel.waiting import waits_for_nothing
+from tessera.kernel.waiting import is_undisturbed, waits_for_nothing
 from tessera.lang import compiled, ensures, implies, loop_invariant, old, requires, specification, u64
 
 
@@ -84,14 +84,14 @@ def receive(tcb: Tcb, cap: NotificationCap, is_blocking: bool) -> None:
 def cancel_all(notification: Notification) -> Status:
     """Let all waiting threads start their system calls again. PREEMPTED when it has to go on later."""
     requires(waits_for_nothing(kernel.current))
-    ensures(lambda: waits_for_nothing(kernel.current))
+    ensures(lambda: is_undisturbed(old(kernel.current.state)))
     if notification.state != NotificationState.WAITING:
         return Status.OK
     tcb = notification.head
     # Each turn takes a thread out of the queue.
     # Bounded by preemption points: one after each thread.
     while tcb is not None:
-        loop_invariant(tcb is notification.head and waits_for_nothing(kernel.current))
+        loop_invariant(tcb is notification.head and is_undisturbed(old(kernel.current.state)))
         blocking.leave_notification_queue(tcb, ThreadState.RESTART)
         budget.unblock_sporadic(tcb.scheduling_context)
         if scheduler.is_schedulable(tcb):

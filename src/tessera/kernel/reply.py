@@ -131,6 +131,7 @@ def finish(reply: Reply, caller: Tcb) -> None:
     requires(reply.caller is caller and caller.state == ThreadState.BLOCKED_ON_REPLY)
     ensures(lambda: caller.state == ThreadState.INACTIVE)
     ensures(lambda: implies(old(waits_for_nothing(kernel.current)), waits_for_nothing(kernel.current)))
+    ensures(lambda: kernel.current.state in (ThreadState.INACTIVE, old(kernel.current.state)))
     if reply.scheduling_context is not None:
         give_back(reply, caller)
     else:
@@ -152,6 +153,7 @@ def abandon(caller: Tcb) -> None:
 def remove(reply: Reply) -> None:
     """The last capability to the reply object goes away; a thread that waits with it becomes inactive."""
     ensures(lambda: implies(old(waits_for_nothing(kernel.current)), waits_for_nothing(kernel.current)))
+    ensures(lambda: kernel.current.state in (ThreadState.INACTIVE, old(kernel.current.state)))
     tcb = reply.caller
     if tcb is None:
         return

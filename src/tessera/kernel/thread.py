@@ -32,6 +32,7 @@ def suspend(tcb: Tcb) -> None:
     """Stop a thread and cancel what it waits for."""
     ensures(lambda: tcb.state == ThreadState.INACTIVE)
     ensures(lambda: implies(old(waits_for_nothing(kernel.current)), waits_for_nothing(kernel.current)))
+    ensures(lambda: kernel.current.state in (ThreadState.INACTIVE, old(kernel.current.state)))
     is_an_object(tcb)
     if tcb is kernel.candidate:
         scheduler.reschedule_required()
@@ -131,6 +132,7 @@ def set_priority(tcb: Tcb, priority: u64) -> None:
 def retire(tcb: Tcb) -> None:
     """The last capability to the thread goes away: nothing refers to it any more, except what its slots hold."""
     ensures(lambda: implies(old(waits_for_nothing(kernel.current)), waits_for_nothing(kernel.current)))
+    ensures(lambda: kernel.current.state in (ThreadState.INACTIVE, old(kernel.current.state)))
     notification.unbind_tcb(tcb)
     context = tcb.scheduling_context
     if context is not None:

@@ -85,6 +85,7 @@ from tessera.kernel.object_kinds import (
 from tessera.kernel.region import frame_bits
 from tessera.kernel.request import Status
 from tessera.kernel.state import kernel
+from tessera.kernel.waiting import is_undisturbed, waits_for_nothing
 from tessera.lang import (
     address_of,
     at,
@@ -306,6 +307,7 @@ def retype(slot: Slot, kind: u64, user_size: u64, first: Slot, count: u64) -> St
     requires(has_room(slot.capability, kind, user_size, count))
     requires(are_slots(first, count) and are_empty(first, 0, count))
     ensures(lambda result: result in (Status.OK, Status.PREEMPTED))
+    ensures(lambda: implies(old(waits_for_nothing(kernel.current)), is_undisturbed(old(kernel.current.state))))
     cap = slot.capability
     if not isinstance(cap, UntypedCap):
         return Status.OK
@@ -316,13 +318,10 @@ def retype(slot: Slot, kind: u64, user_size: u64, first: Slot, count: u64) -> St
         assert size_bits == bits_of(kind, user_size)
         part = (u64(1) << size_bits) - 1
         limit = u64(1) << cap.size_bits
-        assert 4 <= size_bits and size_bits <= cap.size_bits
-        assert limit & part == 0
+        assert 4 <= size_bits and size_bits <= cap.size_bits and limit & part == 0
         assert place_of(cap.base + start, count, size_bits) == integer(cap.base + end)
-        assert end & part == 0
-        assert end <= limit
-        assert cap.base & part == 0
-        assert (cap.base + start) & part == 0
+        assert end & part == 0 and end <= limit
+        assert cap.base & part == 0 and (cap.base + start) & part == 0
     # Untyped memory needs not be zero before something else is made of it in turn.
     if kind != ObjectType.UNTYPED and not cap.is_device:
         status = clear_up_to(slot, cap, end)
@@ -349,6 +348,7 @@ def make_object(slot: Slot, kind: u64, user_size: u64, base: u64, is_device: boo
     modifies(everything_in(paging.kernel_address(base), object_memory(kind, user_size, is_device)))
     modifies(destination, slot.link, Slot.previous)
     ensures(lambda: slot.capability == old(slot.capability))
+    ensures(lambda: implies(old(waits_for_nothing(kernel.current)), is_undisturbed(old(kernel.current.state))))
     ensures(lambda: is_unused_from(slot, integer(base) + integer(u64(1) << bits_of(kind, user_size))))
     ensures(lambda: forall(Slot, lambda s: s is destination or is_empty(s) or old(live(s) and not is_empty(s))))
     ensures(lambda: forall(u64, lambda a: implies(old(live(at_or_none(Slot, a))), live(at_or_none(Slot, a)))))
@@ -375,6 +375,7 @@ def make_objects(slot: Slot, kind: u64, user_size: u64, base: u64, is_device: bo
     requires(place_of(base, count, bits_of(kind, user_size)) == integer(end_of(slot)))
     requires(is_device or is_cleared(kind, base, end_of(slot) - base))
     requires(are_slots(first, count) and are_empty(first, 0, count))
+    ensures(lambda: implies(old(waits_for_nothing(kernel.current)), is_undisturbed(old(kernel.current.state))))
     size_bits = object_bits(kind, user_size)
     with ghost:
         assert size_bits == bits_of(kind, user_size)
@@ -387,6 +388,7 @@ def make_objects(slot: Slot, kind: u64, user_size: u64, base: u64, is_device: bo
         loop_invariant(live(slot) and place_of(base, count, size_bits) == integer(end_of(slot)))
         loop_invariant(can_become(slot, kind, user_size, place) and is_memory_of(slot.capability, is_device))
         loop_invariant(are_slots(first, count))
+        loop_invariant(implies(old(waits_for_nothing(kernel.current)), is_undisturbed(old(kernel.current.state))))
         loop_invariant(are_empty(first, i, count))
         loop_invariant(is_device or is_cleared(kind, place, end_of(slot) - place))
         with ghost:

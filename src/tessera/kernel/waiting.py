@@ -72,6 +72,12 @@ def waits_for_nothing(tcb: Tcb) -> bool:
 
 
 @specification
+def is_undisturbed(before: ThreadState) -> bool:
+    """Whether the current thread still waits for nothing, in the state that it was in before, or has ended."""
+    return waits_for_nothing(kernel.current) and kernel.current.state in (ThreadState.INACTIVE, before)
+
+
+@specification
 def is_at_work() -> bool:
     """Whether the current thread's call is being handled: it can run, and nothing was decided yet that changes it."""
     current = kernel.current

@@ -301,6 +301,7 @@ GROUPS: tuple[Group, ...] = (
             "kernel.invocation.finish",
             "kernel.invocation.send_message",
             "kernel.invocation.invoke",
+            "kernel.invocation.decode",
             "kernel.syscall.send_far",
             "kernel.syscall.receive_far",
             "kernel.syscall.receive_from",
@@ -343,6 +344,7 @@ GROUPS: tuple[Group, ...] = (
         (
             "kernel.interrupt.deliver_pending",
             "kernel.invoke.domain.decode",
+            "kernel.invoke.sched.decode_domain",
         ),
     ),
     Group(
@@ -358,6 +360,7 @@ GROUPS: tuple[Group, ...] = (
             "kernel.invoke.tcb.decode_unbind_notification",
             "kernel.invoke.tcb.decode_set_tls_base",
             "kernel.invoke.tcb.decode_set_flags",
+            "kernel.invoke.tcb.decode",
             "kernel.invoke.sched.decode_bind",
             "kernel.invoke.sched.decode_context",
         ),

@@ -11,7 +11,7 @@ from tessera.kernel.capability import Capability, CNodeCap, EndpointCap, NullCap
 from tessera.kernel.layout import Slot
 from tessera.kernel.request import Status, fail, failed_lookup, lookup_missing_capability, request, request_is_good
 from tessera.kernel.state import kernel
-from tessera.kernel.waiting import waits_for_nothing
+from tessera.kernel.waiting import is_undisturbed, waits_for_nothing
 from tessera.lang import compiled, ensures, modifies, old, record, requires, specification, u64
 
 
@@ -79,6 +79,7 @@ def decode(label: u64, length: u64, cap: CNodeCap) -> Status:
     """Find the slot that every operation names first, and go on by operation. (seL4: decodeCNodeInvocation.)"""
     requires(request_is_good() and waits_for_nothing(kernel.current))
     ensures(lambda: waits_for_nothing(kernel.current))
+    ensures(lambda result: result != Status.PREEMPTED or is_undisturbed(old(kernel.current.state)))
     ensures(lambda result: old(refusal(label, length, cap)) in (Error.NO_ERROR, request.error))
     ensures(lambda result: is_refused(result, request.error) or old(refusal(label, length, cap)) == Error.NO_ERROR)
     if label < InvocationLabel.CNODE_REVOKE or label > InvocationLabel.CNODE_ROTATE:
@@ -114,7 +115,7 @@ def has_all_rights(cap: Capability) -> bool:
 def cancel_badged_sends(cap: Capability) -> Status:
     """Cancel the sends that carry the badge of this capability, which needs all rights."""
     requires(waits_for_nothing(kernel.current))
-    ensures(lambda: waits_for_nothing(kernel.current))
+    ensures(lambda: is_undisturbed(old(kernel.current.state)))
     ensures(lambda result: (result == Status.ERROR) == (not has_all_rights(cap)))
     ensures(lambda result: result != Status.ERROR or request.error == Error.ILLEGAL_OPERATION)
     if not isinstance(cap, EndpointCap):

@@ -7,18 +7,19 @@ from tessera.abi.configuration import configuration
 from tessera.abi.errors import Error
 from tessera.abi.labels import InvocationLabel
 from tessera.kernel import cspace, deletion, derivation, interrupt, message
-from tessera.kernel.capability import IrqHandlerCap, NotificationCap
+from tessera.kernel.capability import IrqControlCap, IrqHandlerCap, NotificationCap
 from tessera.kernel.layout import Slot
 from tessera.kernel.request import Status, fail, invalid_capability, range_error, request, request_is_good
 from tessera.kernel.state import IrqState, irq_slots, kernel
-from tessera.kernel.waiting import waits_for_nothing
-from tessera.lang import compiled, requires, u64
+from tessera.kernel.waiting import is_undisturbed, waits_for_nothing
+from tessera.lang import compiled, ensures, old, requires, u64
 
 
 @compiled
 def decode_control(label: u64, length: u64, slot: Slot) -> Status:
     """IRQControl Get, with or without a trigger: make the handler capability of one interrupt."""
-    requires(request_is_good())
+    requires(request_is_good() and isinstance(slot.capability, IrqControlCap))
+    ensures(lambda result: result != Status.PREEMPTED)
     if label == InvocationLabel.IRQ_CONTROL_GET:
         return issue(length, slot, 3, 1)
     if label == InvocationLabel.RISCV_IRQ_CONTROL_GET_TRIGGER:
@@ -30,7 +31,8 @@ def decode_control(label: u64, length: u64, slot: Slot) -> Status:
 @compiled
 def issue(length: u64, slot: Slot, words: u64, index_argument: u64) -> Status:
     """Check the interrupt and the destination, and hand out the capability."""
-    requires(request_is_good())
+    requires(request_is_good() and isinstance(slot.capability, IrqControlCap))
+    ensures(lambda result: result != Status.PREEMPTED)
     if length < words:
         return fail(Error.TRUNCATED_MESSAGE)
     root_slot = request.extra[0]
@@ -60,6 +62,7 @@ def issue(length: u64, slot: Slot, words: u64, index_argument: u64) -> Status:
 def decode_handler(label: u64, cap: IrqHandlerCap) -> Status:
     """IRQHandler Ack, SetNotification and Clear."""
     requires(request_is_good() and waits_for_nothing(kernel.current))
+    ensures(lambda: is_undisturbed(old(kernel.current.state)))
     match label:
         case InvocationLabel.IRQ_HANDLER_ACK:
             interrupt.acknowledge(cap.irq)
@@ -76,6 +79,7 @@ def decode_handler(label: u64, cap: IrqHandlerCap) -> Status:
 def set_notification(irq: u64) -> Status:
     """Deliver the interrupt as a signal with this capability's badge."""
     requires(request_is_good() and waits_for_nothing(kernel.current))
+    ensures(lambda: is_undisturbed(old(kernel.current.state)))
     source = request.extra[0]
     if source is None:
         return fail(Error.TRUNCATED_MESSAGE)

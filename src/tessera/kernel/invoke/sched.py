@@ -14,8 +14,8 @@ from tessera.kernel.invoke import domain
 from tessera.kernel.layout import MIN_REFILLS, Refill, SchedContext
 from tessera.kernel.request import Status, fail, invalid_capability, range_error, request, request_is_good
 from tessera.kernel.state import kernel
-from tessera.kernel.waiting import is_at_work
-from tessera.lang import compiled, requires, size_of, u64
+from tessera.kernel.waiting import is_at_work, waits_for_nothing
+from tessera.lang import compiled, ensures, requires, size_of, u64
 
 
 @compiled
@@ -122,6 +122,7 @@ def decode_yield_to(context: SchedContext) -> Status:
 def decode_context(label: u64, length: u64, cap: SchedContextCap) -> Status:
     """Check and do an invocation of a scheduling context."""
     requires(request_is_good() and is_at_work())
+    ensures(lambda result: result != Status.PREEMPTED)
     match label:
         case InvocationLabel.SCHED_CONTEXT_BIND:
             return decode_bind(cap.context)
@@ -170,6 +171,7 @@ def configure(context: SchedContext, limit: u64, wanted: u64, period: u64, badge
 def decode_control(label: u64, length: u64, cap: SchedControlCap) -> Status:
     """SchedControl ConfigureFlags: give a scheduling context its budget and period, in microseconds."""
     requires(request_is_good())
+    ensures(lambda result: result != Status.PREEMPTED)
     if label != InvocationLabel.SCHED_CONTROL_CONFIGURE_FLAGS:
         return fail(Error.ILLEGAL_OPERATION)
     slot = request.extra[0]
@@ -203,5 +205,7 @@ def decode_control(label: u64, length: u64, cap: SchedControlCap) -> Status:
 @compiled
 def decode_domain(label: u64, length: u64) -> Status:
     """Check and do an invocation of the domain capability."""
-    requires(request_is_good())
+    requires(request_is_good() and waits_for_nothing(kernel.current))
+    ensures(lambda: waits_for_nothing(kernel.current))
+    ensures(lambda result: result != Status.PREEMPTED)
     return domain.decode(label, length)

@@ -13,8 +13,8 @@ from tessera.kernel.invoke import tcb_registers, tcb_scheduling, tcb_spaces
 from tessera.kernel.layout import Slot
 from tessera.kernel.request import Status, fail, request, request_is_good
 from tessera.kernel.state import kernel
-from tessera.kernel.waiting import waits_for_nothing
-from tessera.lang import compiled, requires, u64
+from tessera.kernel.waiting import is_undisturbed, waits_for_nothing
+from tessera.lang import compiled, ensures, old, requires, u64
 
 TCB_FLAGS = TCB_FLAG_FPU_DISABLED
 
@@ -78,6 +78,7 @@ def decode_set_flags(length: u64, cap: ThreadCap) -> Status:
 def decode(label: u64, length: u64, slot: Slot, cap: ThreadCap) -> Status:
     """Check and do an invocation of the thread ``cap``, found in ``slot``, with ``length`` message words."""
     requires(request_is_good() and waits_for_nothing(kernel.current))
+    ensures(lambda result: result != Status.PREEMPTED or is_undisturbed(old(kernel.current.state)))
     match label:
         case InvocationLabel.TCB_READ_REGISTERS:
             return tcb_registers.decode_read(length, cap)

@@ -11,7 +11,7 @@ from tessera.kernel.capability import ThreadCap
 from tessera.kernel.layout import FAULT_PC, NEXT_PC, Tcb
 from tessera.kernel.request import Status, fail, invalid_capability, range_error, request, request_is_good
 from tessera.kernel.state import kernel
-from tessera.lang import compiled, min, range, requires, u64
+from tessera.lang import compiled, ensures, min, range, requires, u64
 
 CONTEXT = registers.table(USER_CONTEXT)
 CONTEXT_LENGTH = len(CONTEXT)
@@ -54,6 +54,7 @@ def follow_pc(tcb: Tcb) -> None:
 def decode_read(length: u64, cap: ThreadCap) -> Status:
     """ReadRegisters: the first registers of another thread become the result."""
     requires(request_is_good())
+    ensures(lambda result: result != Status.PREEMPTED)
     if length < 2:
         return fail(Error.TRUNCATED_MESSAGE)
     flags = message.argument(0)
@@ -76,6 +77,7 @@ def decode_read(length: u64, cap: ThreadCap) -> Status:
 def decode_write(length: u64, cap: ThreadCap) -> Status:
     """WriteRegisters: set the first registers of another thread."""
     requires(request_is_good())
+    ensures(lambda result: result != Status.PREEMPTED)
     if length < 2:
         return fail(Error.TRUNCATED_MESSAGE)
     flags = message.argument(0)
@@ -98,6 +100,7 @@ def decode_write(length: u64, cap: ThreadCap) -> Status:
 def decode_copy(length: u64, cap: ThreadCap) -> Status:
     """CopyRegisters: from one thread to another, whole groups."""
     requires(request_is_good())
+    ensures(lambda result: result != Status.PREEMPTED)
     source_slot = request.extra[0]
     if length < 1 or source_slot is None:
         return fail(Error.TRUNCATED_MESSAGE)

@@ -10,8 +10,8 @@ from tessera.kernel.invoke.tcb_spaces import install, is_fault_handler
 from tessera.kernel.layout import SchedContext, Tcb
 from tessera.kernel.request import Status, fail, invalid_capability, range_error, request, request_is_good
 from tessera.kernel.state import kernel
-from tessera.kernel.waiting import waits_for_nothing
-from tessera.lang import compiled, requires, u64
+from tessera.kernel.waiting import is_undisturbed, waits_for_nothing
+from tessera.lang import compiled, ensures, old, requires, u64
 
 
 @compiled
@@ -26,6 +26,7 @@ def check_priority(priority: u64, authority: Tcb) -> Status:
 def decode_set_priority(length: u64, cap: ThreadCap, is_maximum: bool) -> Status:
     """SetPriority and SetMCPriority."""
     requires(request_is_good())
+    ensures(lambda result: result != Status.PREEMPTED)
     slot = request.extra[0]
     if length < 1 or slot is None:
         return fail(Error.TRUNCATED_MESSAGE)
@@ -83,6 +84,7 @@ def set_context(tcb: Tcb, context: SchedContext | None) -> None:
 def decode_set_sched_params(length: u64, cap: ThreadCap) -> Status:
     """SetSchedParams: both priorities, scheduling context and fault handler."""
     requires(request_is_good() and waits_for_nothing(kernel.current))
+    ensures(lambda result: result != Status.PREEMPTED or is_undisturbed(old(kernel.current.state)))
     authority_slot = request.extra[0]
     context_slot = request.extra[1]
     handler_slot = request.extra[2]

@@ -22,8 +22,8 @@ from tessera.kernel.capability import (
 from tessera.kernel.layout import Slot, Tcb
 from tessera.kernel.request import Status, fail, invalid_capability, request, request_is_good
 from tessera.kernel.state import kernel
-from tessera.kernel.waiting import waits_for_nothing
-from tessera.lang import compiled, record, requires, u64
+from tessera.kernel.waiting import is_undisturbed, waits_for_nothing
+from tessera.lang import compiled, ensures, old, record, requires, u64
 
 
 @record
@@ -111,6 +111,8 @@ def install(new: Capability, source: Slot, destination: Slot) -> Status:
 
     Deleting what was there takes no other capability away: the last ones to CNodes and threads are refused before.
     """
+    requires(waits_for_nothing(kernel.current))
+    ensures(lambda: is_undisturbed(old(kernel.current.state)))
     status = deletion.delete(destination)
     if status != Status.OK or isinstance(new, NullCap):
         return status
@@ -121,6 +123,8 @@ def install(new: Capability, source: Slot, destination: Slot) -> Status:
 @compiled
 def install_buffer(buffer: Buffer, source: Slot, tcb: Tcb) -> Status:
     """Change a thread's IPC buffer. PREEMPTED: call again to go on."""
+    requires(waits_for_nothing(kernel.current))
+    ensures(lambda: is_undisturbed(old(kernel.current.state)))
     status = deletion.delete(tcb.ipc_buffer_frame)
     if status != Status.OK:
         return status
@@ -131,6 +135,8 @@ def install_buffer(buffer: Buffer, source: Slot, tcb: Tcb) -> Status:
 @compiled
 def install_spaces(cspace: Capability, cspace_slot: Slot, vspace: Capability, vspace_slot: Slot, tcb: Tcb) -> Status:
     """Change the roots of both spaces. PREEMPTED: call again to go on."""
+    requires(waits_for_nothing(kernel.current))
+    ensures(lambda: is_undisturbed(old(kernel.current.state)))
     status = install(cspace, cspace_slot, tcb.cspace_root)
     if status != Status.OK:
         return status
@@ -147,6 +153,7 @@ def roots_are_busy(tcb: Tcb) -> bool:
 def decode_configure(length: u64, cap: ThreadCap) -> Status:
     """Configure: spaces and IPC buffer."""
     requires(request_is_good() and waits_for_nothing(kernel.current))
+    ensures(lambda: is_undisturbed(old(kernel.current.state)))
     cspace_slot = request.extra[0]
     vspace_slot = request.extra[1]
     buffer_slot = request.extra[2]
@@ -174,6 +181,7 @@ def decode_configure(length: u64, cap: ThreadCap) -> Status:
 def decode_set_space(length: u64, cap: ThreadCap) -> Status:
     """SetSpace: fault handler and spaces."""
     requires(request_is_good() and waits_for_nothing(kernel.current))
+    ensures(lambda: is_undisturbed(old(kernel.current.state)))
     handler_slot = request.extra[0]
     cspace_slot = request.extra[1]
     vspace_slot = request.extra[2]
@@ -201,6 +209,7 @@ def decode_set_space(length: u64, cap: ThreadCap) -> Status:
 def decode_set_ipc_buffer(length: u64, cap: ThreadCap) -> Status:
     """SetIPCBuffer."""
     requires(request_is_good() and waits_for_nothing(kernel.current))
+    ensures(lambda: is_undisturbed(old(kernel.current.state)))
     slot = request.extra[0]
     if length < 1 or slot is None:
         return fail(Error.TRUNCATED_MESSAGE)
@@ -215,6 +224,7 @@ def decode_set_ipc_buffer(length: u64, cap: ThreadCap) -> Status:
 def decode_set_timeout_endpoint(cap: ThreadCap) -> Status:
     """SetTimeoutEndpoint: who is told when the budget is used up."""
     requires(request_is_good() and waits_for_nothing(kernel.current))
+    ensures(lambda: is_undisturbed(old(kernel.current.state)))
     slot = request.extra[0]
     if slot is None:
         return fail(Error.TRUNCATED_MESSAGE)

@@ -30,6 +30,8 @@ from tessera.kernel.request import (
     request,
     request_is_good,
 )
+from tessera.kernel.state import kernel
+from tessera.kernel.waiting import is_undisturbed, waits_for_nothing
 from tessera.lang import (
     compiled,
     ensures,
@@ -37,6 +39,7 @@ from tessera.lang import (
     live,
     loop_invariant,
     modifies,
+    old,
     range,
     record,
     requires,
@@ -183,6 +186,8 @@ def is_reason(length: u64, cap: UntypedCap) -> bool:
 def decode(label: u64, length: u64, slot: Slot, cap: UntypedCap) -> Status:
     """Check a Retype and do it. (seL4: decodeUntypedInvocation.)"""
     requires(slot.capability == cap and request_is_good())
+    requires(waits_for_nothing(kernel.current))
+    ensures(lambda: is_undisturbed(old(kernel.current.state)))
     ensures(lambda result: result != Status.ERROR or label == InvocationLabel.UNTYPED_RETYPE or is_illegal())
     ensures(lambda result: result != Status.ERROR or label != InvocationLabel.UNTYPED_RETYPE or is_reason(length, cap))
     ensures(lambda result: result == Status.ERROR or label == InvocationLabel.UNTYPED_RETYPE)

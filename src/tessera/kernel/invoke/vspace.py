@@ -86,6 +86,8 @@ def named_space() -> Space:
 @compiled
 def decode_page_table(label: u64, length: u64, slot: Slot, cap: PageTableCap) -> Status:
     """PageTable Map and Unmap."""
+    requires(request_is_good() and slot.capability == cap)
+    ensures(lambda result: result != Status.PREEMPTED)
     match label:
         case InvocationLabel.RISCV_PAGE_TABLE_MAP:
             return map_page_table(length, slot, cap)
@@ -99,6 +101,7 @@ def decode_page_table(label: u64, length: u64, slot: Slot, cap: PageTableCap) ->
 def map_page_table(length: u64, slot: Slot, cap: PageTableCap) -> Status:
     """Put a table into the deepest table that has a free entry for the address."""
     requires(request_is_good() and slot.capability == cap)
+    ensures(lambda result: result != Status.PREEMPTED)
     if length < 2:
         return fail(Error.TRUNCATED_MESSAGE)
     if request.extra[0] is None:
@@ -132,6 +135,8 @@ def map_page_table(length: u64, slot: Slot, cap: PageTableCap) -> Status:
 @compiled
 def unmap_page_table(slot: Slot, cap: PageTableCap) -> Status:
     """Take a table out of its address space and clear it. A root in use, or a copied capability, stays."""
+    requires(slot.capability == cap)
+    ensures(lambda result: result != Status.PREEMPTED)
     if not derivation.is_final(slot):
         return fail(Error.REVOKE_FIRST)
     if cap.is_mapped:
@@ -151,6 +156,7 @@ def unmap_page_table(slot: Slot, cap: PageTableCap) -> Status:
 def decode_frame(label: u64, length: u64, slot: Slot, cap: FrameCap) -> Status:
     """Page Map, Unmap and GetAddress."""
     requires(request_is_good() and slot.capability == cap)
+    ensures(lambda result: result != Status.PREEMPTED)
     modifies(request, slot.capability, PageTable.entries, kernel.current.registers, IpcBuffer.message)
     ensures(lambda: label != InvocationLabel.RISCV_PAGE_UNMAP or cap.asid == 0 or is_unmapped(slot.capability, cap))
     ensures(lambda result: label == InvocationLabel.RISCV_PAGE_MAP or is_frame_answer(result, label))
@@ -233,6 +239,7 @@ def map_frame(length: u64, slot: Slot, cap: FrameCap) -> Status:
 def decode_asid_control(label: u64, length: u64) -> Status:
     """ASIDControl MakePool: an untyped page becomes a pool of identifiers."""
     requires(request_is_good())
+    ensures(lambda result: result != Status.PREEMPTED)
     if label != InvocationLabel.RISCV_ASID_CONTROL_MAKE_POOL:
         return fail(Error.ILLEGAL_OPERATION)
     if length < 2:
@@ -277,6 +284,7 @@ def decode_asid_control(label: u64, length: u64) -> Status:
 def decode_asid_pool(label: u64, cap: AsidPoolCap) -> Status:
     """ASIDPool Assign: a page table becomes the root of an address space."""
     requires(request_is_good())
+    ensures(lambda result: result != Status.PREEMPTED)
     if label != InvocationLabel.RISCV_ASID_POOL_ASSIGN:
         return fail(Error.ILLEGAL_OPERATION)
     slot = request.extra[0]
