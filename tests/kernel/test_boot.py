@@ -140,11 +140,11 @@ def test_too_little_memory_or_too_few_slots_are_refused(
 
 def test_cutting_memory_keeps_order_and_content(small_machine: Memory) -> None:
     memory = boot_memory.boot_memory
-    memory.count = 0
-    boot_memory.add_piece(0, 0x100)
+    base = configuration.memory_start
+    boot_memory.add_piece(base, base + 0x100)
     for low, high in ((0x20, 0x30), (0x80, 0x90), (0, 0x10), (0x28, 0x40), (0xF0, 0x200)):
-        boot_memory.cut(low, high)
-    pieces = [(int(memory.pieces[i].start), int(memory.pieces[i].end)) for i in range(int(memory.count))]
+        boot_memory.cut(base + low, base + high)
+    pieces = [(int(memory.pieces[i].start) - base, int(memory.pieces[i].end) - base) for i in range(int(memory.count))]
     assert [piece for piece in pieces if piece[0] < piece[1]] == [(0x10, 0x20), (0x40, 0x80), (0x90, 0xF0)]
 
 

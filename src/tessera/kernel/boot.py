@@ -11,24 +11,19 @@ from tessera.abi.bootinfo import BootInfo, BootInfoChunk, BootInfoHeader
 from tessera.abi.capabilities import FIRST_DYNAMIC_SLOT, InitialSlot
 from tessera.abi.configuration import configuration
 from tessera.abi.objects import (
-    ASID_POOL_BITS,
     MIN_SCHED_CONTEXT_BITS,
     PAGE_BITS,
     PAGE_TABLE_BITS,
-    SLOT_BITS,
-    TCB_BITS,
 )
 from tessera.arch import paging, registers
 from tessera.kernel import budget, derivation, schedcontext, scheduler
 from tessera.kernel.boot_memory import (
     add_piece,
-    boot_memory,
-    clear,
     cut,
     hand_out_devices,
     hand_out_memory,
-    place_root_objects,
 )
+from tessera.kernel.boot_plan import image_pages, lay_out, plan, tables_at
 from tessera.kernel.boot_slots import (
     frame_cap,
     next_slot,
@@ -60,123 +55,16 @@ from tessera.kernel.layout import (
     ThreadState,
 )
 from tessera.kernel.vspace import map_kernel, new_pool, walk, write_entry
-from tessera.lang import at, compiled, ghost, max, range, static, struct, u64, wrapping_sub
+from tessera.lang import (
+    at,
+    compiled,
+    ghost,
+    range,
+    u64,
+)
 
 # The root task's address space identifier; 0 means none.
 ROOT_ASID = 1
-
-
-@struct
-class Plan:
-    """Where the root task's objects and windows are: physical addresses, but ``virtual_*`` are the root task's."""
-
-    image_start: u64
-    image_end: u64
-    virtual_start: u64
-    virtual_ipc_buffer: u64
-    virtual_boot_info: u64
-    virtual_end: u64
-    tables: u64
-    extra_bits: u64
-    cnode: u64
-    extra: u64
-    vspace: u64
-    asid_pool: u64
-    ipc_buffer: u64
-    boot_info: u64
-    page_tables: u64
-    tcb: u64
-    context: u64
-
-
-plan: Plan = static(Plan)
-
-
-@compiled
-def round_up(value: u64, size_bits: u64) -> u64:
-    """The least multiple of ``2**size_bits`` that is not below ``value``."""
-    return ((value + (u64(1) << size_bits) - 1) >> size_bits) << size_bits
-
-
-@compiled
-def tables_needed(start: u64, end: u64) -> u64:
-    """Page tables besides the root that map a range of virtual addresses with the smallest frames."""
-    total = u64(0)
-    for level in range(1, paging.LEVELS):
-        size = paging.level_bits(level)
-        total += (round_up(end, size) >> size) - (start >> size)
-    return total
-
-
-@compiled
-def extra_size_bits(tree_bytes: u64) -> u64:
-    """The size of the extra boot information that carries a device tree; 0 without one."""
-    if tree_bytes == 0:
-        return u64(0)
-    size = u64(PAGE_BITS)
-    for _step in range(PAGE_BITS, 32):
-        if (u64(1) << size) < tree_bytes + 16:
-            size += 1
-    return size
-
-
-@compiled
-def lay_out(image_start: u64, image_end: u64, offset: u64, tree_bytes: u64) -> bool:
-    """Decide all addresses; false if memory does not suffice."""
-    plan.image_start = image_start
-    plan.image_end = image_end
-    plan.virtual_start = wrapping_sub(image_start, offset)
-    plan.virtual_ipc_buffer = round_up(wrapping_sub(image_end, offset), PAGE_BITS)
-    plan.virtual_boot_info = plan.virtual_ipc_buffer + (1 << PAGE_BITS)
-    plan.extra_bits = extra_size_bits(tree_bytes)
-    plan.virtual_end = plan.virtual_boot_info + (1 << PAGE_BITS)
-    if plan.extra_bits != 0:
-        plan.virtual_end += u64(1) << plan.extra_bits
-    if plan.virtual_end > paging.USER_TOP:
-        return False
-    plan.tables = tables_needed(plan.virtual_start, plan.virtual_end)
-
-    cnode_bits = u64(configuration.profile.root_cnode_bits + SLOT_BITS)
-    size = (u64(1) << cnode_bits) + (4 << PAGE_BITS) + (plan.tables << PAGE_TABLE_BITS)
-    size += (1 << TCB_BITS) + (1 << MIN_SCHED_CONTEXT_BITS)
-    if plan.extra_bits != 0:
-        size += u64(1) << plan.extra_bits
-    start = place_root_objects(size, max(cnode_bits, plan.extra_bits))
-    if start == 0:
-        return False
-    clear(paging.kernel_address(start), size)
-    plan.cnode = start
-    # Greatest first, so that each is aligned: extra boot information of one page stands behind the root table.
-    plan.extra = plan.cnode + (u64(1) << cnode_bits)
-    plan.vspace = plan.extra
-    if plan.extra_bits > PAGE_BITS:
-        plan.vspace += u64(1) << plan.extra_bits
-    plan.asid_pool = plan.vspace + (1 << PAGE_BITS)
-    if plan.extra_bits == PAGE_BITS:
-        plan.extra = plan.asid_pool
-        plan.asid_pool += 1 << PAGE_BITS
-    plan.ipc_buffer = plan.asid_pool + (1 << ASID_POOL_BITS)
-    plan.boot_info = plan.ipc_buffer + (1 << PAGE_BITS)
-    plan.page_tables = plan.boot_info + (1 << PAGE_BITS)
-    plan.tcb = plan.page_tables + (plan.tables << PAGE_TABLE_BITS)
-    plan.context = plan.tcb + (1 << TCB_BITS)
-    return True
-
-
-@compiled
-def image_pages() -> u64:
-    """Pages of the root task's own image."""
-    return (plan.image_end - plan.image_start + (1 << PAGE_BITS) - 1) >> PAGE_BITS
-
-
-@compiled
-def slots_needed() -> u64:
-    """Slots that will be filled at most."""
-    extra_pages = u64(0)
-    if plan.extra_bits != 0:
-        extra_pages = u64(1) << (plan.extra_bits - PAGE_BITS)
-    fixed = u64(FIRST_DYNAMIC_SLOT + 1 + configuration.profile.max_bootinfo_untyped_caps)
-    return plan.tables + extra_pages + image_pages() + fixed
 
 
 @compiled
@@ -220,7 +108,7 @@ def make_page_tables() -> None:
         size = paging.level_bits(level)
         address = (plan.virtual_start >> size) << size
         # Bounded by the size of the root task's image; at boot alone.
-        for _piece in range((round_up(plan.virtual_end, size) >> size) - (plan.virtual_start >> size)):
+        for _piece in range(tables_at(plan.virtual_start, plan.virtual_end, level)):
             write_entry(walk(root, address), paging.table_entry(table))
             with ghost:
                 at(PageTable, paging.kernel_address(table)).rank = step + 1
@@ -253,7 +141,7 @@ def copy_device_tree(tree: u64, tree_bytes: u64) -> None:
     """Hand the device tree to the root task as a chunk behind the BootInfo frame."""
     info = root_task.info
     info.extra_boot_info_pages.start = root_task.next
-    if plan.extra_bits != 0:
+    if plan.extra_pages != 0:
         target = paging.kernel_address(plan.extra)
         header = at(BootInfoHeader, target)
         header.chunk = BootInfoChunk.DEVICE_TREE
@@ -264,7 +152,7 @@ def copy_device_tree(tree: u64, tree_bytes: u64) -> None:
             at(ByteView, target + 16 + i).value = at(ByteView, source + i).value
         info.extra_length = tree_bytes + 16
         # Bounded by the size of the device tree; at boot alone.
-        for page in range(u64(1) << (plan.extra_bits - PAGE_BITS)):
+        for page in range(plan.extra_pages):
             address = plan.virtual_boot_info + ((page + 1) << PAGE_BITS)
             map_frame(next_slot(), plan.extra + (page << PAGE_BITS), address)
     info.extra_boot_info_pages.end = root_task.next
@@ -303,15 +191,12 @@ def fill_boot_info() -> None:
 @compiled
 def make_root_task(image_start: u64, image_end: u64, offset: u64, tree: u64, tree_bytes: u64, kernel_end: u64) -> bool:
     """All objects and capabilities of the root task; false if memory or slots do not suffice."""
-    boot_memory.count = 0
     add_piece(configuration.memory_start, configuration.memory_end)
     cut(configuration.memory_start, kernel_end)
     if tree_bytes != 0:
         cut(tree, tree + tree_bytes)
     cut(image_start, image_end)
     if not lay_out(image_start, image_end, offset, tree_bytes):
-        return False
-    if slots_needed() > 1 << configuration.profile.root_cnode_bits:
         return False
     root_task.info = at(BootInfo, paging.kernel_address(plan.boot_info))
     make_root_slots()

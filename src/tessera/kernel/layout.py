@@ -327,10 +327,3 @@ class ByteView:
     """Memory as single bytes, for copying while the kernel boots."""
 
     value: u8
-
-
-@struct
-class WordView:
-    """Memory as words, for clearing while the kernel boots."""
-
-    value: u64

@@ -37,7 +37,6 @@ from tessera.kernel.layout import (
     SchedContext,
     Slot,
     Tcb,
-    WordView,
 )
 from tessera.kernel.memory_invariants import is_granular, is_zero
 from tessera.kernel.object_invariants import LAST_ADDRESS, PHYSICAL_SIZE, SLOT_SIZE, WINDOW_SIZE
@@ -212,7 +211,6 @@ def holds_no_object(start: u64, size: u64) -> bool:
         and forall(SchedContext, lambda x: is_outside(address_of(x), u64(size_of(SchedContext)), start, size))
         and forall(Slot, lambda x: is_outside(address_of(x), u64(size_of(Slot)), start, size))
         and forall(Tcb, lambda x: is_outside(address_of(x), u64(size_of(Tcb)), start, size))
-        and forall(WordView, lambda x: is_outside(address_of(x), u64(size_of(WordView)), start, size))
     )
 
 

@@ -366,6 +366,22 @@ GROUPS: tuple[Group, ...] = (
         ),
     ),
     Group(
+        "boot",
+        "Boot",
+        (
+            "kernel.boot_memory.add_piece",
+            "kernel.boot_memory.cut",
+            "kernel.boot_memory.insert_behind",
+            "kernel.boot_memory.place_root_objects",
+            "kernel.boot_plan.tables_needed",
+            "kernel.boot_plan.choose_extra",
+            "kernel.boot_plan.choose_windows",
+            "kernel.boot_plan.place_objects",
+            "kernel.boot_plan.slots_needed",
+            "kernel.boot_plan.lay_out",
+        ),
+    ),
+    Group(
         "debug",
         "What a debug kernel tells",
         (
