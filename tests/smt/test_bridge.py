@@ -96,7 +96,7 @@ def test_true_of_numbers(axiom: Axiom) -> None:
         assert axiom.claim(Numbers(), *values), dict(zip(axiom.variables, values, strict=True))
 
 
-@pytest.mark.parametrize("name", ["pow2", "scale", "shr", "low", "band", "bor", "bxor", "bnot", "bit", "top"])
+@pytest.mark.parametrize("name", ["pow2", "scale", "shr", "low", "cut", "band", "bor", "bxor", "bnot", "bit", "top"])
 def test_vectors_compute_what_numbers_do(name: str) -> None:
     """The bit-vector reading of each function, evaluated, is the reading over numbers."""
     source = random.Random(name)
@@ -114,6 +114,7 @@ def test_numbers_of_known_words() -> None:
     """Literal answers: the readings could otherwise be wrong together."""
     a = Numbers()
     assert a.low(0x1234, 8) == 0x34 and a.shr(0x1234, 8) == 0x12 and a.scale(3, 4) == 48 and a.pow2(63) == 1 << 63
+    assert a.cut(0xF234567890ABCDEF, 8) == 0x34567890ABCDEF and a.cut(WORD - 1, 63) == 1 and a.cut(7, 0) == 7
     assert a.bnot(0) == WORD - 1 and a.top(0x80) == 7 and a.bit(4, 2) and not a.bit(4, 1)
     assert (a.band(12, 10), a.bor(12, 10), a.bxor(12, 10)) == (8, 14, 6)
 

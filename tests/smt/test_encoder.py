@@ -79,6 +79,38 @@ def test_operators_at_their_edges(width: int) -> None:
     assert met >= {"gives", "overflow", "divide", "shift"} | ({"narrow"} if width > 8 else set())
 
 
+BACK = """
+@compiled
+def same(x: u64, n: u64) -> u64:
+    return (x << n) >> n
+
+
+@compiled
+def other(x: u64, n: u64, m: u64) -> u64:
+    return (x << n) >> m
+
+
+@compiled
+def narrow(x: u8, n: u8) -> u8:
+    return (x << n) >> n
+"""
+
+
+def test_shifting_out_and_back() -> None:
+    """A word shifted both ways by one amount is a term of its own; by others, or another width, it is not."""
+    functions = functions_of(module_of("tests_encoder_back", BACK))
+    read = world(functions)
+    interpreter = Interpreter(read.program, Memory(memory_size()))
+    for function in functions:
+        encoding = encoding_of(read, read.program.functions[info(function).name])
+        met = set()
+        types = [type_ for _, type_ in encoding.function.parameters]
+        words = [0, 1, 5, 7, 8, 63, 64, 200, *edges(types[0].width)]
+        for raws in itertools.product([w for w in words if w < 1 << types[0].width], repeat=len(types)):
+            met.add(compare(encoding, interpreter, raws))
+        assert met == {"gives", "shift"}
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(programs())
 def test_random_programs(program: tuple[str, list[tuple[int, int, int]]]) -> None:

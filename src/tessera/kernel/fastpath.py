@@ -25,7 +25,7 @@ from tessera.kernel.layout import (
     ThreadState,
 )
 from tessera.kernel.state import kernel
-from tessera.lang import compiled, u64
+from tessera.lang import compiled, ensures, requires, u64
 
 # The lowest bits of a MessageInfo: its length, and above it what only messages with capabilities have.
 SHAPE = (1 << 12) - 1
@@ -48,7 +48,9 @@ def reaches(root: CNodeCap, address: u64) -> bool:
 
 @compiled(inline="calls")
 def slot_of(root: CNodeCap, address: u64) -> Slot:
-    """The slot that it means then."""
+    """The slot that it means then: what is left of the address without the guard is the index."""
+    requires(reaches(root, address))
+    ensures(lambda result: cspace.begins_with(root, address, WORD_BITS, result, 0))
     return cspace.slot_at(root.slots, (address << root.guard_size) >> root.guard_size)
 
 

@@ -242,6 +242,15 @@ def handle(thread: Tcb, slot: Slot, info_word: u64, sending: Sending) -> None:
                     return
             case _:
                 pass
+    handle_invocation(thread, slot, info, sending)
+
+
+@compiled
+def handle_invocation(thread: Tcb, slot: Slot, info: MessageInfo, sending: Sending) -> None:
+    """Do what a message asks the kernel for, and answer it."""
+    requires(thread is kernel.current and is_at_work())
+    requires(not sending.first_phase or (not sending.blocking and not sending.is_call))
+    ensures(lambda: not sending.first_phase or thread.state != ThreadState.RUNNING or waits_for_nothing(thread))
     if not prepare(thread, slot, info, sending.is_call):
         if sending.blocking:
             fault.capability_fault(thread, request.failed_address, False)
@@ -254,6 +263,7 @@ def handle(thread: Tcb, slot: Slot, info_word: u64, sending: Sending) -> None:
 @compiled
 def prepare(thread: Tcb, slot: Slot, info: MessageInfo, is_call: bool) -> bool:
     """Note what an invocation looks at; false if a capability passed is not there."""
+    ensures(lambda result: not result or (request_is_good() and request.slot is slot and request.is_call == is_call))
     request.buffer = message.buffer_of(thread, False)
     if not collect_extra_caps(thread, info):
         return False
@@ -269,7 +279,8 @@ def finish(thread: Tcb, status: Status, is_call: bool) -> None:
     requires(thread is kernel.current and (status != Status.PREEMPTED or may_be_repeated()))
     ensures(
         lambda: implies(
-            old(waits_for_nothing(thread)) and thread.state == ThreadState.RUNNING, waits_for_nothing(thread)
+            old(waits_for_nothing(thread) or not scheduler.is_runnable(thread)) and thread.state == ThreadState.RUNNING,
+            waits_for_nothing(thread),
         )
     )
     if status == Status.PREEMPTED:

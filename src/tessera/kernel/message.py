@@ -61,6 +61,7 @@ def buffer_of(tcb: Tcb, for_write: bool) -> IpcBuffer | None:
 @compiled
 def available_length(length: u64) -> u64:
     """How many words of a request can be read, when its sender says ``length``."""
+    ensures(lambda result: result == min(length, MESSAGE_REGISTERS if request.buffer is None else MAX_MESSAGE_LENGTH))
     if request.buffer is None:
         return min(length, MESSAGE_REGISTERS)
     return min(length, MAX_MESSAGE_LENGTH)

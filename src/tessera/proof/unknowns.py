@@ -174,6 +174,8 @@ class Unknowns:
             return z3.LShR(x, y)
         if name == "low":
             return x & ((one << y) - 1)
+        if name == "cut":
+            return z3.LShR((x << y) & self.vector((1 << 64) - 1), y)
         if name in ("band", "bor", "bxor"):
             return x & y if name == "band" else x | y if name == "bor" else x ^ y
         if name == "bnot":

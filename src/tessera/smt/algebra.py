@@ -21,6 +21,7 @@ FUNCTIONS = {
     "scale": 2,
     "shr": 2,
     "low": 2,
+    "cut": 2,
     "band": 2,
     "bor": 2,
     "bxor": 2,
@@ -51,6 +52,10 @@ class Algebra:
     def low(self, x: Term, n: Term) -> Term:
         """``x`` modulo ``2**n``: the low ``n`` bits. Zero means that ``x`` is aligned."""
         raise NotImplementedError
+
+    def cut(self, x: Term, n: Term) -> Term:
+        """``x`` without the highest ``n`` bits of a word: shifted out to the left, and the others back."""
+        return self.shr(self.remainder(self.scale(x, n), WORD_BITS), n)
 
     def band(self, x: Term, y: Term) -> Term:
         """Bitwise and."""
@@ -122,6 +127,9 @@ class Integers(Algebra):
 
     def low(self, x: Term, n: Term) -> Term:
         return self.declared["low"](x, n)
+
+    def cut(self, x: Term, n: Term) -> Term:
+        return self.declared["cut"](x, n)
 
     def band(self, x: Term, y: Term) -> Term:
         return self.declared["band"](x, y)

@@ -184,6 +184,11 @@ def shift_right_of_few_bits_leaves_fewer(a: Algebra, x: Term, n: Term, m: Term, 
     return a.implies(m == n + k, a.implies(x < a.pow2(m), a.shr(x, n) < a.pow2(k)))
 
 
+@_axiom("x n k", lambda a, x, n, k: [(a.cut(x, n), a.shr(x, k))])
+def word_is_cut_in_two(a: Algebra, x: Term, n: Term, k: Term) -> Formula:
+    return a.implies(n + k == WORD_BITS, a.every(a.cut(x, n) == a.low(x, k), a.shr(x, k) < a.pow2(n)))
+
+
 @_axiom("x n", lambda a, x, n: [(a.scale(x, n),)])
 def scaling_does_not_shrink(a: Algebra, x: Term, n: Term) -> Formula:
     return a.every(

@@ -12,7 +12,7 @@ from typing import Any
 
 import z3
 
-from tessera.smt.algebra import PREFIX
+from tessera.smt.algebra import PREFIX, WORD_BITS
 
 Term = Any
 
@@ -28,6 +28,7 @@ pow2 = z3.Function(f"{PREFIX}pow2", INT, INT)
 scale = z3.Function(f"{PREFIX}scale", INT, INT, INT)
 shr = z3.Function(f"{PREFIX}shr", INT, INT, INT)
 low = z3.Function(f"{PREFIX}low", INT, INT, INT)
+cut = z3.Function(f"{PREFIX}cut", INT, INT, INT)
 band = z3.Function(f"{PREFIX}band", INT, INT, INT)
 bor = z3.Function(f"{PREFIX}bor", INT, INT, INT)
 bxor = z3.Function(f"{PREFIX}bxor", INT, INT, INT)
@@ -243,6 +244,16 @@ def power(exponent: Term) -> Term:
     return number(1 << value) if value is not None and 0 <= value < 128 else pow2(exponent)
 
 
+def _shifted_left_by(term: Term, amount: Term) -> Term | None:
+    """What was shifted left by an amount, as :func:`shift_left` writes it for a word; None for any other term."""
+    if not z3.is_app(term) or term.decl().kind() != z3.Z3_OP_ITE:
+        return None
+    exact = term.arg(1)
+    if not z3.is_app(exact) or not exact.decl().eq(scale) or not exact.arg(1).eq(amount):
+        return None
+    return exact.arg(0) if term.eq(shift_left(exact.arg(0), amount, WORD_BITS)) else None
+
+
 def shift_left(term: Term, amount: Term, width: int) -> Term:
     """Bits shifted out are lost."""
     by = constant_of(amount)
@@ -261,9 +272,12 @@ def shift_left(term: Term, amount: Term, width: int) -> Term:
     return z3.If(exact < number(1 << width), exact, exact % number(1 << width))
 
 
-def shift_right(term: Term, amount: Term) -> Term:
-    """Logical."""
+def shift_right(term: Term, amount: Term, width: int = 0) -> Term:
+    """Logical. A word of ``width`` bits that was shifted left by the same unknown amount is known by what is left."""
     by = constant_of(amount)
+    shifted = _shifted_left_by(term, amount) if by is None and width == WORD_BITS else None
+    if shifted is not None:
+        return cut(shifted, amount)
     return divided(term, 1 << by) if by is not None else shr(term, amount)
 
 

@@ -90,7 +90,7 @@ class Words:
 
     def _shr(self, node: Expression, state: State, a: Term, n: Term) -> Term:
         self.oblige(state, "shift", terms.less(n, terms.number(width_of(node.type))), node.line)
-        return self._known(node, terms.shift_right(a, n))
+        return self._known(node, terms.shift_right(a, n, width_of(node.type)))
 
     def _known(self, node: Expression, term: Term) -> Term:
         self.session.know(node.type, term)
