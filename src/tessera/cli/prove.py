@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 _MORE = """\b
 TARGET is a function, as in kernel/cspace.py:lookup or kernel.cspace.lookup, a
 file of the kernel, which stands for its functions that are proved by
-themselves, a group of --list, "core" for the groups that the rest rests on, or
-"laws", which are part of every run. Without TARGET everything under proof is
+themselves, a group of --list, "core" for the groups that the rest rests on,
+"refinement" for those that are compared with the abstract kernel, or "laws",
+which are part of every run. Without TARGET everything under proof is
 proved.
 
 \b

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from tessera.ir.build_effects import check_effects
 from tessera.ir.build_errors import REASONS, describe
 from tessera.ir.build_source import SourceFiles
 from tessera.ir.build_statements import Statements
-from tessera.ir.nodes import Function, Program, Return
+from tessera.ir.nodes import Function, Program, Promise, Return
 from tessera.ir.values import component_types
 from tessera.lang.diagnostics import Diagnostic, Diagnostics, Location
 from tessera.lang.functions import FunctionInfo, info_of
@@ -113,8 +113,9 @@ def _is_for_proofs(type_: Any) -> bool:
 class _ProgramBuilder:
     """Reads functions until none is left, and checks what concerns all of them."""
 
-    def __init__(self, specification: bool) -> None:
+    def __init__(self, specification: bool, promises: Mapping[str, Sequence[Promise]]) -> None:
         self.specification = specification
+        self.promises = promises
         self.proof_calls: list[tuple[str, Location]] = []
         self.sources = SourceFiles()
         self.functions: dict[str, Function] = {}
@@ -165,7 +166,7 @@ class _ProgramBuilder:
         self.calls[info.name] = []
         callees: list[FunctionInfo] = []
         try:
-            builder = _FunctionBuilder(info, self.sources, self.specification)
+            builder = _FunctionBuilder(info, self.sources, self.specification, self.promises.get(info.name, ()))
             self.functions[info.name] = builder.build()
             for callee, node in builder.calls:
                 location = builder.location(node)
@@ -231,11 +232,14 @@ def name_static(entry: StaticObject) -> None:
             return
 
 
-def build_program(roots: Iterable[Any], specification: bool = False) -> Program:
+def build_program(
+    roots: Iterable[Any], specification: bool = False, promises: Mapping[str, Sequence[Promise]] | None = None
+) -> Program:
     """Read functions of the language, with everything that they call, into IR.
 
     With ``specification`` contracts and ghost code are read too, and what they call is part of the program; else they
-    leave nothing. ``roots`` are functions with a decorator of :mod:`tessera.lang`, or their :class:`FunctionInfo`.
+    leave nothing. ``promises`` are more that functions are to keep, by name. ``roots`` are functions with a decorator
+    of :mod:`tessera.lang`, or their :class:`FunctionInfo`.
     Raises :class:`Diagnostics` with every function's first mistake, in the order of files and lines.
     """
     infos: list[FunctionInfo] = []
@@ -245,4 +249,4 @@ def build_program(roots: Iterable[Any], specification: bool = False) -> Program:
         if info is None:
             raise TypeError(f"{root!r} is not a function of the language; decorate it with @compiled")
         infos.append(info)
-    return _ProgramBuilder(specification).build(infos)
+    return _ProgramBuilder(specification, promises or {}).build(infos)

@@ -17,7 +17,7 @@ from tessera.ir.build_errors import describe
 from tessera.ir.build_proofs import CONTRACTS
 from tessera.ir.build_scope import Flow, Live, means
 from tessera.ir.build_types import is_reference
-from tessera.ir.nodes import Contract, Expression, Ghost, Statement
+from tessera.ir.nodes import Contract, Expression, Ghost, Promise, Statement
 from tessera.lang import contracts
 from tessera.lang.ghosts import GhostAccess
 from tessera.lang.structs import FieldAccess
@@ -44,7 +44,7 @@ class Contracts(Assignments):
         """The contracts of the function, and its statements."""
         allowed = _PROOF_HEAD if self.info.kind in ("invariant", "specification") else _CODE_HEAD
         found, body = self.split_contracts(self.node.body, allowed)
-        return self.contracts(found), body
+        return [*self.contracts(found), *(self._promised(one) for one in self.promises)], body
 
     def split_contracts(
         self, body: Sequence[ast.stmt], allowed: Sequence[Any]
@@ -119,6 +119,28 @@ class Contracts(Assignments):
                       fix=f"write lambda: {self.text(promise.body)}")  # fmt: skip
         with self.bound(promise, self.result) as (name, body):
             return self._made(node, [promise.body], [self.condition(body, self.value(body))], name)
+
+    def _promised(self, promise: Promise) -> Contract:
+        """A promise that stands elsewhere, as if it stood in an ``ensures``."""
+        has_result = self.result is not None and self.result is not NoReturn
+        node = ast.parse(f"lambda {'result' if has_result else ''}: {promise.text}", mode="eval").body
+        assert isinstance(node, ast.Lambda)
+        for part in ast.walk(node):
+            if isinstance(part, (ast.expr, ast.arg)):
+                part.lineno, part.col_offset = self.node.lineno, self.node.col_offset
+        self._check_entry_values(node)
+        outer = self.proof, self.flow
+        self.proof = self.entry_state = True
+        self.names, self.flow = promise.names, self.flow.with_facts({})
+        name = ""
+        if has_result:
+            with self.bound(node, self.result) as (name, body):
+                read = self.condition(body, self.value(body))
+        else:
+            read = self.condition(node.body, self.value(node.body))
+        self.names, self.entry_state = {}, False
+        self.proof, self.flow = outer
+        return Contract("refines", self.node.lineno, promise.title, [read], name, promise.text)
 
     def _check_entry_values(self, promise: ast.Lambda) -> None:
         """Parameters in a promise mean their values at entry, so they must not change under its feet in CPython."""

@@ -10,13 +10,13 @@ from __future__ import annotations
 import ast
 import builtins
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from tessera.ir.build_errors import REASONS, UNSUPPORTED, close_match
 from tessera.ir.build_source import SourceFiles
-from tessera.ir.nodes import Expression
+from tessera.ir.nodes import Expression, Promise
 from tessera.lang.diagnostics import Diagnostic, Location
 from tessera.lang.functions import FunctionInfo
 from tessera.lang.memory import StaticObject
@@ -119,7 +119,16 @@ def _is_type(annotation: ast.expr, module: str) -> bool:
 class Scope(ABC):
     """State of the builder for one function, name resolution, and how errors are located."""
 
-    def __init__(self, info: FunctionInfo, sources: SourceFiles, specification: bool = False) -> None:
+    def __init__(
+        self,
+        info: FunctionInfo,
+        sources: SourceFiles,
+        specification: bool = False,
+        promises: Sequence[Promise] = (),
+    ) -> None:
+        self.promises = promises
+        # What names mean in the promise that is being read, before those of the module.
+        self.names: Mapping[str, Any] = {}
         source = sources.find(info.function)  # type: ignore[arg-type]
         self.sources = sources
         self.info = info
@@ -220,6 +229,8 @@ class Scope(ABC):
                 return self.live(node, self._closure[node.id].cell_contents)
             except ValueError:
                 self.fail(node, "unknown-name", f"the name {node.id!r} of the enclosing function has no value yet")
+        if node.id in self.names:
+            return self.live(node, self.names[node.id])
         scope = self.info.function.__globals__
         if node.id in scope:
             return self.live(node, scope[node.id])

@@ -11,6 +11,7 @@ built with ``specification=True``; what runs a program skips them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -164,9 +165,10 @@ class GhostField:
 class Contract:
     """One contract, at the head of a function or a loop.
 
-    ``kind`` is requires, ensures, modifies, loop_invariant, decreases, trigger or without_invariants; ``text`` the
-    source of its expressions on one line. ``result`` is the local that stands for the returned value in an ``ensures``;
-    parameters there mean their values at entry. In ``modifies`` an expression stands for what may change: a ``load``,
+    ``kind`` is requires, ensures, modifies, loop_invariant, decreases, trigger or without_invariants, or refines for
+    a :class:`Promise`, of which ``whole`` is the text; ``text`` is the source of its expressions on one line.
+    ``result`` is the local that stands for the returned value in an ``ensures``; parameters there mean their values at
+    entry. In ``modifies`` an expression stands for what may change: a ``load``,
     ``ghost_load`` or array place for that field or element, ``every``, ``everything`` and ``everything_in`` for what
     they say, and any other reference for all fields of its object, ghosts included.
     """
@@ -176,6 +178,20 @@ class Contract:
     text: str
     expressions: list[Expression]
     result: str = ""
+    whole: str = ""
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What a function is to keep and does not say itself: read as an ``ensures``, with names of its own.
+
+    ``text`` is an expression, ``names`` what the names in it mean besides parameters and the result, which is called
+    ``result``. ``title`` says in words what it is about.
+    """
+
+    title: str
+    text: str
+    names: Mapping[str, Any]
 
 
 @dataclass

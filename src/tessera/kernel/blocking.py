@@ -28,6 +28,16 @@ def leave_notification_queue(tcb: Tcb, state: ThreadState) -> None:
     waiting.leave_notification(notification, tcb, state)
 
 
+@compiled
+def stop_receiving(tcb: Tcb) -> None:
+    """A thread does not wait any more to receive, but runs."""
+    requires(tcb.state == ThreadState.BLOCKED_ON_RECEIVE)
+    reply.withdraw(tcb)
+    endpoint = tcb.blocked_endpoint
+    assert endpoint is not None
+    waiting.leave_endpoint(endpoint, tcb, ThreadState.RUNNING)
+
+
 @specification
 def has_no_caller(answering: Reply | None) -> bool:
     """Whether nobody waits with a reply object, if there is one."""

@@ -13,9 +13,10 @@ from tessera.abi.faults import TIMEOUT_REPLY_REGISTERS, UNKNOWN_SYSCALL_REGISTER
 from tessera.abi.messages import MAX_MESSAGE_LENGTH
 from tessera.arch import registers
 from tessera.kernel import blocking, message, schedcontext
-from tessera.kernel.layout import FAULT_PC, FaultKind, IpcBuffer, Tcb
-from tessera.lang import compiled, ensures, min, range, u64
+from tessera.kernel.layout import FAULT_PC, FaultKind, IpcBuffer, SchedContext, Tcb
+from tessera.lang import compiled, ensures, min, modifies, range, u64
 
+FIRST = registers.FIRST_MESSAGE
 SYSCALL_REGISTERS = registers.table(UNKNOWN_SYSCALL_REGISTERS)
 EXCEPTION_REGISTERS = registers.table(USER_EXCEPTION_REGISTERS)
 TIMEOUT_REGISTERS = registers.table(TIMEOUT_REPLY_REGISTERS)
@@ -39,6 +40,8 @@ def failure_words(failure: u64) -> u64:
 def write_capability_fault(sender: Tcb, receiver: Tcb, buffer: IpcBuffer | None) -> u64:
     """Where it happened, which address, in which phase, and the failed lookup."""
     ensures(lambda result: result <= 7)
+    modifies(receiver.registers[FIRST], receiver.registers[FIRST + 1], receiver.registers[FIRST + 2])
+    modifies(receiver.registers[FIRST + 3], IpcBuffer.message)
     message.set_message_word(receiver, buffer, 0, sender.registers[FAULT_PC])
     message.set_message_word(receiver, buffer, 1, sender.fault_words[0])
     message.set_message_word(receiver, buffer, 2, sender.fault_words[1])
@@ -47,6 +50,7 @@ def write_capability_fault(sender: Tcb, receiver: Tcb, buffer: IpcBuffer | None)
     details = failure_words(failure)
     # Bounded by the words of a lookup failure, 3.
     for index in range(details):
+        modifies(IpcBuffer.message)
         message.set_message_word(receiver, buffer, index + 4, sender.lookup_failure[index + 1])
     return details + 4
 
@@ -57,6 +61,8 @@ def write_registers(sender: Tcb, receiver: Tcb, buffer: IpcBuffer | None, table:
     count = u64(len(table))
     # Bounded by the registers of a thread: the table names each once.
     for index in range(count):
+        modifies(receiver.registers[FIRST], receiver.registers[FIRST + 1], receiver.registers[FIRST + 2])
+        modifies(receiver.registers[FIRST + 3], IpcBuffer.message)
         message.set_message_word(receiver, buffer, index, sender.registers[u64(table[index])])
     return count
 
@@ -76,6 +82,8 @@ def write_timeout(sender: Tcb, receiver: Tcb, buffer: IpcBuffer | None) -> u64:
 def write(sender: Tcb, receiver: Tcb, buffer: IpcBuffer | None) -> u64:
     """Write the message of the sender's fault. Gives how many words the receiver got; the label is the fault's kind."""
     ensures(lambda result: result <= MAX_MESSAGE_LENGTH)
+    modifies(receiver.registers[FIRST], receiver.registers[FIRST + 1], receiver.registers[FIRST + 2])
+    modifies(receiver.registers[FIRST + 3], IpcBuffer.message, SchedContext.consumed)
     length = u64(0)
     match sender.fault:
         case FaultKind.CAP_FAULT:

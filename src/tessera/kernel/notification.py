@@ -14,11 +14,10 @@ from tessera.lang import compiled, ensures, implies, loop_invariant, old, requir
 
 
 @compiled
-def wake(tcb: Tcb, notification: Notification, badge: u64) -> None:
-    """A running thread, out of its queue, receives a signal; it runs on the notification's context if it has none."""
+def wake(tcb: Tcb, notification: Notification) -> None:
+    """A running thread, out of its queue, has a signal; it runs on the notification's context if it has none."""
     requires(waits_for_nothing(tcb) and tcb is not kernel.current)
     ensures(lambda: implies(old(waits_for_nothing(kernel.current)), waits_for_nothing(kernel.current)))
-    tcb.registers[registers.BADGE] = badge
     schedcontext.lend_for_signal(tcb, notification)
     if scheduler.is_schedulable(tcb):
         scheduler.possible_switch_to(tcb)
@@ -41,15 +40,16 @@ def signal(notification: Notification, badge: u64) -> None:
             first = notification.head
             assert first is not None
             blocking.leave_notification_queue(first, ThreadState.RUNNING)
-            wake(first, notification, badge)
+            first.registers[registers.BADGE] = badge
+            wake(first, notification)
         case NotificationState.ACTIVE:
             notification.signals |= badge
         case NotificationState.IDLE:
             bound = notification.bound_tcb
             if bound is not None and bound.state == ThreadState.BLOCKED_ON_RECEIVE:
-                blocking.cancel_ipc(bound)
-                scheduler.set_thread_state(bound, ThreadState.RUNNING)
-                wake(bound, notification, badge)
+                blocking.stop_receiving(bound)
+                bound.registers[registers.BADGE] = badge
+                wake(bound, notification)
             else:
                 notification.signals = badge
                 notification.state = NotificationState.ACTIVE

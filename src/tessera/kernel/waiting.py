@@ -23,6 +23,7 @@ from tessera.lang import (
     compiled,
     decreases,
     ensures,
+    forall,
     ghost,
     integer,
     loop_invariant,
@@ -62,6 +63,14 @@ def is_last_of_priority(tcb: Tcb) -> bool:
     """Whether no thread of this one's priority comes behind it in its queue."""
     following = tcb.wait_next
     return following is None or following.priority < tcb.priority
+
+
+@specification
+def is_after_equals(tcb: Tcb, other: Tcb) -> bool:
+    """Whether another thread of a thread's queue comes before it if it has the same priority, or a higher one."""
+    if other is tcb or not wait_together(other, tcb):
+        return True
+    return (other.wait_position < tcb.wait_position) == (other.priority >= tcb.priority)
 
 
 @specification
@@ -192,6 +201,7 @@ def wait_at_endpoint(endpoint: Endpoint, tcb: Tcb, state: EndpointState) -> None
     requires(state != EndpointState.IDLE and endpoint.end.state in (EndpointState.IDLE, state))
     requires(waits_for_nothing(tcb))
     ensures(lambda: tcb.blocked_endpoint is endpoint and endpoint.end.state == state)
+    ensures(lambda: forall(Tcb, lambda other: is_after_equals(tcb, other)))
     modifies(endpoint, tcb.blocked_endpoint, tcb.state, tcb.wait_position)
     modifies(Tcb.wait_next, Tcb.wait_previous, Tcb.wait_run, Tcb.wait_last)
     last = endpoint.end.tail
@@ -231,6 +241,7 @@ def wait_at_notification(notification: Notification, tcb: Tcb) -> None:
     requires(notification.state != NotificationState.ACTIVE)
     requires(waits_for_nothing(tcb))
     ensures(lambda: tcb.blocked_notification is notification and notification.state == NotificationState.WAITING)
+    ensures(lambda: forall(Tcb, lambda other: is_after_equals(tcb, other)))
     modifies(notification.head, notification.tail, notification.state, tcb.blocked_notification, tcb.state)
     modifies(Tcb.wait_next, Tcb.wait_previous, Tcb.wait_run, Tcb.wait_last, tcb.wait_position)
     place = place_behind(notification.tail, tcb.priority)

@@ -129,6 +129,7 @@ class Fingerprints:
                 continue
             function = functions[one]
             parts[f"text {one}"] = self._text(function)
+            parts[f"refines {one}"] = "\n".join(each.whole for each in function.contracts)
             in_contracts += _called_in_proofs(function)
             for callee in _called(function):
                 if callee not in functions:
@@ -144,7 +145,7 @@ class Fingerprints:
         """What callers see of a function."""
         written = ",".join(sorted(key.label for key in self.world.writes.of_function(function.name)))
         parameters = ",".join(f"{name}:{type_name(type_)}" for name, type_ in function.parameters)
-        contracts = "\n".join(f"{one.kind} {one.result} {one.text}" for one in function.contracts)
+        contracts = "\n".join(f"{one.kind} {one.result} {one.text} {one.whole}" for one in function.contracts)
         return f"{parameters} -> {type_name(function.result)}\nwrites {written}\n{contracts}"
 
     def _whole(self, names: Iterable[str]) -> list[str]:

@@ -6,11 +6,13 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sys
+from collections.abc import Mapping, Sequence
 
 import tessera.kernel
 from tessera.ir.build import build_program
-from tessera.ir.nodes import Function, Program
+from tessera.ir.nodes import Function, Program, Promise
 from tessera.lang.functions import FUNCTIONS, FunctionInfo, info_of
+from tessera.proof.refinement import promises
 from tessera.smt.invariants import invariants_of
 from tessera.smt.objects import Objects
 from tessera.smt.session import World
@@ -34,9 +36,15 @@ def kernel_functions() -> list[FunctionInfo]:
     )
 
 
-def kernel_world(invariants: list[FunctionInfo], opaque: set[str]) -> World:
-    """Everything that proofs of kernel functions have in common."""
-    program = build_program([*kernel_functions(), *invariants], specification=True)
+def kernel_world(
+    invariants: list[FunctionInfo], opaque: set[str], promised: Mapping[str, Sequence[Promise]] | None = None
+) -> World:
+    """Everything that proofs of kernel functions have in common.
+
+    ``promised``: what functions are to keep besides what they say; from the abstract kernel where it is not given.
+    """
+    promised = promises() if promised is None else promised
+    program = build_program([*kernel_functions(), *invariants], specification=True, promises=promised)
     return world_of(program, [program.functions[info.name] for info in invariants], opaque | opaque_specifications())
 
 

@@ -20,6 +20,7 @@ from tessera.lang.diagnostics import Diagnostic, Location
 from tessera.proof.claims import FunctionReport, Report, short
 from tessera.proof.kernel import kernel_functions
 from tessera.proof.lines import Lines, measure
+from tessera.proof.refinement import steps
 from tessera.smt.reading import has_contract, keeps_invariants
 from tessera.smt.session import World
 from tessera.smt.writes import loops_in
@@ -34,6 +35,7 @@ ASSUMED = "assumed"
 NOT_REACHED = "not reached"
 
 _PROMISES = ("ensures", "modifies", "result")
+_REFINES = ("refines",)
 
 
 @dataclass
@@ -43,14 +45,16 @@ class Row:
     ``how``: proved by itself; read in place in its callers (those under proof are ``callers``), and proved there;
     assumed, where proofs of callers use its contract; not reached by any proof. ``safe``: nothing undefined happens,
     given the invariants. ``keeps_invariants``: ``None`` if it works where they do not hold. ``keeps_promises``:
-    ``None`` if it makes none. ``assumed`` and ``hardware``: what its proof relies on, through proved functions too,
-    and is not proved itself. ``endless``: loops of which it is not shown that they end.
+    ``None`` if it makes none. ``refines``: the step of the abstract kernel whose effect it is proved to have; empty if
+    it is compared with none, or that is not proved. ``assumed`` and ``hardware``: what its proof relies on, through
+    proved functions too, and is not proved itself. ``endless``: loops of which it is not shown that they end.
     """
 
     how: str
     safe: bool = False
     keeps_invariants: bool | None = None
     keeps_promises: bool | None = None
+    refines: str = ""
     obligations: int = 0
     proved: int = 0
     callers: list[str] = field(default_factory=list)
@@ -132,16 +136,18 @@ def _own_row(function: Function, report: FunctionReport) -> Row:
         chosen = [
             one
             for one in report.results
-            if (one.rule in rules if rules is not None else one.rule not in ("invariant", *_PROMISES))
+            if (one.rule in rules if rules is not None else one.rule not in ("invariant", *_PROMISES, *_REFINES))
         ]
         return not report.error and all(one.status == "proved" for one in chosen)
 
+    step = steps().get(short(function.name), "")
     promises = any(one.kind in ("ensures", "modifies") for one in function.contracts)
     return Row(
         ITSELF,
         safe=proved(None),
         keeps_invariants=proved(("invariant",)) if keeps_invariants(function) else None,
         keeps_promises=proved(_PROMISES) if promises else None,
+        refines=step if proved(_REFINES) else "",
         obligations=len(report.results),
         proved=sum(one.status == "proved" for one in report.results),
     )
@@ -225,6 +231,7 @@ def regressions(before: Ledger, after: Ledger, only: Iterable[str] | None = None
             ("is safe", old.safe, new.safe),
             ("keeps the invariants", old.keeps_invariants, new.keeps_invariants),
             ("keeps its promises", old.keeps_promises, new.keeps_promises),
+            (f"does what {old.refines} does", old.refines, new.refines == old.refines),
         ):
             if was and not is_ and not (what == "keeps its promises" and is_ is None):
                 lost.append(f"{name}: it is no longer proved that it {what} (now: {new.how})")

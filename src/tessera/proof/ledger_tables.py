@@ -29,9 +29,10 @@ def table(ledger: Ledger) -> Iterator[str]:
             continue
         count = f"{row.proved}/{row.obligations}" if row.how == ITSELF else ""
         invariants, promises = _word(row.keeps_invariants), _word(row.keeps_promises)
+        told = f"  as spec.{row.refines}" if row.refines else ""
         relies = f"{len(row.assumed)} assumed" if row.assumed else ""
         line = f"{name:<44}{row.how:<13}{_word(row.safe):<6}{invariants:<12}{promises:<10}{count:>11}  {relies}"
-        yield line.rstrip() + (f"  (not shown to end: {row.endless} loops)" if row.endless else "")
+        yield line.rstrip() + told + (f"  (not shown to end: {row.endless} loops)" if row.endless else "")
     counts = [(how, len(ledger.with_how(how))) for how in (ITSELF, IN_PLACE, ASSUMED, NOT_REACHED)]
     yield f"{len(ledger.rows)} functions of the kernel: " + ", ".join(f"{count} {how}" for how, count in counts)
     for name, (all_, proved) in ledger.laws.items():
@@ -55,6 +56,7 @@ def caveats_part(ledger: Ledger) -> str:
     endless = sorted(name for name, row in ledger.rows.items() if row.endless and row.how in (ITSELF, IN_PLACE))
     hardware = sorted({name for row in ledger.rows.values() for name in row.hardware})
     broken = sorted(name for name, row in ledger.rows.items() if row.how == ITSELF and not row.complete)
+    refining = sorted(name for name, row in ledger.rows.items() if row.refines)
     lines += [
         "",
         *_list(
@@ -64,6 +66,7 @@ def caveats_part(ledger: Ledger) -> str:
             " reached by no proof."
         ),
         *_list("Under proof, but not proved completely: " + _names(broken)),
+        *_list("Proved to do what the abstract kernel does, but for time: " + _names(refining)),
         *_list("Assumed by proofs, and not proved: " + _names(ledger.with_how(ASSUMED))),
         *_list("Hardware, and functions outside of the kernel, that proofs assume: " + _names(hardware)),
         *_list("Not shown to end (a loop without a measure): " + _names(endless)),
@@ -81,6 +84,7 @@ def readme_part(ledger: Ledger) -> str:
         f"| of all {len(ledger.rows)} functions | {_complete(ledger, ITSELF)} by themselves,"
         f" {_complete(ledger, IN_PLACE)} in place in proved ones |"
     )
+    lines.append(f"| compared with the abstract kernel | {sum(bool(row.refines) for row in ledger.rows.values())} |")
     laws = sum(proved for _, proved in ledger.laws.values())
     lines.append(f"| laws that the proofs rest on | {laws} |")
     lines.append(f"| contracts, invariants and ghost code | {_ratio(ledger)} |")

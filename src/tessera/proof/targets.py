@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from tessera.lang.diagnostics import Diagnostic, Location
 from tessera.proof.claims import PACKAGE, short
 from tessera.proof.groups import GROUPS, Group
+from tessera.proof.refinement import steps
 from tessera.smt.session import Session, World
 
 __all__ = ["GROUPS", "Group", "all_targets", "check_groups", "group_of", "resolve"]
@@ -17,6 +18,8 @@ LAWS = "laws"
 
 # What the rest stands on: how capabilities are found, copied, made and deleted; a mapping, a message, a queue.
 CORE = "core"
+# Those that are compared with the abstract kernel.
+REFINEMENT = "refinement"
 CORE_GROUPS = ("lookup", "tree", "ready-queues", "retype", "mint", "mapping", "send")
 
 
@@ -50,7 +53,9 @@ def resolve(world: World, names: Iterable[str]) -> list[str]:
         if name == LAWS:
             continue
         groups = [group for group in GROUPS if group.name == name or (name == CORE and group.name in CORE_GROUPS)]
-        if groups:
+        if name == REFINEMENT:
+            found.update((PACKAGE + each, None) for each in steps())
+        if groups or name == REFINEMENT:
             found.update((PACKAGE + each, None) for group in groups for each in group.functions)
             continue
         dotted = _dotted(name)
@@ -82,7 +87,7 @@ def _dotted(name: str) -> str:
 def _unknown(world: World, name: str, where: str) -> Diagnostic:
     known = [short(each) for each, function in world.program.functions.items() if function.info.kind == "compiled"]
     known += sorted({each.rpartition(".")[0] for each in known})
-    known += [CORE, LAWS, *(group.name for group in GROUPS)]
+    known += [CORE, REFINEMENT, LAWS, *(group.name for group in GROUPS)]
     wanted = _dotted(name)
     close = difflib.get_close_matches(wanted, known, n=3, cutoff=0.6)
     last = wanted.rpartition(".")[2]

@@ -158,7 +158,7 @@ class Calls(Expressions):
         state.assume(self.good_value(state, node.type, result))
         inner.entry = before
         for contract in callee.contracts:
-            if contract.kind == "ensures":
+            if contract.kind == "ensures" or (contract.kind == "refines" and self.session.refines):
                 if contract.result:
                     state.locals[contract.result] = result
                 for one in contract.expressions:

@@ -10,6 +10,8 @@ from tessera.smt.writes import loops_in
 
 # A function with more expressions than this, those that it calls included, is not read in place.
 MAX_INLINED = 2500
+# What holds when a function returns: what it says itself, and what the abstract kernel says of it.
+PROMISES = ("ensures", "refines")
 
 
 def keeps_invariants(function: Function) -> bool:
@@ -34,6 +36,11 @@ def size_of(functions: dict[str, Function], name: str, sizes: dict[str, int]) ->
 def has_contract(function: Function) -> bool:
     """Whether callers need not read the body."""
     return any(c.kind in ("ensures", "modifies", "without_invariants") for c in function.contracts)
+
+
+def refines(function: Function) -> bool:
+    """Whether it is compared with the abstract kernel."""
+    return any(c.kind == "refines" for c in function.contracts)
 
 
 def has_loop(function: Function) -> bool:

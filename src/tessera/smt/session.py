@@ -75,6 +75,8 @@ class Session:
         # Functions whose contracts, or hardware whose behaviour, the proof relies on; and those read in place.
         self.relies_on: set[str] = set()
         self.inlined: set[str] = set()
+        # Whether what is read is compared with the abstract kernel: then that is known of functions called, too.
+        self.refines = False
         # Facts of unknown constants, by the constant; they hold wherever it occurs.
         self.of_constants: dict[int, tuple[Term, list[Term]]] = {}
         self.quantifying = 0

@@ -12,7 +12,7 @@ from tessera.ir.nodes import Function
 from tessera.smt import values
 from tessera.smt.frames import check_frame
 from tessera.smt.heap import Fact, State
-from tessera.smt.reading import keeps_invariants
+from tessera.smt.reading import PROMISES, keeps_invariants, refines
 from tessera.smt.session import Obligation, Session, World
 from tessera.smt.statements import Execution
 
@@ -36,6 +36,7 @@ def read_function(world: World, function: Function) -> Reading:
     """The obligations of a function: its rules, what it calls needs, its promises, the invariants, its frame."""
     values.reset_names()
     session = Session(world)
+    session.refines = refines(function)
     keeps = keeps_invariants(function)
     run = Execution(session, function, keeps_invariants=keeps)
     state = State()
@@ -79,12 +80,15 @@ def _check_end(
     where = f"on return {number + 1}"
     end.locals = {name: entry.locals[name] for name, _ in function.parameters}
     for contract in function.contracts:
-        if contract.kind == "ensures":
+        if contract.kind in PROMISES:
             if contract.result:
                 end.locals[contract.result] = result
             for one in contract.expressions:
                 goal = run.in_contract(one, end)
-                session.oblige(function, end, "ensures", goal, contract.line, f"{contract.text} ({where})")
+                if contract.kind == "refines" and z3.is_true(goal):
+                    # Of most of the state, that it stays is seen at once.
+                    continue
+                session.oblige(function, end, contract.kind, goal, contract.line, f"{contract.text} ({where})")
     good = run.good_value(end, function.result, result)
     if not z3.is_true(good):
         session.oblige(function, end, "result", good, line, where)

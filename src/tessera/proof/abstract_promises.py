@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""From what a step of the abstract kernel does (:mod:`abstract_runs`) to promises of a function of the kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from tessera.arch import registers
+from tessera.ir.nodes import Promise
+from tessera.proof.abstract_runs import (
+    Effect,
+    Handed,
+    Joined,
+    Leaf,
+    Unreadable,
+    Write,
+    condition_of,
+    disjunction,
+    effects_of,
+    failure_of,
+)
+from tessera.proof.abstract_view import NAMES, Row, view
+from tessera.spec import messages
+from tessera.spec.messages import BADGE, INFO
+
+# What a message is written to: registers, and objects.
+MESSAGE_REGISTERS = tuple(int(registers.index_of(name)) for name in (BADGE, INFO, *messages.MESSAGE_REGISTERS))
+HANDED_OVER = ("IpcBuffer", "Slot")
+
+
+def promises_of(step: str, tree: Any) -> Iterator[Promise]:
+    """The promises that a step's tree makes: for each field what is written where, and that the rest stays."""
+    untold = failure_of(tree, ("untold",))
+    for promise in _promises_where_told(step, tree):
+        yield replace(promise, text=_implied("True" if untold == "False" else f"not ({untold})", promise.text))
+
+
+def _promises_where_told(step: str, tree: Any) -> Iterator[Promise]:
+    written = {effect: condition_of(tree, partial(_has, effect)) for effect in effects_of(tree)}
+    rows = {(row.struct.__name__, row.name): row for row in view()}
+    broken = failure_of(tree, ("assertion",))
+    if broken != "False":
+        yield _promise(f"{step}: what it asserts holds", f"not old({broken})")
+    for result in sorted(one for one in written if isinstance(one, Write) and one.field == "result"):
+        text = f"result is {_before(result.value)}"
+        yield _promise(f"{step}: the result is {result.value}", _implied(written.pop(result), text))
+    for effect in written:
+        if isinstance(effect, Write) and (effect.struct, effect.field) not in rows:
+            raise Unreadable(f"{step} writes {effect.struct}.{effect.field}, which is not compared")
+    for (struct, name), row in rows.items():
+        here = [e for e in written if isinstance(e, Write) and (e.struct, e.field) == (struct, name)]
+        for effect in sorted(here):
+            what = f"{effect.owner}.{name}" + ("" if effect.index is None else f"[{effect.index}]")
+            text = f"{row.of(f'old({effect.owner})', effect.index)} {row.equal} {_before(effect.value)}"
+            yield _promise(f"{step}: {what} becomes {effect.value}", _implied(written[effect], text))
+        places = {(effect.owner, effect.index): None for effect in sorted(here)}
+        others = [(_when_written(tree, row, owner, index), owner, index) for owner, index in places]
+        if (struct, name) == ("Tcb", "wait_position"):
+            for joined, condition in sorted((e, c) for e, c in written.items() if isinstance(e, Joined)):
+                others.append((condition, joined.thread, None))
+                yield _place_in_queue(step, joined, condition)
+        handed = [(written[e], e.receiver) for e in sorted(e for e in written if isinstance(e, Handed))]
+        if (struct, name) == ("Tcb", "registers"):
+            others += [(condition, receiver, index) for condition, receiver in handed for index in MESSAGE_REGISTERS]
+        same = _same(row, others)
+        if struct in HANDED_OVER and handed:
+            same = f"implies(not old({disjunction([condition for condition, _ in handed])}), {same})"
+        yield _promise(f"{step}: no other {struct}.{name} changes", same)
+
+
+def _has(effect: Effect, leaf: Leaf) -> bool:
+    return effect in leaf.effects
+
+
+def _when_written(tree: Any, row: Row, owner: str, index: int | None) -> str:
+    """When the step writes a field of an object."""
+    place = (row.struct.__name__, row.name, owner, index)
+
+    def happens(leaf: Leaf) -> bool:
+        return any(isinstance(e, Write) and (e.struct, e.field, e.owner, e.index) == place for e in leaf.effects)
+
+    return condition_of(tree, happens)
+
+
+def _before(value: str) -> str:
+    """A value in the state before; constants are the same in any."""
+    is_constant = (
+        value in ("None", "True", "False") or value.isdigit() or value.startswith(("ThreadState.", "FaultKind."))
+    )
+    return value if is_constant else f"old({value})"
+
+
+def _promise(title: str, text: str) -> Promise:
+    return Promise(title, text, NAMES)
+
+
+def _implied(condition: str, text: str) -> str:
+    return text if condition == "True" else f"implies(old({condition}), {text})"
+
+
+def _same(row: Row, others: list[tuple[str, str, int | None]]) -> str:
+    """The field of every object is what it was, but for some."""
+    owner = "kernel" if row.is_single else "x"
+
+    def is_other(condition: str, text: str, index: int | None) -> str:
+        parts = [] if condition == "True" else [f"old({condition})"]
+        parts += [] if row.is_single else [f"x is old({text})"]
+        parts += [] if index is None else [f"i == {index}"]
+        return f"not ({' and '.join(parts)})"
+
+    equal = f"{row.of(owner, 'i')} {row.equal} old({row.of(owner, 'i')})"
+    guards = [is_other(*one) for one in others]
+    if row.length is not None:
+        guards = [f"i < {row.length}", *guards]
+    text = f"implies({' and '.join(guards)}, {equal})" if guards else equal
+    if row.length is not None:
+        text = f"forall(u64, lambda i: {text})"
+    return text if row.is_single else f"forall({row.struct.__name__}, lambda x: {text})"
+
+
+def _place_in_queue(step: str, joined: Joined, condition: str) -> Promise:
+    """Who waited there already is before the thread if its priority is not lower, and behind it otherwise."""
+    thread = f"old({joined.thread})"
+    text = (
+        f"forall(Tcb, lambda x: implies(x.{joined.field} is old({joined.queue}) and x is not {thread}, "
+        f"(x.wait_position < {thread}.wait_position) == (x.priority >= {thread}.priority)))"
+    )
+    return _promise(f"{step}: {joined.thread} comes behind its equals", _implied(condition, text))
