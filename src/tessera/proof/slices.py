@@ -15,7 +15,7 @@ import z3
 from tessera.smt import terms
 from tessera.smt.session import Obligation, Session
 from tessera.smt.solve import Kind, Query
-from tessera.smt.text import maps_in, piece_of, text_of
+from tessera.smt.text import piece_of, text_of
 
 Width = Literal["goal", "path", "near", "all"]
 
@@ -60,17 +60,14 @@ def query_in(session: Session, obligation: Obligation, asked: Round) -> Query:
     negated = terms.negation(obligation.goal)
     chosen = [fact.term for fact in obligation.facts if fact.invariant]
     if asked.width != "all":
-        about = _fields(negated)
+        about = piece_of(negated).fields
         if asked.width != "goal":
-            about = about.union(*(_fields(term) for term in plain if not z3.is_quantifier(term)))
+            about = about.union(*(piece_of(term).fields for term in plain if not isinstance(term, z3.QuantifierRef)))
         chosen = [
-            term for term in chosen if _fields(term) <= about or (asked.width == "near" and _fields(term) & about)
+            term
+            for term in chosen
+            if piece_of(term).fields <= about or (asked.width == "near" and piece_of(term).fields & about)
         ]
     # What opaque functions are is tried last.
     defined = asked.width in ("near", "all")
     return replace(text_of(session, obligation.name, [*plain, *chosen, negated], defined), kind=asked.kind)
-
-
-def _fields(term: terms.Term) -> frozenset[str]:
-    """The fields that a formula speaks of. That objects are live is said everywhere, and chooses nothing."""
-    return frozenset(label for label in maps_in(term) if not label.endswith(".live"))

@@ -15,7 +15,7 @@ from tessera.ir.values import component_types
 from tessera.lang.types import OptionalReference, is_struct
 from tessera.smt import opaque, terms, values
 from tessera.smt.expressions import Expressions
-from tessera.smt.heap import Fact, Key, State, Symbol, Within, merge_states
+from tessera.smt.heap import Fact, Key, State, Symbol, Within, in_order, merge_states
 from tessera.smt.objects import ArrayPlace, FieldPlace, OnlyObject, keys_of, live_key, parts_of, target_of
 from tessera.smt.reading import keeps_invariants
 from tessera.smt.session import Session
@@ -142,7 +142,9 @@ class Calls(Expressions):
         before = state.copy()
         written = self.session.writes.of_function(callee.name)
         places = [c for c in callee.contracts if c.kind == "modifies"]
-        changes = inner.footprint(places, state, written) if places else [Change(key, None) for key in written]
+        changes = (
+            inner.footprint(places, state, written) if places else [Change(key, None) for key in in_order(written)]
+        )
         inner.change(state, changes)
         if node.type is NoReturn:
             state.dead = True

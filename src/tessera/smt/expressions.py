@@ -11,7 +11,7 @@ import z3
 
 from tessera.ir.nodes import Expression, Function
 from tessera.lang.types import RATIONAL, OptionalReference, is_enum, is_packed, is_struct, is_word
-from tessera.smt import terms, values
+from tessera.smt import quick, terms, values
 from tessera.smt.heap import State, merge_states
 from tessera.smt.objects import FieldPlace, OnlyObject, is_reference, live_key, target_of
 from tessera.smt.session import Session
@@ -40,7 +40,7 @@ class Expressions(Words):
 
     def oblige(self, state: State, rule: str, goal: Term, line: int, text: str = "") -> None:
         """Something that must be true here; from here on it is known."""
-        if self.contract or z3.is_true(goal):
+        if self.contract or quick.is_true(goal):
             return
         self.session.oblige(self.function, state, rule, goal, line, text)
         state.assume(goal)
@@ -105,9 +105,9 @@ class Expressions(Words):
         self, condition: Term, state: State, then: Callable[[State], Value], otherwise: Callable[[State], Value]
     ) -> Value:
         """The value of one of two expressions, each evaluated where it is the one; the state becomes the joined one."""
-        if z3.is_true(condition):
+        if quick.is_true(condition):
             return then(state)
-        if z3.is_false(condition):
+        if quick.is_false(condition):
             return otherwise(state)
         common = len(state.facts)
         first, second = state.copy(), state.copy()
@@ -231,7 +231,7 @@ class Expressions(Words):
             term = value if component is None else value.get(component)
             if component is not None:
                 present = state.read(key, *place.index)
-                if term.eq(present) or (term.get_id(), present.get_id()) in known:
+                if quick.same(term, present) or (quick.identity(term), quick.identity(present)) in known:
                     continue
             state.write(key, term, *place.index)
 
@@ -277,7 +277,7 @@ class Expressions(Words):
         component = values.component_of(node.data, value.base)
         if is_reference(node.data.type) or is_word(node.data.type):
             fits = component.bounds()(term)
-            if not (values.value_is_constant(term) and z3.is_true(z3.simplify(fits))):
+            if not (values.value_is_constant(term) and quick.is_true(z3.simplify(fits))):
                 self.oblige(state, "field", fits, node.line)
         return value.changed(component, term)
 
@@ -298,7 +298,7 @@ class Expressions(Words):
             self.session.know(node.type, word)
         for component, term in value.all():
             part = values.part_function(value.base, component)(word)
-            if not part.eq(term):
+            if not quick.same(part, term):
                 self.session.define(word, part == term)
         return word
 

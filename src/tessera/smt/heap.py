@@ -8,13 +8,14 @@ is a plain variable. Reading what was written is decided when the term is made, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import z3
 
-from tessera.smt import terms
+from tessera.smt import quick, terms
 from tessera.smt.terms import BOOL, INT, REAL, Term
 from tessera.smt.values import Value, fresh_name, merged
 
@@ -32,9 +33,18 @@ class Key:
     arity: int
     type: Any = None
 
-    @property
+    @cached_property
     def label(self) -> str:
+        """Its name in queries."""
         return f"{self.struct}.{self.name}"
+
+    def __hash__(self) -> int:
+        # Maps are looked up far too often to put this together from the parts each time.
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.struct, self.name))
 
     @property
     def z3_sort(self) -> Any:
@@ -50,6 +60,11 @@ class Key:
 SYMBOLS: dict[str, Key] = {}
 
 
+def in_order(keys: Iterable[Key]) -> list[Key]:
+    """Maps in the same order in every process, so that fresh names are numbered alike."""
+    return sorted(keys, key=lambda one: one.label)
+
+
 class Map:
     """A map's contents at one moment."""
 
@@ -59,7 +74,7 @@ class Map:
 
     def read(self, index: tuple[Term, ...]) -> Term:
         """The value at an index."""
-        identity = tuple(one.get_id() for one in index)
+        identity = tuple(quick.identity(one) for one in index)
         if identity not in self._seen:
             self._seen[identity] = index, self._read(index)
         return self._seen[identity][1]
@@ -93,9 +108,9 @@ class Update(Map):
 
     def _read(self, index: tuple[Term, ...]) -> Term:
         same = terms.conjunction([terms.equal(a, b) for a, b in zip(index, self.index, strict=True)])
-        if z3.is_true(same):
+        if quick.is_true(same):
             return self.value
-        if z3.is_false(same):
+        if quick.is_false(same):
             return self.before.read(index)
         return terms.choice(same, self.value, self.before.read(index))
 
@@ -162,11 +177,13 @@ def history_of(present: Map) -> History | None:
         before, index = history_of(present.before), present.index[0]
         if before is None:
             return None
-        return History(before.first, {**before.written, index.get_id(): index}, (*before.order, index.get_id()))
+        return History(
+            before.first, {**before.written, quick.identity(index): index}, (*before.order, quick.identity(index))
+        )
     if isinstance(present, Merge):
         one, other = history_of(present.then), history_of(present.otherwise)
         if one is not None and other is not None and same_symbol(one.first, other.first):
-            order = (present.condition.get_id(), one.order, other.order)
+            order = (quick.identity(present.condition), one.order, other.order)
             return History(one.first, {**one.written, **other.written}, order)
     return None
 
@@ -174,7 +191,7 @@ def history_of(present: Map) -> History | None:
 def last_written(present: Map, index: Term) -> Term:
     """What was last written at an index, as if no other were the same; if nothing was, what was there first."""
     if isinstance(present, Update):
-        return present.value if present.index[0].eq(index) else last_written(present.before, index)
+        return present.value if quick.same(present.index[0], index) else last_written(present.before, index)
     if isinstance(present, Merge):
         one, other = last_written(present.then, index), last_written(present.otherwise, index)
         return terms.choice(present.condition, one, other)
@@ -240,7 +257,7 @@ class State:
 
     def assume(self, term: Term, branch: bool = False) -> None:
         """Know one thing more."""
-        if not z3.is_true(term):
+        if not quick.is_true(term):
             self.facts.append(Fact(term, branch))
 
     def known(self) -> list[Term]:
@@ -253,16 +270,16 @@ class State:
         todo = [fact.term for fact in self.facts]
         while todo:
             term = todo.pop()
-            if z3.is_and(term):
+            if quick.kind(term) == z3.Z3_OP_AND:
                 todo += term.children()
-            elif z3.is_eq(term):
-                one, other = (child.get_id() for child in term.children())
+            elif quick.kind(term) == z3.Z3_OP_EQ:
+                one, other = (quick.identity(child) for child in term.children())
                 found |= {(one, other), (other, one)}
         return found
 
     def name_maps(self, keys: set[Key]) -> None:
         """Give the present contents of maps names of their own, so that formulas about them have short triggers."""
-        for key in sorted(keys, key=lambda one: one.label):
+        for key in in_order(keys):
             present = self.map(key)
             if isinstance(present, Symbol):
                 continue
@@ -310,7 +327,7 @@ def merge_states(states: list[tuple[State, Value]], common: int) -> tuple[State,
     result, value = states[-1][0].copy(), states[-1][1]
     for (state, one), guard in reversed(list(zip(states[:-1], guards[:-1], strict=True))):
         value = merged(guard, one, value)
-        for key in {*result.maps, *state.maps}:
+        for key in dict.fromkeys((*result.maps, *state.maps)):
             a, b = state.map(key), result.map(key)
             if a is not b and not (isinstance(a, Symbol) and isinstance(b, Symbol) and same_symbol(a, b)):
                 result.maps[key] = Merge(guard, a, b)
@@ -325,7 +342,7 @@ def merge_states(states: list[tuple[State, Value]], common: int) -> tuple[State,
     for (state, _), guard in zip(states, guards, strict=True):
         for fact in state.facts[common:]:
             if not fact.branch:
-                known.setdefault(fact.term.get_id(), (fact, []))[1].append(guard)
+                known.setdefault(quick.identity(fact.term), (fact, []))[1].append(guard)
     for fact, where in known.values():
         facts.append(Fact(terms.implication(terms.disjunction(where), fact.term), False, fact.invariant))
     result.facts = facts
@@ -335,5 +352,5 @@ def merge_states(states: list[tuple[State, Value]], common: int) -> tuple[State,
 def same_symbol(a: Symbol, b: Symbol) -> bool:
     """Whether two unknown contents are one."""
     if a.function is not None and b.function is not None:
-        return bool(a.function.eq(b.function))
-    return a.constant is not None and b.constant is not None and bool(a.constant.eq(b.constant))
+        return bool(quick.same(a.function, b.function))
+    return a.constant is not None and b.constant is not None and bool(quick.same(a.constant, b.constant))

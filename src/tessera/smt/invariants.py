@@ -11,7 +11,7 @@ import z3
 from tessera.ir.nodes import Function
 from tessera.lang.structs import Inline
 from tessera.lang.types import ArrayType, is_packed, is_struct, type_name
-from tessera.smt import terms, values
+from tessera.smt import quick, terms, values
 from tessera.smt.heap import Fixed, State, Symbol, history_of, last_written
 from tessera.smt.objects import FieldPlace, keys_of
 from tessera.smt.terms import Term
@@ -91,7 +91,7 @@ class Invariant:
         if len(histories) < len(keys) or not all(isinstance(before.map(key), Symbol) for key in mine):
             return None
         known = self.hypothesis(execution, before)
-        if not any(fact.term.eq(known) for fact in state.facts):
+        if not any(quick.same(fact.term, known) for fact in state.facts):
             return None
         written = {identity: one for history in histories.values() for identity, one in history.written.items()}
         if len({history.order for history in histories.values()}) > 1:

@@ -124,7 +124,7 @@ def _take(run: Any, node: Expression, state: State, source: Any, start: Term, si
 def _check_types(run: Any, node: Expression, state: State) -> None:
     """What lies there is a value of each field's type; and a source's fields are all of its memory."""
     struct, source = node.data
-    for one in {struct, *(part.struct for part in parts_of(struct))}:
+    for one in dict.fromkeys((struct, *(part.struct for part in parts_of(struct)))):
         for field in one.__struct__.layout().fields.values():
             type_ = field.type.element if isinstance(field.type, ArrayType) else field.type
             if isinstance(type_, Inline) or values.takes_any_bits(type_):

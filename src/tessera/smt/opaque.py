@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import z3
 
 from tessera.ir.nodes import Function
-from tessera.smt import terms, values
+from tessera.smt import quick, terms, values
 from tessera.smt.heap import SYMBOLS, State, merge_states
 from tessera.smt.session import Obligation, Session, subterms
 from tessera.smt.terms import Term
@@ -48,7 +48,9 @@ def applied(run: Calls, callee: Function, arguments: list[Any]) -> Term:
         arguments[position] if component is None else arguments[position].get(component)
         for position, component in known.inputs
     ]
-    if inputs and all(terms.constant_of(term) is not None or z3.is_true(term) or z3.is_false(term) for term in inputs):
+    if inputs and all(
+        terms.constant_of(term) is not None or quick.is_true(term) or quick.is_false(term) for term in inputs
+    ):
         pairs = list(zip(known.variables, inputs, strict=True))
         return z3.simplify(z3.substitute(known.body, *pairs))
     application: Term = known.symbol(*inputs)
@@ -62,7 +64,7 @@ def _defined(run: Calls, callee: Function) -> Definition:
     start = State({}, dict(zip((name for name, _ in callee.parameters), arguments, strict=True)))
     body: Term = merge_states(type(run)(session, callee, contract=True).run(start), 0)[1]
     session.quantifying = mark - 1
-    occurring = {term.get_id() for term in subterms([body])}
+    occurring = {quick.identity(term) for term in subterms([body])}
     if any(z3.is_app(term) and term.decl().name() in SYMBOLS for term in subterms([body])):
         raise NotImplementedError(f"{callee.name} is opaque and reads memory")
     variables: list[Term] = []
@@ -70,7 +72,7 @@ def _defined(run: Calls, callee: Function) -> Definition:
     for position, argument in enumerate(arguments):
         parts = argument.all() if isinstance(argument, values.PackedValue) else [(None, argument)]
         for component, term in parts:
-            if term.get_id() in occurring:
+            if quick.identity(term) in occurring:
                 variables.append(term)
                 inputs.append((position, component))
     short = callee.name.rpartition(".")[2]

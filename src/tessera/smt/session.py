@@ -12,7 +12,7 @@ import z3
 from tessera.ir.nodes import Function, Program
 from tessera.ir.values import component_types
 from tessera.lang.types import INTEGER, RATIONAL
-from tessera.smt import terms, values
+from tessera.smt import quick, terms, values
 from tessera.smt.algebra import PREFIX
 from tessera.smt.heap import Fact, Key, State
 from tessera.smt.objects import Objects
@@ -84,15 +84,15 @@ class Session:
 
     def oblige(self, function: Function, state: State, rule: str, goal: Term, line: int, text: str = "") -> None:
         """One more obligation, unless it is known already."""
-        if any(fact.term.eq(goal) for fact in state.facts):
+        if any(quick.same(fact.term, goal) for fact in state.facts):
             return
         self.obligations.append(Obligation(function.name, function.file, line, rule, text, list(state.facts), goal))
 
     def know(self, type_: Any, term: Any) -> None:
         """The range of a term of a type, where no axiom gives it."""
-        if self.quantifying or type_ in (bool, INTEGER, RATIONAL) or not z3.is_expr(term):
+        if self.quantifying or type_ in (bool, INTEGER, RATIONAL) or not isinstance(term, z3.ExprRef):
             return
-        if z3.is_const(term) and not z3.is_int_value(term) or _is_word_function(term):
+        if z3.is_const(term) and not isinstance(term, z3.IntNumRef) or _is_word_function(term):
             self._note(term, values.scalar_facts(type_, term))
 
     def know_component(self, component: values.Component, term: Term, packed: Any) -> None:
@@ -114,7 +114,7 @@ class Session:
         elif isinstance(value, values.PackedValue):
             for component, term in value.all():
                 self.know_component(component, term, value.base)
-        elif z3.is_expr(value):
+        elif isinstance(value, z3.ExprRef):
             self.know(type_, value)
 
     def know_number(self, term: Term) -> None:
@@ -126,8 +126,8 @@ class Session:
         return [
             fact
             for term in subterms(roots)
-            if term.get_id() in self.of_constants
-            for fact in self.of_constants[term.get_id()][1]
+            if quick.identity(term) in self.of_constants
+            for fact in self.of_constants[quick.identity(term)][1]
         ]
 
     def define(self, subject: Term, fact: Term) -> None:
@@ -135,8 +135,8 @@ class Session:
         self._note(subject, [fact])
 
     def _note(self, subject: Term, facts: list[Term]) -> None:
-        kept = self.of_constants.setdefault(subject.get_id(), (subject, []))[1]
-        kept += [fact for fact in facts if not any(fact.eq(one) for one in kept)]
+        kept = self.of_constants.setdefault(quick.identity(subject), (subject, []))[1]
+        kept += [fact for fact in facts if not any(quick.same(fact, one) for one in kept)]
 
     def is_inlined(self, callee: Function) -> bool:
         """Whether calls of a function read its body in place: a small one that has no contract and no loop."""
@@ -185,7 +185,7 @@ class Session:
     ) -> Term:
         """``body`` for all values of the variables; the body has been read since ``mark``."""
         self.quantifying = mark - 1
-        if z3.is_true(body):
+        if quick.is_true(body):
             return terms.TRUE
         ranges = [fact for t, v in zip(types, variables, strict=True) for fact in values.scalar_facts(t, v)]
         claim = terms.implication(terms.conjunction(ranges), body)
@@ -197,10 +197,7 @@ class Session:
 
 def is_pattern(term: Term) -> bool:
     """Whether solvers can match a term: functions, variables and numbers only."""
-    return all(
-        z3.is_int_value(one) or (z3.is_app(one) and one.decl().kind() == z3.Z3_OP_UNINTERPRETED)
-        for one in subterms([term])
-    )
+    return all(isinstance(one, z3.IntNumRef) or quick.kind(one) == z3.Z3_OP_UNINTERPRETED for one in subterms([term]))
 
 
 def automatic_triggers(variables: list[Term], body: Term) -> list[list[Term]]:
@@ -208,17 +205,24 @@ def automatic_triggers(variables: list[Term], body: Term) -> list[list[Term]]:
     found: list[list[Term]] = [[] for _ in variables]
     names: list[set[str]] = [set() for _ in variables]
     for term in subterms([body]):
-        if not z3.is_app(term) or term.decl().kind() != z3.Z3_OP_UNINTERPRETED or not term.num_args():
+        if quick.kind(term) != z3.Z3_OP_UNINTERPRETED or not term.num_args():
             continue
         for position, variable in enumerate(variables):
             if not is_pattern(term):
                 break
-            if any(variable.eq(child) for child in term.children()) and term.decl().name() not in names[position]:
-                others = [v for v in variables if not v.eq(variable) and any(v.eq(c) for c in term.children())]
+            if (
+                any(quick.same(variable, child) for child in term.children())
+                and term.decl().name() not in names[position]
+            ):
+                others = [
+                    v
+                    for v in variables
+                    if not quick.same(v, variable) and any(quick.same(v, c) for c in term.children())
+                ]
                 if not others or len(others) == len(variables) - 1:
                     names[position].add(term.decl().name())
                     found[position].append(term)
-    both = [term for term in found[0] if all(any(v.eq(c) for c in term.children()) for v in variables)]
+    both = [term for term in found[0] if all(any(quick.same(v, c) for c in term.children()) for v in variables)]
     if both:
         return [[term] for term in both[:3]]
     if not all(found):
@@ -250,7 +254,7 @@ def subterms(roots: Iterable[Term]) -> Iterable[Term]:
     todo = list(roots)
     while todo:
         one = todo.pop()
-        key = one.get_id()
+        key = quick.identity(one)
         if key in seen:
             continue
         seen.add(key)

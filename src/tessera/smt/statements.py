@@ -11,10 +11,10 @@ import z3
 from tessera.ir import nodes
 from tessera.ir.nodes import Contract, Expression, For, Statement, While
 from tessera.lang.types import RATIONAL
-from tessera.smt import lives, terms, values
+from tessera.smt import lives, quick, terms, values
 from tessera.smt.calls import Calls
 from tessera.smt.frames import check_frame
-from tessera.smt.heap import State, merge_states
+from tessera.smt.heap import State, in_order, merge_states
 from tessera.smt.objects import OnlyObject
 from tessera.smt.terms import Term
 from tessera.smt.values import Value
@@ -75,7 +75,12 @@ class Execution(Calls):
 
     def _run_assign(self, node: nodes.Assign, state: State, frame: Frame) -> None:
         value = self.value(node.value, state)
-        if not self.contract and z3.is_expr(value) and z3.is_app_of(value, z3.Z3_OP_ITE) and value.sort() == terms.INT:
+        if (
+            not self.contract
+            and isinstance(value, z3.ExprRef)
+            and quick.kind(value) == z3.Z3_OP_ITE
+            and value.sort() == terms.INT
+        ):
             # A name for what has cases, so that formulas stay short.
             named = z3.Int(values.fresh_name(node.name))
             self.session.define(named, named == value)
@@ -158,8 +163,8 @@ class Execution(Calls):
         return self._split(state, cases, frame)
 
     def _split(self, state: State, cases: list[tuple[Term, list[Statement]]], frame: Frame) -> list[State]:
-        alive = [(condition, body) for condition, body in cases if not z3.is_false(condition)]
-        certain = [body for condition, body in alive if z3.is_true(condition)]
+        alive = [(condition, body) for condition, body in cases if not quick.is_false(condition)]
+        certain = [body for condition, body in alive if quick.is_true(condition)]
         if certain:
             return self.block(certain[0], [state], frame)
         common = len(state.facts)
@@ -182,7 +187,9 @@ class Execution(Calls):
             return True
         solver = z3.Solver()
         solver.set("rlimit", PRUNING_STEPS)
-        plain = [fact.term for fact in state.facts if not fact.invariant and not z3.is_quantifier(fact.term)]
+        plain = [
+            fact.term for fact in state.facts if not fact.invariant and not isinstance(fact.term, z3.QuantifierRef)
+        ]
         solver.add(*plain, condition)
         solver.add(*self.session.facts_about([condition]))
         return bool(solver.check() != z3.unsat)
@@ -247,7 +254,7 @@ class Execution(Calls):
             # Behind the loop the index is what the last turn left.
             leaving.locals[node.name] = values.fresh(node.type, node.name)
             self.session.know_value(node.type, leaving.locals[node.name])
-        after = [] if z3.is_true(condition) else [leaving]
+        after = [] if quick.is_true(condition) else [leaving]
         turn = head.copy()
         turn.assume(condition, branch=True)
         places, named_in = self._frame(node, state)
@@ -297,9 +304,9 @@ class Execution(Calls):
         if places:
             self.change(head, self.footprint(places, named_in, written))
         else:
-            for key in written:
+            for key in in_order(written):
                 head.forget(key)
-        for name in assigned_locals(node.body) | extra:
+        for name in sorted(assigned_locals(node.body) | extra):
             if name in head.locals and name not in extra:
                 type_ = self.function.locals.get(name)
                 if type_ is not None:
@@ -324,6 +331,6 @@ def _common_prefix(states: list[State]) -> int:
     first = states[0].facts
     count = min(len(state.facts) for state in states)
     for position in range(count):
-        if any(not state.facts[position].term.eq(first[position].term) for state in states):
+        if any(not quick.same(state.facts[position].term, first[position].term) for state in states):
             return position
     return count

@@ -12,6 +12,7 @@ from typing import Any
 
 import z3
 
+from tessera.smt import quick
 from tessera.smt.algebra import PREFIX, WORD_BITS
 
 Term = Any
@@ -43,15 +44,15 @@ def number(value: int) -> Term:
 
 def constant_of(term: Term) -> int | None:
     """The value of an integer constant; ``None`` for any other term."""
-    if z3.is_int_value(term):
+    if isinstance(term, z3.IntNumRef):
         return int(term.as_long())
     return None
 
 
 def conjunction(parts: list[Term]) -> Term:
     """All of them; true if there is none."""
-    kept = [part for part in parts if not z3.is_true(part)]
-    if any(z3.is_false(part) for part in kept):
+    kept = [part for part in parts if not quick.is_true(part)]
+    if any(quick.is_false(part) for part in kept):
         return FALSE
     if not kept:
         return TRUE
@@ -60,8 +61,8 @@ def conjunction(parts: list[Term]) -> Term:
 
 def disjunction(parts: list[Term]) -> Term:
     """One of them; false if there is none."""
-    kept = [part for part in parts if not z3.is_false(part)]
-    if any(z3.is_true(part) for part in kept):
+    kept = [part for part in parts if not quick.is_false(part)]
+    if any(quick.is_true(part) for part in kept):
         return TRUE
     if not kept:
         return FALSE
@@ -70,36 +71,36 @@ def disjunction(parts: list[Term]) -> Term:
 
 def negation(term: Term) -> Term:
     """Its contrary."""
-    if z3.is_true(term):
+    if quick.is_true(term):
         return FALSE
-    if z3.is_false(term):
+    if quick.is_false(term):
         return TRUE
-    return term.arg(0) if z3.is_not(term) else z3.Not(term)
+    return term.arg(0) if quick.kind(term) == z3.Z3_OP_NOT else z3.Not(term)
 
 
 def implication(condition: Term, conclusion: Term) -> Term:
     """``conclusion`` wherever ``condition``."""
-    if z3.is_true(condition):
+    if quick.is_true(condition):
         return conclusion
-    if z3.is_false(condition) or z3.is_true(conclusion):
+    if quick.is_false(condition) or quick.is_true(conclusion):
         return TRUE
     return z3.Implies(condition, conclusion)
 
 
 def choice(condition: Term, then: Term, otherwise: Term) -> Term:
     """One of two terms of a sort."""
-    if z3.is_true(condition) or then.eq(otherwise):
+    if quick.is_true(condition) or quick.same(then, otherwise):
         return then
-    if z3.is_false(condition):
+    if quick.is_false(condition):
         return otherwise
-    if then.sort() == BOOL:
-        if z3.is_true(then):
+    if isinstance(then, z3.BoolRef):
+        if quick.is_true(then):
             return disjunction([condition, otherwise])
-        if z3.is_false(then):
+        if quick.is_false(then):
             return conjunction([negation(condition), otherwise])
-        if z3.is_true(otherwise):
+        if quick.is_true(otherwise):
             return disjunction([negation(condition), then])
-        if z3.is_false(otherwise):
+        if quick.is_false(otherwise):
             return conjunction([condition, then])
     return z3.If(condition, then, otherwise)
 
@@ -115,31 +116,31 @@ def forget_comparisons() -> None:
 
 def equal(left: Term, right: Term) -> Term:
     """Equality, decided at once where it can be."""
-    if left.eq(right):
+    if quick.same(left, right):
         return TRUE
     a, b = constant_of(left), constant_of(right)
     if a is not None and b is not None:
         return z3.BoolVal(a == b)
-    if b is not None and z3.is_app_of(left, z3.Z3_OP_ITE):
+    if b is not None and quick.kind(left) == z3.Z3_OP_ITE:
         # A choice between constants, which matches make: decide each side.
-        identity = left.get_id(), b
+        identity = quick.identity(left), b
         if identity not in _decided:
             decided = choice(left.arg(0), equal(left.arg(1), right), equal(left.arg(2), right))
             _decided[identity] = left, decided
         return _decided[identity][1]
-    if a is not None and z3.is_app_of(right, z3.Z3_OP_ITE):
+    if a is not None and quick.kind(right) == z3.Z3_OP_ITE:
         return equal(right, left)
-    if left.sort() == BOOL:
-        if z3.is_true(left):
+    if isinstance(left, z3.BoolRef):
+        if quick.is_true(left):
             return right
-        if z3.is_true(right):
+        if quick.is_true(right):
             return left
-        if z3.is_false(left):
+        if quick.is_false(left):
             return negation(right)
-        if z3.is_false(right):
+        if quick.is_false(right):
             return negation(left)
     base_left, base_right = _split_sum(left), _split_sum(right)
-    if base_left[0] is not None and base_right[0] is not None and base_left[0].eq(base_right[0]):
+    if base_left[0] is not None and base_right[0] is not None and quick.same(base_left[0], base_right[0]):
         return z3.BoolVal(base_left[1] == base_right[1])
     return left == right
 
@@ -148,7 +149,7 @@ def _split_sum(term: Term) -> tuple[Term | None, int]:
     """``base + constant`` of an address such as a field's."""
     if term.sort() != INT:
         return None, 0
-    if z3.is_add(term) and term.num_args() == 2:
+    if quick.kind(term) == z3.Z3_OP_ADD and term.num_args() == 2:
         for one, other in ((0, 1), (1, 0)):
             value = constant_of(term.arg(one))
             if value is not None:
@@ -179,7 +180,7 @@ def sub(left: Term, right: Term) -> Term:
         return number(a - b)
     if b == 0:
         return left
-    if left.eq(right):
+    if quick.same(left, right):
         return ZERO
     return left - right
 
@@ -283,7 +284,7 @@ def shift_right(term: Term, amount: Term, width: int = 0) -> Term:
 
 def _power_minus_one(term: Term) -> Term | None:
     """``n`` of a term ``pow2(n) - 1``."""
-    if z3.is_sub(term) and term.num_args() == 2 and constant_of(term.arg(1)) == 1:
+    if quick.kind(term) == z3.Z3_OP_SUB and term.num_args() == 2 and constant_of(term.arg(1)) == 1:
         inner = term.arg(0)
         if z3.is_app(inner) and inner.decl().eq(pow2):
             return inner.arg(0)

@@ -17,7 +17,7 @@ from typing import Any
 import z3
 
 from tessera.lang.types import NAMED
-from tessera.smt import bridge, terms, values
+from tessera.smt import bridge, quick, terms, values
 from tessera.smt.algebra import PREFIX
 from tessera.smt.heap import SYMBOLS
 from tessera.smt.opaque import definitions_for
@@ -35,7 +35,7 @@ class Piece:
     """
 
     text: str
-    declarations: dict[str, Any]
+    declarations: dict[str, Declaration]
     maps: frozenset[str]
     words: frozenset[str]
     constants: tuple[int, ...]
@@ -45,6 +45,23 @@ class Piece:
     def shape(self) -> str:
         """What stays of the text when fresh names are numbered otherwise (:func:`shape_of`)."""
         return shape_of(self.text)
+
+    @cached_property
+    def fields(self) -> frozenset[str]:
+        """The fields that it speaks of. That objects are live is said everywhere, and chooses nothing."""
+        return frozenset(label for label in self.maps if not label.endswith(".live"))
+
+
+class Declaration:
+    """A function or constant that a query declares."""
+
+    def __init__(self, declaration: Any) -> None:
+        self.name: str = declaration.name()
+        self.arity: int = declaration.arity()
+        self.text: str = declaration.sexpr()
+        # What it is: contents of a map, or a function of the bridge.
+        self.label = SYMBOLS[self.name].label if self.name in SYMBOLS else ""
+        self.word = self.name[len(PREFIX) :] if self.arity and self.name.startswith(PREFIX) else ""
 
 
 # How fresh names, and what is shared inside of a formula, are numbered.
@@ -56,91 +73,101 @@ def shape_of(text: str) -> str:
     return hashlib.blake2b(_NUMBERED.sub("!", text).encode(), digest_size=6).hexdigest()
 
 
+@dataclass(frozen=True)
+class _Item:
+    """Something that occurs in formulas: a symbol, one that only a trigger names, or a quotient by a literal."""
+
+    term: Term
+    declaration: Declaration | None
+    in_trigger: bool = False
+
+
+_POWER = Declaration(terms.pow2)
+# By z3's identity. The terms are kept, so that the identities of all in them are not given to others.
 _pieces: dict[int, tuple[Term, Piece]] = {}
 # What occurs in terms, each under a number; and by terms, which of these occur: formulas share most of their parts.
-_items: list[tuple[str, Any]] = []
+_items: list[_Item] = []
 _numbers: dict[tuple[str, int], int] = {}
-_occurring: dict[int, tuple[Term, int]] = {}
+_occurring: dict[int, int] = {}
 # Below the items: what literals add (bridge).
 _FIRST = bridge.SHIFTS.bit_length()
 _LITERALS = (1 << _FIRST) - 1
+_COMPARISONS = (z3.Z3_OP_LE, z3.Z3_OP_LT, z3.Z3_OP_GE, z3.Z3_OP_GT)
 
 
 def piece_of(term: Term) -> Piece:
     """What a formula brings with it."""
-    key = term.get_id()
-    # The term is kept, so that its identity is not given to another.
+    key = quick.identity(term)
     if key not in _pieces:
         _pieces[key] = term, _read(term)
     return _pieces[key][1]
 
 
 def _read(term: Term) -> Piece:
-    declarations: dict[str, Any] = {}
+    declarations: dict[str, Declaration] = {}
     maps: set[str] = set()
     words: set[str] = set()
     constants: list[int] = []
     quotients: list[Term] = []
-    told = _occurring_in(term)
+    told = _occurring_in(term.ast)
     rest = told >> _FIRST
     while rest:
-        kind, one = _items[(rest & -rest).bit_length() - 1]
+        item = _items[(rest & -rest).bit_length() - 1]
         rest &= rest - 1
-        if kind == "quotient":
-            quotients.append(one)
+        declaration = item.declaration
+        if declaration is None:
+            quotients.append(item.term)
             continue
-        declaration = one.decl()
-        name = declaration.name()
-        declarations[name] = declaration
-        if kind == "trigger":
+        declarations[declaration.name] = declaration
+        if item.in_trigger:
             continue
-        if name in SYMBOLS:
-            maps.add(SYMBOLS[name].label)
-        if not one.num_args():
-            constants.append(one.get_id())
-        elif name.startswith(PREFIX):
-            words.add(name[len(PREFIX) :])
+        if declaration.label:
+            maps.add(declaration.label)
+        if not declaration.arity:
+            constants.append(quick.identity(item.term))
+        elif declaration.word:
+            words.add(declaration.word)
     literals = tuple(fact.sexpr() for fact in bridge.facts_of(told, quotients)) if words else ()
     return Piece(term.sexpr(), declarations, frozenset(maps), frozenset(words), tuple(sorted(constants)), literals)
 
 
-def _occurring_in(root: Term) -> int:
+def _occurring_in(root: quick.Node) -> int:
     """The numbers of what occurs in a term, as bits; below them what its literals add."""
     todo = [root]
     while todo:
-        term = todo[-1]
-        key = term.get_id()
+        node = todo[-1]
+        key = quick.identity_of(node)
         if key in _occurring:
             todo.pop()
             continue
-        parts = term.children()
-        patterns = []
-        if z3.is_quantifier(term):
-            patterns = [part for n in range(term.num_patterns()) for part in term.pattern(n).children()]
-        unknown = [one for one in (*parts, *patterns) if one.get_id() not in _occurring]
+        parts, patterns = quick.parts_of(node), quick.patterns_of(node)
+        unknown = [one for one in (*parts, *patterns) if quick.identity_of(one) not in _occurring]
         if unknown:
             todo += unknown
             continue
-        found = _own(term)
+        found = _own(node)
         for one in parts:
-            found |= _occurring[one.get_id()][1]
+            found |= _occurring[quick.identity_of(one)]
         for one in patterns:
-            found |= _in_trigger(_occurring[one.get_id()][1])
-        _occurring[key] = term, found
+            found |= _in_trigger(_occurring[quick.identity_of(one)])
+        _occurring[key] = found
         todo.pop()
-    return _occurring[root.get_id()][1]
+    return _occurring[quick.identity_of(root)]
 
 
-def _own(term: Term) -> int:
+def _own(node: quick.Node) -> int:
     """What occurs in a term besides what occurs in its parts."""
-    if not z3.is_app(term):
-        return 0
-    found = bridge.literals_of(term)
-    if term.decl().kind() == z3.Z3_OP_UNINTERPRETED:
-        found |= _numbered("symbol", term.decl().get_id(), term)
-    elif bridge.is_quotient(term):
-        found |= _numbered("quotient", term.get_id(), term)
-    return found
+    kind = quick.kind_of(node)
+    if kind == z3.Z3_OP_UNINTERPRETED:
+        found = _numbered("symbol", quick.declaration_of(node), node)
+        declaration = _items[found.bit_length() - 1 - _FIRST].declaration
+        assert declaration is not None  # symbols have one
+        return found | (bridge.literals_of(quick.term_of(node)) if declaration.word else 0)
+    if kind in _COMPARISONS:
+        return bridge.literals_of(quick.term_of(node))
+    if kind == z3.Z3_OP_IDIV and bridge.is_quotient(quick.term_of(node)):
+        return _numbered("quotient", quick.identity_of(node), node)
+    return 0
 
 
 def _in_trigger(occurring: int) -> int:
@@ -148,21 +175,22 @@ def _in_trigger(occurring: int) -> int:
     found = occurring & _LITERALS
     rest = occurring >> _FIRST
     while rest:
-        kind, one = _items[(rest & -rest).bit_length() - 1]
+        number = (rest & -rest).bit_length() - 1
+        item = _items[number]
         rest &= rest - 1
-        found |= (
-            _numbered("quotient", one.get_id(), one)
-            if kind == "quotient"
-            else _numbered("trigger", one.decl().get_id(), one)
-        )
+        if item.declaration is None:
+            found |= 1 << _FIRST + number
+        else:
+            found |= _numbered("trigger", quick.declaration_of(item.term.ast), item.term.ast)
     return found
 
 
-def _numbered(kind: str, key: int, term: Term) -> int:
+def _numbered(kind: str, key: int, node: quick.Node) -> int:
     """The bit of something that occurs, by z3's identity: names are used again with other types."""
     number = _numbers.setdefault((kind, key), len(_items))
     if number == len(_items):
-        _items.append((kind, term))
+        term = quick.term_of(node)
+        _items.append(_Item(term, None if kind == "quotient" else Declaration(term.decl()), kind == "trigger"))
     return 1 << _FIRST + number
 
 
@@ -180,7 +208,7 @@ def query_of(session: Session, obligation: Obligation, everything: bool) -> Quer
     negated = terms.negation(obligation.goal)
     chosen = [fact.term for fact in obligation.facts if fact.invariant]
     if not everything:
-        about = maps_in(negated).union(*(maps_in(term) for term in plain if not z3.is_quantifier(term)))
+        about = maps_in(negated).union(*(maps_in(term) for term in plain if not isinstance(term, z3.QuantifierRef)))
         chosen = [term for term in chosen if maps_in(term) & about]
     return text_of(session, obligation.name, [*plain, *chosen, negated])
 
@@ -200,7 +228,7 @@ def text_of(
     last = piece_of(formulas[-1]).text
     if choose is not None:
         assertions = {text: shape for text, shape in assertions.items() if text == last or choose(shape)}
-    lines = [declarations[n].sexpr() for n in sorted(declarations)]
+    lines = [declarations[n].text for n in sorted(declarations)]
     lines += [f"(assert {text})" for text in assertions]
     return Query(name, "\n".join(lines) + "\n", "quantified", tuple(assertions.values()))
 
@@ -210,9 +238,9 @@ def shapes_of(session: Session, formulas: list[Term]) -> frozenset[str]:
     return frozenset(_parts(session, formulas, True)[1].values())
 
 
-def _parts(session: Session, formulas: list[Term], definitions: bool) -> tuple[dict[str, Any], dict[str, str]]:
+def _parts(session: Session, formulas: list[Term], definitions: bool) -> tuple[dict[str, Declaration], dict[str, str]]:
     """The declarations of a query, and its assertions, each once, with their shapes."""
-    pieces = [piece_of(formula) for formula in formulas if not z3.is_true(formula)]
+    pieces = [piece_of(formula) for formula in formulas if not quick.is_true(formula)]
     if definitions:
         names = {name for piece in pieces for name in piece.declarations}
         pieces += [piece_of(formula) for formula in definitions_for(session, names)]
@@ -230,17 +258,17 @@ def _parts(session: Session, formulas: list[Term], definitions: bool) -> tuple[d
         todo = [piece_of(fact) for fact in new]
         about += todo
     known = [*about, *pieces]
-    declarations: dict[str, Any] = {}
+    declarations: dict[str, Declaration] = {}
     for piece in known:
         declarations.update(piece.declarations)
     words: frozenset[str] = frozenset().union(*(piece.words for piece in known))
     axioms = [piece_of(axiom) for axiom in _axioms(words)] if words else []
-    typing = [piece_of(fact) for n in sorted(declarations) for fact in _typing(n, declarations[n].arity())]
+    typing = [piece_of(fact) for n in sorted(declarations) for fact in _typing(n, declarations[n].arity)]
     for piece in (*axioms, *typing):
         declarations.update(piece.declarations)
     literals = dict.fromkeys(text for piece in known for text in piece.literals)
     if literals:
-        declarations[terms.pow2.name()] = terms.pow2
+        declarations[_POWER.name] = _POWER
     assertions = {text: shape_of(text) for text in literals}
     for piece in (*typing, *axioms, *known):
         assertions.setdefault(piece.text, piece.shape)

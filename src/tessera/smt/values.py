@@ -21,7 +21,7 @@ from tessera.ir.values import component_types, field_number, mask_of, width_of
 from tessera.lang.packed import BitField
 from tessera.lang.types import INTEGER, RATIONAL, TEXT, OptionalReference, is_enum, is_packed, is_struct, is_word
 from tessera.lang.words import WORDS
-from tessera.smt import terms
+from tessera.smt import quick, terms
 from tessera.smt.terms import BOOL, INT, REAL, Term
 
 _fresh = itertools.count()
@@ -186,7 +186,7 @@ def packed_from_word(type_: Any, word: Term) -> PackedValue:
     if known is not None:
         return packed_constant(type_, known)
     base = type_.__packed__.base
-    if z3.is_app_of(word, z3.Z3_OP_ITE):
+    if quick.kind(word) == z3.Z3_OP_ITE:
         # What was written may be a word whose bits are known.
         then, otherwise = (packed_from_word(type_, word.arg(side)) for side in (1, 2))
         condition = word.arg(0)
@@ -226,7 +226,7 @@ def merged(condition: Term, then: Value, otherwise: Value) -> Value:
     if isinstance(then, tuple) and isinstance(otherwise, tuple):
         return tuple(merged(condition, a, b) for a, b in zip(then, otherwise, strict=True))
     if isinstance(then, PackedValue):
-        if z3.is_true(condition):
+        if quick.is_true(condition):
             return then
         word = None
         if then.word is not None and otherwise.word is not None:
@@ -290,7 +290,7 @@ def may_hold(type_: Any, value: Term) -> bool:
         fact = members(tag_type(base), value) if tagged else component.bounds()(value)
     else:
         fact = members(type_, value) if is_enum(type_) else terms.TRUE
-    return bool(z3.is_true(z3.simplify(fact)))
+    return bool(quick.is_true(z3.simplify(fact)))
 
 
 def value_is_constant(term: Any) -> bool:

@@ -6,10 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import z3
-
 from tessera.ir.nodes import Function
-from tessera.smt import values
+from tessera.smt import quick, values
 from tessera.smt.frames import check_frame
 from tessera.smt.heap import Fact, State
 from tessera.smt.reading import PROMISES, keeps_invariants, refines
@@ -90,7 +88,7 @@ def _check_end(
                     continue
                 session.oblige(function, end, contract.kind, goal, contract.line, f"{contract.text} ({where})")
     good = run.good_value(end, function.result, result)
-    if not z3.is_true(good):
+    if not quick.is_true(good):
         session.oblige(function, end, "result", good, line, where)
     if run.keeps_invariants:
         run.check_invariants(end, {key.label for key in end.dirty}, line, where)
