@@ -17,7 +17,7 @@ from tessera.proof.claims import Claim
 from tessera.smt.cache import Cache
 
 # Written with every file; hints of another version are not used.
-_VERSION = 1
+_VERSION = 2
 # The round before the usual ones.
 HINTED = -1
 

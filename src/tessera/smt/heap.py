@@ -95,6 +95,14 @@ class Symbol(Map):
         self.function = z3.Function(name, *[INT] * key.arity, key.z3_sort) if key.arity else None
         self.constant = z3.Const(name, key.z3_sort) if not key.arity else None
 
+    @cached_property
+    def renaming(self) -> tuple[Any, Term]:
+        """The symbol of contents that were never written, and what stands for these (``terms.renamed``)."""
+        first = Symbol(self.key, "")
+        if first.function is None:
+            return first.constant, self.constant
+        return first.function, self.read(tuple(z3.Var(n, INT) for n in range(self.key.arity)))
+
     def _read(self, index: tuple[Term, ...]) -> Term:
         return self.constant if self.function is None else self.function(*index)
 

@@ -29,6 +29,8 @@ class Invariant:
         self._fields: frozenset[str] | None = None
         # The formula for contents of maps that have names, by those names.
         self._formulas: dict[tuple[str, ...], Term] = {}
+        # What it says, and its triggers, of maps that were never written: elsewhere the maps have other names.
+        self._first: tuple[Term, list[list[Term]]] | None = None
 
     def fields(self, execution: Any) -> frozenset[str]:
         """The labels of the maps that it speaks of."""
@@ -114,8 +116,15 @@ class Invariant:
         if not variables:
             return self._body(execution, state, [], [])
         mark = execution.session.mark()
-        body = self._body(execution, state, variables, types)
-        triggers = self._triggers(execution, state, variables)
+        if self._first is None:
+            body = self._body(execution, State(), variables, types)
+            self._first = body, self._triggers(execution, State(), variables)
+        renamed = _renaming(state, self.fields(execution))
+        if renamed is None or terms.has_quantifiers(self._first[0]):
+            body, triggers = self._body(execution, state, variables, types), self._triggers(execution, state, variables)
+        else:
+            body = terms.renamed(self._first[0], renamed)
+            triggers = [[terms.renamed(one, renamed) for one in trigger] for trigger in self._first[1]]
         formula: Term = execution.session.quantified(variables, types, body, mark, triggers)
         return formula
 
@@ -126,6 +135,18 @@ class Invariant:
             return [[value.tag]]
         found: list[list[Term]] = execution.triggers(self.function, state, list(variables))
         return found
+
+
+def _renaming(state: State, labels: frozenset[str]) -> list[tuple[Term, Term]] | None:
+    """By which symbols a state's contents of some maps are known, for those that never written ones have."""
+    found = []
+    for key, present in state.maps.items():
+        if key.label in labels:
+            if not isinstance(present, Symbol):
+                return None
+            if present.name != key.label:
+                found.append(present.renaming)
+    return found
 
 
 def invariants_of(functions: Iterable[Function], structs: Iterable[Any]) -> tuple[list[Invariant], dict[Any, Any]]:

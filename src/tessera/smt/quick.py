@@ -34,6 +34,8 @@ _get_pattern_num_terms = _direct("Z3_get_pattern_num_terms")
 _get_quantifier_body = _direct("Z3_get_quantifier_body")
 _get_quantifier_num_patterns = _direct("Z3_get_quantifier_num_patterns")
 _get_quantifier_pattern_ast = _direct("Z3_get_quantifier_pattern_ast")
+_get_index_value = _direct("Z3_get_index_value")
+_get_numeral_string = _direct("Z3_get_numeral_string")
 _context: Any = z3.main_ctx().ref()
 # Kept, so that their addresses stay theirs.
 _CONSTANTS = z3.BoolVal(True), z3.BoolVal(False)
@@ -87,12 +89,25 @@ def declaration_of(node: Node) -> int:
     return int(_get_func_decl_id(_context, _get_app_decl(_context, node)))
 
 
+def literal_in(node: Node) -> bytes:
+    """What a number or a bound variable is, besides its kind; nothing for others."""
+    what = _get_ast_kind(_context, node)
+    if what == z3.Z3_NUMERAL_AST:
+        return b"#" + bytes(_get_numeral_string(_context, node))
+    return b"%%%d" % _get_index_value(_context, node) if what == z3.Z3_VAR_AST else b""
+
+
 def parts_of(node: Node) -> list[Node]:
     """The nodes in a node: arguments of an application, the body of a quantifier."""
     what = _get_ast_kind(_context, node)
     if what == z3.Z3_APP_AST:
         return [_get_app_arg(_context, node, n) for n in range(_get_app_num_args(_context, node))]
     return [_get_quantifier_body(_context, node)] if what == z3.Z3_QUANTIFIER_AST else []
+
+
+def is_quantifier(node: Node) -> bool:
+    """Whether a node is a quantifier."""
+    return bool(_get_ast_kind(_context, node) == z3.Z3_QUANTIFIER_AST)
 
 
 def patterns_of(node: Node) -> list[Node]:

@@ -26,25 +26,48 @@ from tessera.smt.solve import Query
 from tessera.smt.terms import Term
 
 
-@dataclass(frozen=True)
 class Piece:
     """One formula: its text, the declarations that it needs, and what it speaks of.
 
-    ``maps``: labels of fields; ``words``: functions of the bridge; ``constants``: unknowns, by z3's identity;
-    ``literals``: the bridge's facts about literal numbers in it.
+    ``shape`` names it short: formulas that differ in the numbers of fresh names only have the same. ``maps``: labels of
+    fields; ``words``: functions of the bridge; ``constants``: unknowns, by z3's identity; ``literals``: the bridge's
+    facts about literal numbers in it.
     """
 
-    text: str
-    declarations: dict[str, Declaration]
-    maps: frozenset[str]
-    words: frozenset[str]
-    constants: tuple[int, ...]
-    literals: tuple[str, ...]
+    def __init__(self, term: Term) -> None:
+        # Kept, so that the identities of all in it are not given to others.
+        self.term = term
+        self.declarations: dict[str, Declaration] = {}
+        maps: set[str] = set()
+        words: set[str] = set()
+        constants: list[int] = []
+        quotients: list[Term] = []
+        told, shape = _occurring_in(term.ast)
+        self.shape = shape.hex()
+        rest = told >> _FIRST
+        while rest:
+            item = _items[(rest & -rest).bit_length() - 1]
+            rest &= rest - 1
+            declaration = item.declaration
+            if declaration is None:
+                quotients.append(item.term)
+                continue
+            self.declarations[declaration.name] = declaration
+            if item.in_trigger:
+                continue
+            if declaration.label:
+                maps.add(declaration.label)
+            if not declaration.arity:
+                constants.append(quick.identity(item.term))
+            elif declaration.word:
+                words.add(declaration.word)
+        self.maps, self.words, self.constants = frozenset(maps), frozenset(words), tuple(sorted(constants))
+        self.literals: tuple[Term, ...] = tuple(bridge.facts_of(told, quotients)) if words else ()
 
     @cached_property
-    def shape(self) -> str:
-        """What stays of the text when fresh names are numbered otherwise (:func:`shape_of`)."""
-        return shape_of(self.text)
+    def text(self) -> str:
+        """As solvers read it."""
+        return str(self.term.sexpr())
 
     @cached_property
     def fields(self) -> frozenset[str]:
@@ -61,16 +84,14 @@ class Declaration:
         self.text: str = declaration.sexpr()
         # What it is: contents of a map, or a function of the bridge.
         self.label = SYMBOLS[self.name].label if self.name in SYMBOLS else ""
+        # What it is called, however fresh names are numbered.
+        self.kind = _NUMBER.sub("!", self.name).encode()
         self.word = self.name[len(PREFIX) :] if self.arity and self.name.startswith(PREFIX) else ""
 
 
-# How fresh names, and what is shared inside of a formula, are numbered.
-_NUMBERED = re.compile(r"!\d+|(?<![^\s()])[?$]x\d+(?![^\s()])")
-
-
-def shape_of(text: str) -> str:
-    """A short name of a formula. Formulas that differ in the numbers of fresh names only have the same."""
-    return hashlib.blake2b(_NUMBERED.sub("!", text).encode(), digest_size=6).hexdigest()
+# How fresh names are numbered.
+_NUMBER = re.compile(r"!\d+")
+_SHAPE_BYTES = 6
 
 
 @dataclass(frozen=True)
@@ -82,13 +103,13 @@ class _Item:
     in_trigger: bool = False
 
 
-_POWER = Declaration(terms.pow2)
-# By z3's identity. The terms are kept, so that the identities of all in them are not given to others.
-_pieces: dict[int, tuple[Term, Piece]] = {}
-# What occurs in terms, each under a number; and by terms, which of these occur: formulas share most of their parts.
+# By z3's identity.
+_pieces: dict[int, Piece] = {}
+# What occurs in terms, each under a number; by terms, which of these occur, and their shapes: formulas share most of
+# their parts.
 _items: list[_Item] = []
 _numbers: dict[tuple[str, int], int] = {}
-_occurring: dict[int, int] = {}
+_occurring: dict[int, tuple[int, bytes]] = {}
 # Below the items: what literals add (bridge).
 _FIRST = bridge.SHIFTS.bit_length()
 _LITERALS = (1 << _FIRST) - 1
@@ -99,40 +120,12 @@ def piece_of(term: Term) -> Piece:
     """What a formula brings with it."""
     key = quick.identity(term)
     if key not in _pieces:
-        _pieces[key] = term, _read(term)
-    return _pieces[key][1]
+        _pieces[key] = Piece(term)
+    return _pieces[key]
 
 
-def _read(term: Term) -> Piece:
-    declarations: dict[str, Declaration] = {}
-    maps: set[str] = set()
-    words: set[str] = set()
-    constants: list[int] = []
-    quotients: list[Term] = []
-    told = _occurring_in(term.ast)
-    rest = told >> _FIRST
-    while rest:
-        item = _items[(rest & -rest).bit_length() - 1]
-        rest &= rest - 1
-        declaration = item.declaration
-        if declaration is None:
-            quotients.append(item.term)
-            continue
-        declarations[declaration.name] = declaration
-        if item.in_trigger:
-            continue
-        if declaration.label:
-            maps.add(declaration.label)
-        if not declaration.arity:
-            constants.append(quick.identity(item.term))
-        elif declaration.word:
-            words.add(declaration.word)
-    literals = tuple(fact.sexpr() for fact in bridge.facts_of(told, quotients)) if words else ()
-    return Piece(term.sexpr(), declarations, frozenset(maps), frozenset(words), tuple(sorted(constants)), literals)
-
-
-def _occurring_in(root: quick.Node) -> int:
-    """The numbers of what occurs in a term, as bits; below them what its literals add."""
+def _occurring_in(root: quick.Node) -> tuple[int, bytes]:
+    """The numbers of what occurs in a term, as bits, and below them what its literals add; and the term's shape."""
     todo = [root]
     while todo:
         node = todo[-1]
@@ -145,29 +138,34 @@ def _occurring_in(root: quick.Node) -> int:
         if unknown:
             todo += unknown
             continue
-        found = _own(node)
+        found, kind = _own(node)
+        shapes = [kind]
         for one in parts:
-            found |= _occurring[quick.identity_of(one)]
+            occurring, shape = _occurring[quick.identity_of(one)]
+            found |= occurring
+            shapes.append(shape)
         for one in patterns:
-            found |= _in_trigger(_occurring[quick.identity_of(one)])
-        _occurring[key] = found
+            occurring, shape = _occurring[quick.identity_of(one)]
+            found |= _in_trigger(occurring)
+            shapes.append(shape)
+        _occurring[key] = found, hashlib.blake2b(b" ".join(shapes), digest_size=_SHAPE_BYTES).digest()
         todo.pop()
     return _occurring[quick.identity_of(root)]
 
 
-def _own(node: quick.Node) -> int:
-    """What occurs in a term besides what occurs in its parts."""
+def _own(node: quick.Node) -> tuple[int, bytes]:
+    """What occurs in a term besides what occurs in its parts; and what it is."""
     kind = quick.kind_of(node)
     if kind == z3.Z3_OP_UNINTERPRETED:
         found = _numbered("symbol", quick.declaration_of(node), node)
         declaration = _items[found.bit_length() - 1 - _FIRST].declaration
         assert declaration is not None  # symbols have one
-        return found | (bridge.literals_of(quick.term_of(node)) if declaration.word else 0)
+        return found | (bridge.literals_of(quick.term_of(node)) if declaration.word else 0), declaration.kind
     if kind in _COMPARISONS:
-        return bridge.literals_of(quick.term_of(node))
+        return bridge.literals_of(quick.term_of(node)), b"%d" % kind
     if kind == z3.Z3_OP_IDIV and bridge.is_quotient(quick.term_of(node)):
-        return _numbered("quotient", quick.identity_of(node), node)
-    return 0
+        return _numbered("quotient", quick.identity_of(node), node), b"%d" % kind
+    return 0, quick.literal_in(node) or b"%d" % kind
 
 
 def _in_trigger(occurring: int) -> int:
@@ -224,22 +222,25 @@ def text_of(
 
     ``choose`` says by a formula's shape whether it is wanted; the last formula always is.
     """
-    declarations, assertions = _parts(session, formulas, definitions)
-    last = piece_of(formulas[-1]).text
+    pieces = _parts(session, formulas, definitions)
     if choose is not None:
-        assertions = {text: shape for text, shape in assertions.items() if text == last or choose(shape)}
+        goal = piece_of(formulas[-1])
+        pieces = [piece for piece in pieces if piece is goal or choose(piece.shape)]
+    declarations: dict[str, Declaration] = {}
+    for piece in pieces:
+        declarations.update(piece.declarations)
     lines = [declarations[n].text for n in sorted(declarations)]
-    lines += [f"(assert {text})" for text in assertions]
-    return Query(name, "\n".join(lines) + "\n", "quantified", tuple(assertions.values()))
+    lines += [f"(assert {piece.text})" for piece in pieces]
+    return Query(name, "\n".join(lines) + "\n", "quantified", tuple(piece.shape for piece in pieces))
 
 
 def shapes_of(session: Session, formulas: list[Term]) -> frozenset[str]:
     """The shapes of all that formulas bring into a query."""
-    return frozenset(_parts(session, formulas, True)[1].values())
+    return frozenset(piece.shape for piece in _parts(session, formulas, True))
 
 
-def _parts(session: Session, formulas: list[Term], definitions: bool) -> tuple[dict[str, Declaration], dict[str, str]]:
-    """The declarations of a query, and its assertions, each once, with their shapes."""
+def _parts(session: Session, formulas: list[Term], definitions: bool) -> list[Piece]:
+    """The assertions of a query, each once."""
     pieces = [piece_of(formula) for formula in formulas if not quick.is_true(formula)]
     if definitions:
         names = {name for piece in pieces for name in piece.declarations}
@@ -258,21 +259,12 @@ def _parts(session: Session, formulas: list[Term], definitions: bool) -> tuple[d
         todo = [piece_of(fact) for fact in new]
         about += todo
     known = [*about, *pieces]
-    declarations: dict[str, Declaration] = {}
-    for piece in known:
-        declarations.update(piece.declarations)
     words: frozenset[str] = frozenset().union(*(piece.words for piece in known))
     axioms = [piece_of(axiom) for axiom in _axioms(words)] if words else []
-    typing = [piece_of(fact) for n in sorted(declarations) for fact in _typing(n, declarations[n].arity)]
-    for piece in (*axioms, *typing):
-        declarations.update(piece.declarations)
-    literals = dict.fromkeys(text for piece in known for text in piece.literals)
-    if literals:
-        declarations[_POWER.name] = _POWER
-    assertions = {text: shape_of(text) for text in literals}
-    for piece in (*typing, *axioms, *known):
-        assertions.setdefault(piece.text, piece.shape)
-    return declarations, assertions
+    declared = {name: one.arity for piece in known for name, one in piece.declarations.items()}
+    typing = [piece_of(fact) for name in sorted(declared) for fact in _typing(name, declared[name])]
+    literals = [piece_of(fact) for piece in known for fact in piece.literals]
+    return list(dict.fromkeys((*literals, *typing, *axioms, *known)))
 
 
 @cache
