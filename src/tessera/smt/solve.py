@@ -93,10 +93,15 @@ class _Job:
     first: tuple[str, str] | None = None  # the first definite outcome, and whose; kept while it is cross-checked
     asked: set[str] = field(default_factory=set)  # the solvers that have said something
     keep: bool = True
-    core: tuple[str, ...] = ()
+    used: list[int] = field(default_factory=list)  # the numbers of the assertions that a proof used
 
     def __post_init__(self) -> None:
         self.strategies = deque(STRATEGIES[self.query.kind])
+
+    @property
+    def core(self) -> tuple[str, ...]:
+        """The shapes of the assertions that a proof used, where the query has shapes."""
+        return tuple(self.query.shapes[number] for number in self.used) if self.query.shapes else ()
 
 
 class _Batch:
@@ -259,7 +264,7 @@ class Portfolio:
         if entry is None or kept is None:
             return job
         job.seconds = float(entry.get("seconds", 0.0))
-        job.core = tuple(str(entry.get("core", "")).split())
+        job.used = [int(number) for number in str(entry.get("used", "")).split()]
         batch.done(job, kept, str(entry.get("solver", "")), str(entry.get("detail", "")), cached=True)
         return None
 
@@ -311,8 +316,7 @@ class Portfolio:
             if job.first is not None and job.first[0] != outcome:
                 raise SolversDisagree(f"{job.query.name}: {job.first[1]} {job.first[0]}, {strategy.name} {outcome}")
             job.first = job.first or (outcome, strategy.name)
-            if job.query.shapes:
-                job.core = job.core or tuple(job.query.shapes[number] for number in reply["core"])
+            job.used = job.used or reply["core"]
         else:
             job.said.append(f"{strategy.name}: {reply['detail']}")
             job.keep = job.keep and reply["detail"] not in _ENDS
@@ -342,8 +346,8 @@ class Portfolio:
             status, solver = ("proved" if job.first[0] == "unsat" else "refuted"), job.first[1]
         if self.cache and (status != "unknown" or job.keep):
             entry: Entry = {"status": status, "solver": solver, "seconds": round(job.seconds, 4), "detail": detail}
-            if job.core:
-                entry["core"] = " ".join(job.core)
+            if job.used:
+                entry["used"] = " ".join(map(str, job.used))
             self.cache.put(job.key, entry)
         batch.done(job, status, solver, detail)
 
