@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import z3
 
 from tessera.proof.hints import HINTED, Hints
 from tessera.smt.cache import Cache
-from tessera.smt.text import shape_of
+from tessera.smt.text import piece_of
 from tests.proof.example import run
 from tests.readers import HEADER
 
@@ -44,6 +48,19 @@ def limit() -> u64:
 def sum_of(x: Pair) -> u64:
     ensures(lambda result: result < 2 * limit())
     return x.first + x.second
+"""
+
+# Prints what solvers are asked about functions whose calls may change many fields.
+QUESTIONS = """
+import hashlib
+from tessera.proof.run import the_kernel
+from tessera.proof.slices import ROUNDS, query_in
+from tessera.smt.verify import read_function
+world = the_kernel()
+for name in ("scheduler.change_thread", "budget.unblock"):
+    reading = read_function(world, world.program.functions["tessera.kernel." + name])
+    text = "".join(query_in(reading.session, one, ROUNDS[3]).text for one in reading.obligations)
+    print(name, hashlib.sha256(text.encode()).hexdigest())
 """
 
 
@@ -97,15 +114,34 @@ def test_hints_that_cannot_be_read_are_none(tmp_path: Path) -> None:
     hints.learn("four", ("b",), HINTED)
     hints.learn("five", ("a",), 0)
     hints.learn("five", ("b",), 2)
+    hints.learn("six", ("a",), 0)
+    hints.learn("six", ("a",), 2)
     hints.save(cache, "f")
-    assert Hints.load(cache, "f") == hints and hints.rounds == {"two": 4, "five": 2}
-    assert hints.cores == {"one": {"a"}, "four": {"b"}}, "what alone did not do is not tried again"
+    assert Hints.load(cache, "f") == hints and hints.rounds == {"two": 4, "six": 2}
+    assert hints.cores == {"one": {"a"}, "four": {"b"}, "five": {"b"}}, "what alone did not do is not tried again"
     assert Hints.load(cache, "g") is None
     for broken in ('{"names": ["a"], "seen": [7], "cores": {}, "rounds": {}}', "[]", "{", '{"names": 1}'):
-        cache.put("hints-1-f", {"hints": broken})
+        cache.put("hints-2-f", {"hints": broken})
         assert Hints.load(cache, "f") is None
 
 
 def test_shapes_leave_out_the_numbers_of_fresh_names_only() -> None:
-    assert shape_of("(= x!12 (f a!1 ?x31))") == shape_of("(= x!3 (f a!2 ?x4))")
-    assert len({shape_of(text) for text in ("(= x!1 y)", "(= x!1 z)", "(= x 1)", "(= x 2)", "(= x!1 y!2)")}) == 5
+    x, y = z3.Ints("x!12 y"), z3.Ints("x!3 y")
+    f, g = (z3.Function(f"f!{number}", z3.IntSort(), z3.IntSort()) for number in (1, 2))
+    assert piece_of(f(x[0]) == x[1]).shape == piece_of(g(y[0]) == y[1]).shape
+    every = [
+        z3.ForAll([x[1]], f(x[1]) == x[0], patterns=[pattern])
+        for pattern in (f(x[1]), z3.MultiPattern(f(x[1]), g(x[1])))
+    ]
+    terms = [x[0] == x[1], x[0] == 1, x[0] == 2, x[1] == 1, x[0] <= x[1], x[0] >= x[1], z3.Int("z") == x[1], *every]
+    assert len({piece_of(term).shape for term in terms}) == len(terms)
+
+
+def test_every_process_asks_the_same_questions() -> None:
+    told = set()
+    for seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)}
+        run = subprocess.run([sys.executable, "-c", QUESTIONS], capture_output=True, text=True, env=environment)
+        assert not run.returncode, run.stderr
+        told.add(run.stdout)
+    assert len(told) == 1 and len(told.pop()) > 60

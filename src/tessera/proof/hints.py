@@ -44,7 +44,7 @@ class Hints:
         if round == HINTED:
             if key in self.cores and core:
                 self.cores[key] = frozenset(core)
-        elif core and key not in self.cores:
+        elif core and self.cores.get(key) != frozenset(core):
             self.cores[key] = frozenset(core)
             self.rounds.pop(key, None)
         else:

@@ -89,6 +89,10 @@ STRATEGIES: dict[str, tuple[Strategy, ...]] = {
 }
 
 
+# What z3 calls assertions when it is asked which ones a proof used.
+_TRACK = "assertion!"
+
+
 def versions() -> str:
     """The solvers' versions, as part of what an answer depends on."""
     return " ".join(f"{name} {importlib.metadata.version(name)}" for name in ("cvc5", "z3-solver", "bitwuzla"))
@@ -131,6 +135,18 @@ def _ask_cvc5(strategy: Strategy, text: str, limit: float) -> Outcome:
 def _ask_z3(strategy: Strategy, text: str, limit: float) -> Outcome:
     import z3
 
+    result, detail, _ = _check_z3(strategy, text, limit, tracked=False)
+    if result != "unsat" or not strategy.options:
+        return result, detail, []
+    # That it tells what a proof used may keep it from finding the proof: so it is asked once more for that alone.
+    with contextlib.suppress(z3.Z3Exception):
+        return result, detail, _check_z3(strategy, text, limit, tracked=True)[2]
+    return result, detail, []
+
+
+def _check_z3(strategy: Strategy, text: str, limit: float, tracked: bool) -> Outcome:
+    import z3
+
     # A context of its own, so that an answer does not depend on the queries before it.
     context = z3.Context()
     solver = z3.SimpleSolver(ctx=context) if strategy.options else z3.SolverFor("QF_BV", ctx=context)
@@ -138,13 +154,19 @@ def _ask_z3(strategy: Strategy, text: str, limit: float) -> Outcome:
         solver.set(name, int(value) if value.isdigit() else value == "true")
     solver.set("rlimit", int(strategy.steps * limit))
     solver.set("timeout", int(strategy.wall * limit * 1000))
-    try:
-        solver.from_string(text)
-    except z3.Z3Exception as error:
-        raise ValueError(str(error)) from None
+    if tracked:
+        solver.set("unsat_core", True)
+        for number, one in enumerate(z3.parse_smt2_string(text, ctx=context)):
+            solver.assert_and_track(one, z3.Bool(f"{_TRACK}{number}", context))
+    else:
+        try:
+            solver.from_string(text)
+        except z3.Z3Exception as error:
+            raise ValueError(str(error)) from None
     result = str(solver.check())
     if result != "unknown":
-        return result, "", []
+        used = [int(str(one)[len(_TRACK) :]) for one in solver.unsat_core()] if tracked and result == "unsat" else []
+        return result, "", sorted(used)
     reason = str(solver.reason_unknown())
     if "timeout" in reason:
         return "unknown", "wall limit", []
