@@ -269,12 +269,12 @@ def power(exponent: Term) -> Term:
 
 def _shifted_left_by(term: Term, amount: Term) -> Term | None:
     """What was shifted left by an amount, as :func:`shift_left` writes it for a word; None for any other term."""
-    if not z3.is_app(term) or term.decl().kind() != z3.Z3_OP_ITE:
+    if quick.kind(term) != z3.Z3_OP_ITE:
         return None
     exact = term.arg(1)
-    if not z3.is_app(exact) or not exact.decl().eq(scale) or not exact.arg(1).eq(amount):
+    if not z3.is_app(exact) or not exact.decl().eq(scale) or not quick.same(exact.arg(1), amount):
         return None
-    return exact.arg(0) if term.eq(shift_left(exact.arg(0), amount, WORD_BITS)) else None
+    return exact.arg(0) if quick.same(term, shift_left(exact.arg(0), amount, WORD_BITS)) else None
 
 
 def shift_left(term: Term, amount: Term, width: int) -> Term:
