@@ -12,10 +12,10 @@ from tessera.kernel.capability import IrqControlCap, UntypedCap, ZombieCap
 from tessera.kernel.derivation import badge_of, is_empty, is_final, is_parent_of, same_object, same_region
 from tessera.kernel.layout import GRANULE_BITS, Granule, Slot
 from tessera.kernel.region import THREAD_SLOTS, base_of, contains, size_bits_of
-from tessera.lang import address_of, at, compiled, implies, invariant, u64
+from tessera.lang import address_of, at, implies, invariant, specification, u64
 
 
-@compiled
+@specification
 def is_descendant(ancestor: Slot, slot: Slot) -> bool:
     """Whether a slot is in the run behind another that the parent test accepts. For invariants: the walk is long."""
     place = ancestor.link.next
@@ -26,19 +26,19 @@ def is_descendant(ancestor: Slot, slot: Slot) -> bool:
     return False
 
 
-@compiled
+@specification
 def are_apart(start: u64, size: u64, other_start: u64, other_size: u64) -> bool:
     """Whether two ranges have no byte in common."""
     return start + size <= other_start or other_start + other_size <= start
 
 
-@compiled
+@specification
 def has_memory(slot: Slot) -> bool:
     """Whether the capability is to something in memory."""
     return size_bits_of(slot.capability) != 0
 
 
-@compiled
+@specification
 def are_memory_apart(a: Slot, b: Slot) -> bool:
     """Whether two objects have no byte in common."""
     a_size = u64(1) << size_bits_of(a.capability)

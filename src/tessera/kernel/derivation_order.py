@@ -15,6 +15,7 @@ from tessera.kernel.capability import (
     IrqHandlerCap,
     NotificationCap,
     NullCap,
+    PageTableCap,
     SchedControlCap,
     UntypedCap,
     ZombieCap,
@@ -143,7 +144,7 @@ def is_version(new: Capability, old: Capability) -> bool:
     return (
         is_same_object(new, old)
         and (badge_in(new) == badge_in(old) or badge_in(old) == 0)
-        and (not isinstance(old, UntypedCap) or new == old)
+        and (not isinstance(old, (UntypedCap, PageTableCap)) or new == old)
     )
 
 
@@ -162,6 +163,7 @@ def is_copy(new: Capability, source: Slot) -> bool:
         is_version(new, old)
         and not isinstance(old, (NullCap, ZombieCap, IrqControlCap))
         and (not isinstance(old, UntypedCap) or has_nothing_below(source))
+        and (not isinstance(new, PageTableCap) or new.is_mapped)
     )
 
 

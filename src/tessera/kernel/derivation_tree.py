@@ -7,7 +7,7 @@ the descendants of a slot are the run behind it that the test accepts.
 
 from __future__ import annotations
 
-from tessera.kernel.capability import CapKind, NullCap, UntypedCap
+from tessera.kernel.capability import CapKind, NullCap, PageTableCap, UntypedCap
 from tessera.kernel.derivation_order import (
     badge_in,
     is_apart,
@@ -145,6 +145,16 @@ def interrupt_right_is_one(a: Slot, b: Slot) -> bool:
     """There is one capability to make interrupt handlers."""
     trigger(a.capability, b.capability)
     return a is b or a.capability.kind != CapKind.IRQ_CONTROL or b.capability.kind != CapKind.IRQ_CONTROL
+
+
+@invariant
+def unmapped_table_has_one_capability(a: Slot, b: Slot) -> bool:
+    """A page table that is in no address space has no copies of its capability."""
+    trigger(a.object_start, b.object_start)
+    cap = a.capability
+    if a is b or not isinstance(cap, PageTableCap) or b.capability.kind != CapKind.PAGE_TABLE:
+        return True
+    return cap.is_mapped or a.object_start != b.object_start
 
 
 # Descendants are what the kernel's test accepts

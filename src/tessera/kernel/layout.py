@@ -285,7 +285,7 @@ class PageTable:
 
     For proofs: ``rank`` is 0 while a table is in no address space, 1 of a root, one more below; ``space`` is the root,
     which knows the pool and the place in it that its identifier stands for. A root begins a new ``life`` with each
-    identifier, so that tables of an earlier one are not its own.
+    identifier, counted in all, so that tables of an earlier one are not its own.
     """
 
     entries: Array[u64] = array(512)

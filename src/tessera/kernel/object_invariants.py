@@ -14,6 +14,7 @@ from tessera.abi.objects import (
     MIN_SCHED_CONTEXT_BITS,
     MIN_UNTYPED_BITS,
     PAGE_BITS,
+    PAGE_TABLE_BITS,
     SLOT_BITS,
     WORD_BITS,
 )
@@ -47,6 +48,7 @@ from tessera.kernel.state import (
 from tessera.lang import address_of, at_or_none, forall, implies, invariant, live, specification, trigger, u64
 
 SLOT_SIZE = 1 << SLOT_BITS
+PAGE_TABLE_SIZE = 1 << PAGE_TABLE_BITS
 BUFFER_SIZE = 1 << IPC_BUFFER_BITS
 # A CNode fills at most the largest untyped memory.
 MAX_NODE_RADIX = MAX_UNTYPED_BITS - SLOT_BITS
@@ -138,7 +140,8 @@ def capability_is_valid(cap: Capability) -> bool:
         case PageTableCap():
             if cap.mapped_address >= paging.USER_TOP or (not cap.is_mapped and cap.table.rank != 0):
                 return False
-            return live(cap.table) and is_in_window(address_of(cap.table))
+            place = address_of(cap.table)
+            return live(cap.table) and is_in_window(place) and place & (PAGE_TABLE_SIZE - 1) == 0
         case AsidPoolCap():
             return live(cap.pool) and is_in_window(address_of(cap.pool)) and cap.asid_base & (ASIDS_PER_POOL - 1) == 0
         case IrqHandlerCap():
@@ -195,6 +198,12 @@ def ipc_buffer_is_aligned(tcb: Tcb) -> bool:
 def static_objects_are_live() -> bool:
     """What the kernel's image holds never ends."""
     return live(idle_tcb) and live(idle_scheduling_context) and live(kernel_page_table)
+
+
+@invariant
+def kernel_table_is_no_object() -> bool:
+    """The kernel's own table lies in the kernel's image: no capability can be to it."""
+    return not is_in_window(address_of(kernel_page_table))
 
 
 @invariant

@@ -34,18 +34,12 @@ from tessera.kernel.capability import (
     UntypedCap,
     ZombieCap,
 )
-from tessera.kernel.layout import Slot, Tcb
-from tessera.lang import address_of, at, compiled, offset_of, u64
+from tessera.kernel.layout import Tcb
+from tessera.lang import address_of, compiled, offset_of, u64
 
 # Where a thread's own slots begin, and how many there are.
 THREAD_SLOTS_OFFSET = offset_of(Tcb, "cspace_root")
 THREAD_SLOTS = 5
-
-
-@compiled
-def thread_of(first_slot: Slot) -> Tcb:
-    """The thread whose own slots begin here."""
-    return at(Tcb, address_of(first_slot) - THREAD_SLOTS_OFFSET)
 
 
 @compiled

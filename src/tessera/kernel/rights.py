@@ -87,6 +87,8 @@ def derived(cap: Capability) -> Capability:
     match cap:
         case FrameCap():
             return cap.replace(asid=0, mapped_address=0)
+        case PageTableCap():
+            return cap if cap.is_mapped else NullCap()
         case ZombieCap() | IrqControlCap():
             return NullCap()
         case _:

@@ -10,10 +10,10 @@ from tessera.abi.configuration import configuration
 from tessera.kernel import budget, queue, scheduler
 from tessera.kernel.layout import MIN_REFILLS, FaultKind, SchedContext, Tcb, ThreadState
 from tessera.kernel.state import PRIORITIES, SchedulerAction, kernel
-from tessera.lang import address_of, compiled, implies, invariant, live, trigger, u64
+from tessera.lang import address_of, implies, invariant, live, specification, trigger, u64
 
 
-@compiled
+@specification
 def is_marked(domain: u64, priority: u64) -> bool:
     """Whether the bitmap says that a ready queue has a thread."""
     return (kernel.domains[domain].occupied[priority >> 6] >> (priority & 63)) & 1 != 0

@@ -6,7 +6,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from tessera.kernel.layout import AsidPool, PageTable, SchedContext, Slot, Tcb
-from tessera.lang import Array, array, ghost_field, static, struct, u64, word
+from tessera.lang import Array, array, ghost_field, integer, static, struct, u64, word
 
 # Room for the largest profile; the profile in use may have fewer domains.
 MAX_DOMAINS = 16
@@ -113,6 +113,8 @@ class KernelState:
 
     # While the scheduler chooses, the current thread may be in a queue.
     is_choosing: bool = ghost_field()
+    # How many address spaces were begun so far.
+    lives: integer = ghost_field()
 
 
 @struct

@@ -133,8 +133,10 @@ def map_kernel(root: PageTable) -> None:
     requires(root.rank == 1)
     modifies(root.entries)
     ensures(lambda: has_kernel_entries(root, paging.ENTRIES))
+    ensures(lambda: forall(u64, lambda i: i >= paging.FIRST_KERNEL_ENTRY or root.entries[i] == old(root.entries[i])))
     for index in range(paging.FIRST_KERNEL_ENTRY, paging.ENTRIES):
         loop_invariant(has_kernel_entries(root, index))
+        loop_invariant(forall(u64, lambda i: i >= paging.FIRST_KERNEL_ENTRY or root.entries[i] == old(root.entries[i])))
         root.entries[index] = kernel_page_table.entries[index]
 
 

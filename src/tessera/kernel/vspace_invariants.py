@@ -123,6 +123,19 @@ def pools_are_live(number: u64) -> bool:
 
 
 @invariant
+def lives_are_counted() -> bool:
+    """Address spaces are counted from 0 on."""
+    return kernel.lives >= 0
+
+
+@invariant
+def lives_are_past(table: PageTable) -> bool:
+    """A table belongs to a space that was begun already."""
+    trigger(table.life)
+    return table.life <= kernel.lives
+
+
+@invariant
 def kernel_table_is_no_space() -> bool:
     """The kernel's own table belongs to no identifier."""
     return kernel_page_table.space is None

@@ -19,10 +19,10 @@ from tessera.kernel.layout import (
 )
 from tessera.kernel.state import kernel
 from tessera.kernel.waiting import is_first_of_priority, is_last_of_priority, wait_together
-from tessera.lang import compiled, invariant, live, trigger
+from tessera.lang import invariant, live, specification, trigger
 
 
-@compiled
+@specification
 def waits_at_endpoint(tcb: Tcb) -> bool:
     """Whether a thread is in an endpoint's queue."""
     return tcb.state in (ThreadState.BLOCKED_ON_SEND, ThreadState.BLOCKED_ON_RECEIVE)

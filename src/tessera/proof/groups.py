@@ -149,13 +149,16 @@ GROUPS: tuple[Group, ...] = (
     ),
     Group(
         "mapping",
-        "Mapping and unmapping a page",
+        "Mapping and unmapping pages and tables",
         (
             "kernel.vspace.walk",
             "kernel.vspace.unmap_frame",
             "kernel.invoke.vspace.named_space",
             "kernel.invoke.vspace.map_frame",
             "kernel.invoke.vspace.decode_frame",
+            "kernel.invoke.vspace.map_page_table",
+            "kernel.invoke.vspace.decode_page_table",
+            "kernel.invoke.vspace.decode_asid_pool",
         ),
     ),
     Group(

@@ -7,19 +7,29 @@ from tessera.abi.capabilities import EXECUTE_NEVER
 from tessera.abi.errors import Error
 from tessera.abi.labels import InvocationLabel
 from tessera.abi.messages import CapRights
-from tessera.abi.objects import ASID_POOL_BITS
+from tessera.abi.objects import ASID_POOL_BITS, PAGE_TABLE_BITS
 from tessera.arch import machine, paging
 from tessera.kernel import cspace, derivation, message, untyped, vspace
 from tessera.kernel.capability import AsidPoolCap, Capability, FrameCap, NullCap, PageTableCap, UntypedCap
 from tessera.kernel.invoke.vspace_promises import (
+    has_no_copy,
+    has_none_free,
+    is_assigned,
+    is_assignment_refused,
     is_entry_of,
     is_first_word,
     is_frame_answer,
+    is_free,
+    is_led,
     is_map_refused,
     is_mapping,
     is_named,
+    is_only_one,
     is_space_refused,
+    is_table_mapped,
+    is_table_refused,
     is_unmapped,
+    tells_of_use,
 )
 from tessera.kernel.layout import ASID_POOL_INDEX_BITS, ASIDS_PER_POOL, AsidPool, IpcBuffer, PageTable, Slot
 from tessera.kernel.request import (
@@ -42,6 +52,7 @@ from tessera.lang import (
     forall,
     from_word,
     ghost,
+    loop_invariant,
     modifies,
     old,
     range,
@@ -101,7 +112,11 @@ def decode_page_table(label: u64, length: u64, slot: Slot, cap: PageTableCap) ->
 def map_page_table(length: u64, slot: Slot, cap: PageTableCap) -> Status:
     """Put a table into the deepest table that has a free entry for the address."""
     requires(request_is_good() and slot.capability == cap)
+    modifies(request.error, request.error_words, request.failure, slot.capability, PageTable)
     ensures(lambda result: result != Status.PREEMPTED)
+    ensures(lambda result: is_table_mapped(slot.capability, cap) if result == Status.OK else slot.capability == cap)
+    ensures(lambda result: result == Status.OK or is_table_refused(cap, length))
+    ensures(lambda: forall(PageTable, lambda t: forall(u64, lambda i: is_led(old(t.entries[i]), t.entries[i], cap))))
     if length < 2:
         return fail(Error.TRUNCATED_MESSAGE)
     if request.extra[0] is None:
@@ -124,9 +139,13 @@ def map_page_table(length: u64, slot: Slot, cap: PageTableCap) -> Status:
     covered = paging.level_bits(place.level)
     slot.capability = cap.replace(is_mapped=True, asid=root.asid, mapped_address=(address >> covered) << covered)
     with ghost:
+        assert has_no_copy(slot)
+        assert is_only_one(slot, cap.table)
+        assert paging.physical_address(address_of(cap.table)) & (1 << PAGE_TABLE_BITS) - 1 == 0
         cap.table.rank = place.table.rank + 1
         cap.table.space = place.table.space
         cap.table.life = place.table.life
+        assert forall(Slot, lambda other: tells_of_use(other))
     vspace.write_entry(place, paging.table_entry(paging.physical_address(address_of(cap.table))))
     machine.flush_space(root.asid)
     return Status.OK
@@ -284,7 +303,10 @@ def decode_asid_control(label: u64, length: u64) -> Status:
 def decode_asid_pool(label: u64, cap: AsidPoolCap) -> Status:
     """ASIDPool Assign: a page table becomes the root of an address space."""
     requires(request_is_good())
-    ensures(lambda result: result != Status.PREEMPTED)
+    modifies(request.error, request.error_words, request.failure, Slot.capability, PageTable)
+    modifies(cap.pool.spaces, kernel.lives)
+    ensures(lambda result: result == Status.ERROR or (result == Status.OK and is_assigned(cap)))
+    ensures(lambda result: result == Status.OK or is_assignment_refused(label, cap))
     if label != InvocationLabel.RISCV_ASID_POOL_ASSIGN:
         return fail(Error.ILLEGAL_OPERATION)
     slot = request.extra[0]
@@ -303,18 +325,25 @@ def decode_asid_pool(label: u64, cap: AsidPoolCap) -> Status:
     # Identifier 0 means none, so the first place of the first pool is never given out.
     free = u64(ASIDS_PER_POOL)
     for index in range(ASIDS_PER_POOL):
+        loop_invariant(free == ASIDS_PER_POOL or is_free(cap, free))
+        loop_invariant(free != ASIDS_PER_POOL or has_none_free(cap, index))
         if free == ASIDS_PER_POOL and cap.pool.spaces[index] is None and cap.asid_base + index != 0:
             free = index
     if free == ASIDS_PER_POOL:
         return fail(Error.DELETE_FIRST)
 
+    with ghost:
+        assert has_no_copy(slot)
+        assert is_only_one(slot, root.table)
     slot.capability = root.replace(is_mapped=True, asid=cap.asid_base + free, mapped_address=0)
     with ghost:
         root.table.rank = 1
+        assert forall(Slot, lambda other: tells_of_use(other))
     vspace.map_kernel(root.table)
     with ghost:
+        kernel.lives = kernel.lives + 1
         root.table.space = root.table
-        root.table.life = root.table.life + 1
+        root.table.life = kernel.lives
         root.table.pool_number = cap.asid_base >> ASID_POOL_INDEX_BITS
         root.table.place = free
     cap.pool.spaces[free] = root.table

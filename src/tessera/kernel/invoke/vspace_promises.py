@@ -9,12 +9,12 @@ from tessera.abi.labels import InvocationLabel
 from tessera.abi.messages import CapRights
 from tessera.arch import paging, registers
 from tessera.kernel import message, vspace
-from tessera.kernel.capability import Capability, FrameCap, PageTableCap
-from tessera.kernel.layout import PageTable
+from tessera.kernel.capability import AsidPoolCap, Capability, CapKind, FrameCap, NullCap, PageTableCap
+from tessera.kernel.layout import ASID_POOL_INDEX_BITS, ASIDS_PER_POOL, PageTable, Slot
 from tessera.kernel.request import Status, request
 from tessera.kernel.state import kernel
-from tessera.kernel.vspace_invariants import entry_at, table_at
-from tessera.lang import from_word, specification, u64
+from tessera.kernel.vspace_invariants import entry_at, table_at, table_below
+from tessera.lang import forall, from_word, specification, trigger, u64
 
 
 @specification
@@ -124,3 +124,130 @@ def is_mapping(new: Capability, cap: FrameCap) -> bool:
     if table is None or not isinstance(named, PageTableCap) or named.table is not root:
         return False
     return is_leaf(entry_at(table, paging.index_at(new.mapped_address, u64(new.size))), cap)
+
+
+@specification
+def is_other_table(other: Slot, slot: Slot) -> bool:
+    """Whether a slot's capability is not to the page table of another's."""
+    trigger(other.capability)
+    return other is slot or other.capability.kind != CapKind.PAGE_TABLE or other.object_start != slot.object_start
+
+
+@specification
+def has_no_copy(slot: Slot) -> bool:
+    """Whether no other capability is to a slot's page table, as the ghosts say."""
+    return forall(Slot, lambda other: is_other_table(other, slot))
+
+
+@specification
+def is_to(other: Slot, table: PageTable) -> bool:
+    """Whether a slot's capability is to a page table."""
+    trigger(other.capability)
+    cap = other.capability
+    return isinstance(cap, PageTableCap) and cap.table is table
+
+
+@specification
+def is_only_one(slot: Slot, table: PageTable) -> bool:
+    """Whether no capability but a slot's is to a page table."""
+    return forall(Slot, lambda other: other is slot or not is_to(other, table))
+
+
+@specification
+def tells_of_use(slot: Slot) -> bool:
+    """Whether a capability to a page table that is in use says so."""
+    trigger(slot.capability)
+    cap = slot.capability
+    return not isinstance(cap, PageTableCap) or cap.is_mapped or cap.table.rank == 0
+
+
+@specification
+def is_led(before: u64, after: u64, cap: PageTableCap) -> bool:
+    """Whether an entry is as it was, or was free and leads to a table now."""
+    entry = from_word(paging.Entry, after)
+    free = not from_word(paging.Entry, before).valid
+    return after == before or (free and entry.is_table() and table_below(entry) is cap.table)
+
+
+@specification
+def is_table_mapped(new: Capability, cap: PageTableCap) -> bool:
+    """Whether a table translates the address of the request in the space that was named, as its capability says."""
+    address = message.argument(0)
+    slot = request.extra[0]
+    if slot is None or not isinstance(new, PageTableCap):
+        return False
+    root = vspace.space_of(new.asid)
+    if root is None:
+        return False
+    level = u64(1) if table_at(root, address, 1) is cap.table else u64(0)
+    start = (address >> paging.level_bits(level + 1)) << paging.level_bits(level + 1)
+    if new != cap.replace(is_mapped=True, asid=new.asid, mapped_address=start):
+        return False
+    named = slot.capability
+    return isinstance(named, PageTableCap) and named.table is root and table_at(root, address, level) is cap.table
+
+
+@specification
+def is_table_refused(cap: PageTableCap, length: u64) -> bool:
+    """Whether the error that was told is what is wrong with a request to map a table."""
+    slot = request.extra[0]
+    match request.error:
+        case Error.TRUNCATED_MESSAGE:
+            return length < 2 or slot is None
+        case Error.INVALID_CAPABILITY:
+            if request.error_words[0] == 0:
+                return cap.is_mapped
+            return request.error_words[0] == 1 and (slot is None or not is_named(slot.capability))
+        case Error.INVALID_ARGUMENT:
+            return request.error_words[0] == 0 and message.argument(0) >= paging.USER_TOP
+        case Error.FAILED_LOOKUP:
+            return request.error_words[0] == 0 and (slot is None or not is_named(slot.capability))
+        case Error.DELETE_FIRST:
+            return slot is not None and is_named(slot.capability) and not cap.is_mapped
+        case _:
+            return False
+
+
+@specification
+def is_free(cap: AsidPoolCap, place: u64) -> bool:
+    """Whether a place of a pool stands for no address space; identifier 0 means none."""
+    return place < ASIDS_PER_POOL and cap.pool.spaces[place] is None and cap.asid_base + place != 0
+
+
+@specification
+def has_none_free(cap: AsidPoolCap, end: u64) -> bool:
+    """Whether the places of a pool before one are all in use."""
+    return forall(u64, lambda place: place >= end or not is_free(cap, place))
+
+
+@specification
+def is_assigned(cap: AsidPoolCap) -> bool:
+    """Whether the first extra capability is to the root of an address space with an identifier of a pool."""
+    slot = request.extra[0]
+    if slot is None or not is_named(slot.capability):
+        return False
+    root = slot.capability
+    return isinstance(root, PageTableCap) and root.mapped_address == 0 and root.asid - cap.asid_base < ASIDS_PER_POOL
+
+
+@specification
+def is_assignment_refused(label: u64, cap: AsidPoolCap) -> bool:
+    """Whether the error that was told is what is wrong with a request to assign an identifier."""
+    slot = request.extra[0]
+    known = kernel.asid_table[cap.asid_base >> ASID_POOL_INDEX_BITS]
+    match request.error:
+        case Error.ILLEGAL_OPERATION:
+            return label != InvocationLabel.RISCV_ASID_POOL_ASSIGN
+        case Error.TRUNCATED_MESSAGE:
+            return slot is None
+        case Error.INVALID_CAPABILITY:
+            if request.error_words[0] == 0:
+                return known is not cap.pool
+            root = NullCap() if slot is None else slot.capability
+            return request.error_words[0] == 1 and (not isinstance(root, PageTableCap) or root.is_mapped)
+        case Error.FAILED_LOOKUP:
+            return request.error_words[0] == 0 and request.failure == LookupFailure.INVALID_ROOT and known is None
+        case Error.DELETE_FIRST:
+            return known is cap.pool and has_none_free(cap, ASIDS_PER_POOL)
+        case _:
+            return False
