@@ -218,6 +218,13 @@ def is_fault_told(sender: Tcb, receiver: Tcb) -> bool:
     return message.sent_info(receiver).label == u64(sender.fault)
 
 
+@specification
+def is_unchanged(slot: Slot, before: Capability) -> bool:
+    """Whether a slot holds what it held."""
+    trigger(slot.capability)
+    return slot.capability == before
+
+
 @compiled
 def transfer(sender: Tcb, endpoint: Endpoint | None, badge: u64, can_grant: bool, receiver: Tcb) -> None:
     """Deliver a thread's message, or its fault if it has one. ``endpoint`` is None for the answer to a call.
@@ -228,6 +235,8 @@ def transfer(sender: Tcb, endpoint: Endpoint | None, badge: u64, can_grant: bool
     ensures(lambda: receiver.registers[registers.BADGE] == badge)
     ensures(lambda: sender.fault == FaultKind.NONE or is_fault_told(sender, receiver))
     ensures(lambda: sender.fault != FaultKind.NONE or is_delivered(message.sent_info(sender), sender, receiver))
+    ensures(lambda: can_grant or sender.fault != FaultKind.NONE or message.sent_info(receiver).extra_caps == 0)
+    ensures(lambda: can_grant or forall(Slot, lambda slot: is_unchanged(slot, old(slot.capability))))
     if sender.fault != FaultKind.NONE:
         transfer_fault(sender, receiver)
     else:
