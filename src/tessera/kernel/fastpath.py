@@ -12,8 +12,8 @@ from __future__ import annotations
 from tessera.abi.configuration import configuration
 from tessera.abi.objects import WORD_BITS
 from tessera.arch import registers
-from tessera.kernel import cspace, message, queue, reply, schedcontext, scheduler, timeslice, vspace, waiting
-from tessera.kernel.capability import CNodeCap, EndpointCap, PageTableCap, ReplyCap
+from tessera.kernel import budget, cspace, ipc, message, queue, reply, schedcontext, timeslice, vspace, waiting
+from tessera.kernel.capability import Capability, CNodeCap, EndpointCap, NullCap, PageTableCap, ReplyCap
 from tessera.kernel.layout import (
     MESSAGE_REGISTERS,
     EndpointState,
@@ -25,7 +25,7 @@ from tessera.kernel.layout import (
     ThreadState,
 )
 from tessera.kernel.state import kernel
-from tessera.lang import compiled, ensures, requires, u64
+from tessera.lang import compiled, ensures, old, requires, specification, u64
 
 # The lowest bits of a MessageInfo: its length, and above it what only messages with capabilities have.
 SHAPE = (1 << 12) - 1
@@ -54,6 +54,106 @@ def slot_of(root: CNodeCap, address: u64) -> Slot:
     return cspace.slot_at(root.slots, (address << root.guard_size) >> root.guard_size)
 
 
+@specification
+def cap_at(tcb: Tcb, address: u64) -> Capability:
+    """What a thread means by an address that one CNode resolves; null where that takes more."""
+    root = tcb.cspace_root.capability
+    if not isinstance(root, CNodeCap) or not reaches(root, address):
+        return NullCap()
+    return cspace.slot_of(root, cspace.part_of(address, 0, root.radix)).capability
+
+
+@specification
+def can_take_over(tcb: Tcb, before: Tcb) -> bool:
+    """Whether a passive thread comes before all that are ready, when the one before it stops."""
+    if tcb.scheduling_context is not None or tcb.domain != kernel.current_domain:
+        return False
+    if tcb.priority < before.priority and queue.has_mark_above(kernel.current_domain, tcb.priority):
+        return False
+    root = tcb.vspace_root.capability
+    return isinstance(root, PageTableCap) and vspace.is_valid_root(root)
+
+
+@specification
+def is_quick(info: u64) -> bool:
+    """Whether a message is all in registers, and nothing is due meanwhile."""
+    return info & SHAPE <= MESSAGE_REGISTERS and timeslice.has_time()
+
+
+@specification
+def has_taken_over(tcb: Tcb, before: Tcb) -> bool:
+    """Whether a thread runs now in place of another one, with its time."""
+    runs = tcb is kernel.current and tcb.state == ThreadState.RUNNING and waiting.waits_for_nothing(tcb)
+    return runs and tcb.scheduling_context is kernel.current_context and before.scheduling_context is None
+
+
+@specification
+def has_message(receiver: Tcb, sender: Tcb, info: u64, badge: u64) -> bool:
+    """Whether a thread has received a short message."""
+    told = receiver.registers[registers.MESSAGE_INFO] == info and receiver.registers[registers.BADGE] == badge
+    return told and message.have_same_registers(sender, receiver, info & SHAPE)
+
+
+@specification
+def is_callable(cap: Capability, caller: Tcb) -> bool:
+    """Whether a capability is to an endpoint where a passive server waits for a call."""
+    if not isinstance(cap, EndpointCap) or not cap.can_send or not (cap.can_grant or cap.can_grant_reply):
+        return False
+    offered = ipc.offered_at(cap.endpoint)
+    server = cap.endpoint.head
+    return offered is not None and server is not None and can_take_over(server, caller)
+
+
+@specification
+def is_called(cap: Capability, offered: Reply | None, caller: Tcb, server: Tcb, info: u64) -> bool:
+    """Whether a call was done as ``ipc.send`` does it."""
+    badge = cap.badge if isinstance(cap, EndpointCap) else u64(0)
+    return ipc.is_sent(server, badge) and ipc.awaits(caller, offered) and has_message(server, caller, info, badge)
+
+
+@specification
+def offered_by(cap: Capability) -> Reply | None:
+    """The reply object that whoever waits at an endpoint offers."""
+    return ipc.offered_at(cap.endpoint) if isinstance(cap, EndpointCap) else None
+
+
+@specification
+def is_idle(cap: Capability) -> bool:
+    """Whether a capability is to receive from an endpoint where nobody waits."""
+    return isinstance(cap, EndpointCap) and cap.can_receive and cap.endpoint.end.state == EndpointState.IDLE
+
+
+@specification
+def has_signal(tcb: Tcb) -> bool:
+    """Whether a thread that receives would get a signal at once."""
+    bound = tcb.bound_notification
+    return bound is not None and bound.state == NotificationState.ACTIVE
+
+
+@specification
+def caller_of(cap: Capability) -> Tcb | None:
+    """Who waits with a reply object."""
+    return cap.reply.caller if isinstance(cap, ReplyCap) else None
+
+
+@specification
+def is_answerable(cap: Capability, server: Tcb) -> bool:
+    """Whether a capability is to the reply object of the newest call, whose caller can go on with its own time."""
+    caller = caller_of(cap)
+    if not isinstance(cap, ReplyCap) or caller is None or cap.reply.scheduling_context is not kernel.current_context:
+        return False
+    return caller.fault == FaultKind.NONE and can_take_over(caller, server)
+
+
+@specification
+def is_waiting(server: Tcb, cap: Capability, answered: Capability) -> bool:
+    """Whether a server receives from an endpoint, with a reply object."""
+    if not isinstance(cap, EndpointCap) or not isinstance(answered, ReplyCap):
+        return False
+    waits = server.blocked_endpoint is cap.endpoint and server.state == ThreadState.BLOCKED_ON_RECEIVE
+    return waits and server.reply is answered.reply and answered.reply.caller is server
+
+
 @compiled(inline="calls")
 def deliver(sender: Tcb, receiver: Tcb, info: u64, badge: u64) -> None:
     """A short message."""
@@ -78,6 +178,7 @@ def can_go_on(tcb: Tcb, before: Tcb) -> bool:
 
     No ready thread is above that one, which runs.
     """
+    ensures(lambda result: result == can_take_over(tcb, before))
     if tcb.scheduling_context is not None:
         return False
     if configuration.profile.domains > 1 and tcb.domain != kernel.current_domain:
@@ -103,6 +204,7 @@ def go_on(tcb: Tcb, before: Tcb) -> None:
 @compiled(inline="calls")
 def can_call(caller: Tcb, address: u64, info: u64) -> bool:
     """Whether the current thread's ``Call`` can be done at once: a passive server waits for it."""
+    ensures(lambda result: result == (is_quick(info) and is_callable(cap_at(caller, address), caller)))
     root = caller.cspace_root.capability
     if not isinstance(root, CNodeCap) or not reaches(root, address):
         return False
@@ -121,6 +223,14 @@ def can_call(caller: Tcb, address: u64, info: u64) -> bool:
 @compiled(inline="calls")
 def call(caller: Tcb, address: u64, info: u64) -> Tcb:
     """Do it. Gives the server, which runs now."""
+    requires(caller is kernel.current and waiting.is_at_work() and is_callable(cap_at(caller, address), caller))
+    requires(is_quick(info) and budget.is_active(kernel.current_context))
+    ensures(lambda result: has_taken_over(result, caller))
+    ensures(
+        lambda result: is_called(
+            old(cap_at(caller, address)), old(offered_by(cap_at(caller, address))), caller, result, info
+        )
+    )
     cap = endpoint_at(caller, address)
     server = cap.endpoint.head
     assert server is not None
@@ -151,6 +261,9 @@ def can_reply_receive(server: Tcb, address: u64, info: u64) -> bool:
 
     It answers the newest call, which lent it the time that it runs on, and nobody else waits for it.
     """
+    ensures(lambda result: not result or (is_quick(info) and is_idle(cap_at(server, address))))
+    ensures(lambda result: not result or is_answerable(cap_at(server, server.registers[registers.REPLY_CAP]), server))
+    ensures(lambda result: not result or not has_signal(server))
     root = server.cspace_root.capability
     reply_address = server.registers[registers.REPLY_CAP]
     if not isinstance(root, CNodeCap) or not reaches(root, address) or not reaches(root, reply_address):
@@ -175,15 +288,24 @@ def can_reply_receive(server: Tcb, address: u64, info: u64) -> bool:
 @compiled(inline="calls")
 def reply_receive(server: Tcb, address: u64, info: u64) -> Tcb:
     """Do it. Gives the answered caller, which runs now."""
+    requires(server is kernel.current and waiting.is_at_work() and is_idle(cap_at(server, address)))
+    requires(is_answerable(cap_at(server, server.registers[registers.REPLY_CAP]), server) and is_quick(info))
+    requires(budget.is_active(kernel.current_context))
+    ensures(lambda result: has_taken_over(result, server) and has_message(result, server, info, 0))
+    ensures(lambda result: result is old(caller_of(cap_at(server, server.registers[registers.REPLY_CAP]))))
+    ensures(
+        lambda: is_waiting(
+            server, old(cap_at(server, address)), old(cap_at(server, server.registers[registers.REPLY_CAP]))
+        )
+    )
     cap = endpoint_at(server, address)
     answered = reply_at(server)
     caller = answered.caller
     assert caller is not None
-    reply.unstack(answered, kernel.current_context)
-    caller.reply = None
-    scheduler.set_thread_state(caller, ThreadState.RUNNING)
     deliver(server, caller, info, u64(0))
+    # The server waits before the caller goes on: in between the call is one that is not answered yet.
     waiting.wait_at_endpoint(cap.endpoint, server, EndpointState.RECEIVING)
-    reply.offer(answered, server)
+    reply.unstack(answered, kernel.current_context)
+    reply.pass_on(answered, caller, server)
     go_on(caller, server)
     return caller

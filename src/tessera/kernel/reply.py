@@ -25,6 +25,15 @@ def offer(reply: Reply, tcb: Tcb) -> None:
 
 
 @compiled
+def pass_on(reply: Reply, caller: Tcb, server: Tcb) -> None:
+    """The caller has its answer and goes on; its server, which waits again, offers the reply object anew."""
+    caller.reply = None
+    reply.caller = server
+    server.reply = reply
+    scheduler.set_thread_state(caller, ThreadState.RUNNING)
+
+
+@compiled
 def withdraw(tcb: Tcb) -> Reply | None:
     """A thread that waits at an endpoint offers no reply object any more. Gives the one that it offered, if any."""
     requires(tcb.state != ThreadState.BLOCKED_ON_REPLY)
