@@ -321,6 +321,7 @@ GROUPS: tuple[Group, ...] = (
         "Interrupts and domains",
         (
             "kernel.interrupt.deliver_pending",
+            "kernel.invoke.interrupt.decode_control",
             "kernel.invoke.domain.decode",
             "kernel.invoke.sched.decode_domain",
         ),

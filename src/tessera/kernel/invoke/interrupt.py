@@ -6,11 +6,12 @@ from __future__ import annotations
 from tessera.abi.configuration import configuration
 from tessera.abi.errors import Error
 from tessera.abi.labels import InvocationLabel
+from tessera.abi.messages import MAX_MESSAGE_LENGTH
 from tessera.kernel import cspace, deletion, derivation, interrupt, message
 from tessera.kernel.capability import IrqControlCap, IrqHandlerCap, NotificationCap
 from tessera.kernel.layout import Slot
 from tessera.kernel.request import Status, fail, invalid_capability, range_error, request, request_is_good
-from tessera.kernel.state import IrqState, irq_slots, kernel
+from tessera.kernel.state import IRQ_SLOTS, IrqState, irq_slots, kernel
 from tessera.kernel.waiting import is_undisturbed, waits_for_nothing
 from tessera.lang import compiled, ensures, old, requires, u64
 
@@ -31,6 +32,7 @@ def decode_control(label: u64, length: u64, slot: Slot) -> Status:
 @compiled
 def issue(length: u64, slot: Slot, words: u64, index_argument: u64) -> Status:
     """Check the interrupt and the destination, and hand out the capability."""
+    requires(index_argument < MAX_MESSAGE_LENGTH - 1)
     requires(request_is_good() and isinstance(slot.capability, IrqControlCap))
     ensures(lambda result: result != Status.PREEMPTED)
     if length < words:
@@ -78,6 +80,7 @@ def decode_handler(label: u64, cap: IrqHandlerCap) -> Status:
 @compiled
 def set_notification(irq: u64) -> Status:
     """Deliver the interrupt as a signal with this capability's badge."""
+    requires(irq < IRQ_SLOTS)
     requires(request_is_good() and waits_for_nothing(kernel.current))
     ensures(lambda: is_undisturbed(old(kernel.current.state)))
     source = request.extra[0]
