@@ -37,6 +37,7 @@ from tessera.kernel.derivation_order import (
     is_parent,
     is_replacement,
     is_same_object,
+    is_the_last,
     is_used_by_sources,
     is_used_up,
     size_of_object,
@@ -104,6 +105,7 @@ def same_object(a: Capability, b: Capability) -> bool:
 @compiled
 def is_final(slot: Slot) -> bool:
     """Whether no other capability to the object exists: it would be a neighbour. (seL4: isFinalCapability.)"""
+    ensures(lambda result: result == old(is_the_last(slot)))
     previous = slot.previous
     if previous is not None:
         if same_object(previous.capability, slot.capability):

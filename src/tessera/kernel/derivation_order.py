@@ -127,6 +127,12 @@ def has_nothing_below(slot: Slot) -> bool:
 
 
 @specification
+def is_the_last(slot: Slot) -> bool:
+    """Whether no other capability is to the object of a slot's; of untyped memory and interrupts nothing is said."""
+    return is_source(slot) or forall(Slot, lambda other: other is slot or not is_same_region(slot, other))
+
+
+@specification
 def is_same_object(new: Capability, old: Capability) -> bool:
     """Whether two capabilities are to one object, or to the same memory."""
     return new.kind == old.kind and start_of(new) == start_of(old) and size_of_object(new) == size_of_object(old)

@@ -185,6 +185,7 @@ def cancel_all(endpoint: Endpoint) -> Status:
     """No thread waits at the endpoint any more. PREEMPTED when it has to go on later. (seL4: cancelAllIPC.)"""
     requires(waits_for_nothing(kernel.current))
     ensures(lambda: is_undisturbed(old(kernel.current.state)))
+    ensures(lambda result: result in (Status.OK, Status.PREEMPTED))
     tcb = endpoint.head
     if tcb is None:
         return Status.OK

@@ -85,6 +85,7 @@ def cancel_all(notification: Notification) -> Status:
     """Let all waiting threads start their system calls again. PREEMPTED when it has to go on later."""
     requires(waits_for_nothing(kernel.current))
     ensures(lambda: is_undisturbed(old(kernel.current.state)))
+    ensures(lambda result: result in (Status.OK, Status.PREEMPTED))
     if notification.state != NotificationState.WAITING:
         return Status.OK
     tcb = notification.head

@@ -109,9 +109,9 @@ def is_zombie(cap: ZombieCap) -> bool:
         return False
     if not cap.is_thread:
         return is_node(cap.slots, cap.radix) and cap.remaining <= u64(1) << cap.radix
-    if not live(cap.slots) or cap.remaining > THREAD_SLOTS:
+    if not live(cap.slots) or cap.remaining > THREAD_SLOTS or first <= THREAD_SLOTS_OFFSET:
         return False
-    return THREAD_SLOTS_OFFSET <= first and is_in_window(first - THREAD_SLOTS_OFFSET)
+    return live(at_or_none(Tcb, first - THREAD_SLOTS_OFFSET)) and is_in_window(first - THREAD_SLOTS_OFFSET)
 
 
 @invariant
