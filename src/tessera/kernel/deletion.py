@@ -40,6 +40,7 @@ from tessera.lang import (
     address_of,
     compiled,
     ensures,
+    forall,
     ghost,
     integer,
     loop_invariant,
@@ -77,6 +78,12 @@ def lies_in(slot: Slot, zombie: ZombieCap) -> bool:
     """Whether a slot is one of a zombie's object."""
     place = integer(paging.physical_address(address_of(slot)))
     return start_of(zombie) <= place and place < start_of(zombie) + size_of_object(zombie)
+
+
+@specification
+def is_kept(slot: Slot, capability: Capability) -> bool:
+    """Whether a slot has the capability that it had, or none any more."""
+    return is_empty(slot) or slot.capability == capability
 
 
 @compiled
@@ -230,6 +237,8 @@ def finalise(slot: Slot) -> Status:
     ensures(lambda result: result in (Status.OK, Status.PREEMPTED))
     ensures(lambda result: result != Status.OK or isinstance(slot.capability, (NullCap, ZombieCap)))
     ensures(lambda result: result == Status.OK or old(not has_slots(slot.capability)))
+    ensures(lambda: forall(Slot, lambda other: other is slot or is_kept(other, old(other.capability))))
+    ensures(lambda: forall(Slot, lambda other: other.node_radix == old(other.node_radix)))
     ensures(lambda result: result != Status.OK or is_empty(slot) or old(takes_long(slot)))
     cap = slot.capability
     match cap:
@@ -302,6 +311,8 @@ def finalise_object(cap: Capability) -> Status:
 def clear_notification(slot: Slot) -> Status:
     """Empty the slot that says where an interrupt is signalled. PREEMPTED: call again to go on."""
     requires(waits_for_nothing(kernel.current))
+    ensures(lambda: forall(Slot, lambda other: is_kept(other, old(other.capability))))
+    ensures(lambda: forall(Slot, lambda other: other.node_radix == old(other.node_radix)))
     ensures(lambda: is_undisturbed(old(kernel.current.state)))
     ensures(lambda result: result in (Status.OK, Status.PREEMPTED))
     cap = slot.capability

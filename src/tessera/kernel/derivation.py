@@ -31,6 +31,7 @@ from tessera.kernel.capability import (
 from tessera.kernel.derivation_order import (
     has_no_children,
     has_nothing_below,
+    image,
     is_copy,
     is_new_handler,
     is_new_object,
@@ -40,6 +41,7 @@ from tessera.kernel.derivation_order import (
     is_the_last,
     is_used_by_sources,
     is_used_up,
+    neighbours_know_it,
     size_of_object,
     start_of,
 )
@@ -47,7 +49,7 @@ from tessera.kernel.layout import DerivationLink, Slot
 from tessera.kernel.memory_invariants import is_new_memory
 from tessera.kernel.region import contains
 from tessera.kernel.request import Status, fail, request
-from tessera.lang import compiled, ensures, ghost, integer, modifies, old, requires, u64
+from tessera.lang import compiled, ensures, forall, ghost, integer, modifies, old, requires, u64, without_invariants
 
 
 @compiled
@@ -231,6 +233,7 @@ def insert(capability: Capability, source: Slot, destination: Slot) -> None:
     ensures(lambda: destination.capability == capability and source.link.next is destination)
     ensures(lambda: source.capability.kind == old(source.capability.kind))
     ensures(lambda: isinstance(source.capability, UntypedCap) or source.capability == old(source.capability))
+    ensures(lambda: forall(Slot, lambda slot: slot.node_radix == old(slot.node_radix)))
     original = source.capability
     if isinstance(original, UntypedCap):
         # Two capabilities to the same free memory must not both hand it out: the original keeps nothing.
@@ -289,7 +292,12 @@ def move(capability: Capability, source: Slot, destination: Slot) -> None:
     destination.capability = capability
     destination.previous = previous
     destination.link = link
-    take_place(destination, source)
+    with ghost:
+        destination.low = source.low
+        destination.high = source.high
+        destination.chain = source.chain
+        destination.object_start = source.object_start
+        destination.object_size = source.object_size
     make_empty(source)
     link_between(previous, destination, following)
 
@@ -310,9 +318,27 @@ def swap(first_capability: Capability, first: Slot, second_capability: Capabilit
     requires(is_replacement(first_capability, first) and is_replacement(second_capability, second))
     modifies(first, second, Slot.link, Slot.previous)
     ensures(lambda: first.capability == second_capability and second.capability == first_capability)
+    exchange_places(first, second)
     first.capability = second_capability
     second.capability = first_capability
 
+
+@compiled
+def exchange_places(first: Slot, second: Slot) -> None:
+    """Exchange two slots' places, with what the ghosts say: each slot is then as the other one was before."""
+    without_invariants()
+    requires(first is not second)
+    requires(forall(Slot, lambda slot: neighbours_know_it(slot)))
+    modifies(Slot.link, Slot.previous, Slot.low, Slot.high, Slot.chain, Slot.object_start, Slot.object_size)
+    ensures(lambda: forall(Slot, lambda s: s.link.next is image(old(image(s, first, second).link.next), first, second)))
+    ensures(lambda: forall(Slot, lambda s: s.previous is image(old(image(s, first, second).previous), first, second)))
+    ensures(lambda: forall(Slot, lambda s: s.link.revocable == old(image(s, first, second).link.revocable)))
+    ensures(lambda: forall(Slot, lambda s: s.link.first_badged == old(image(s, first, second).link.first_badged)))
+    ensures(lambda: forall(Slot, lambda s: s.low == old(image(s, first, second).low)))
+    ensures(lambda: forall(Slot, lambda s: s.high == old(image(s, first, second).high)))
+    ensures(lambda: forall(Slot, lambda s: s.chain == old(image(s, first, second).chain)))
+    ensures(lambda: forall(Slot, lambda s: s.object_start == old(image(s, first, second).object_start)))
+    ensures(lambda: forall(Slot, lambda s: s.object_size == old(image(s, first, second).object_size)))
     first_link = first.link
     first_previous = first.previous
     link_between(first_previous, second, first_link.next)
@@ -325,12 +351,6 @@ def swap(first_capability: Capability, first: Slot, second_capability: Capabilit
     second.link = first_link
     second.previous = first_previous
     link_between(second_previous, first, second_link.next)
-    exchange_places(first, second)
-
-
-@compiled
-def exchange_places(first: Slot, second: Slot) -> None:
-    """Exchange what the ghosts say of two slots."""
     with ghost:
         first.low, second.low = second.low, first.low
         first.high, second.high = second.high, first.high
@@ -340,20 +360,9 @@ def exchange_places(first: Slot, second: Slot) -> None:
 
 
 @compiled
-def take_place(slot: Slot, other: Slot) -> None:
-    """Let the ghosts say of a slot what they say of another."""
-    with ghost:
-        slot.low = other.low
-        slot.high = other.high
-        slot.chain = other.chain
-        slot.object_start = other.object_start
-        slot.object_size = other.object_size
-
-
-@compiled
 def remove(slot: Slot) -> None:
     """Empty a slot. Its children become its parent's. (seL4: emptySlot.)"""
-    modifies(slot, Slot.link, Slot.previous)
+    modifies(slot.capability, slot.object_start, slot.object_size, Slot.link, Slot.previous)
     ensures(lambda: is_empty(slot))
     link = slot.link
     join(slot.previous, link.next, link.first_badged)

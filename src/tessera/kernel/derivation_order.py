@@ -22,7 +22,7 @@ from tessera.kernel.capability import (
 )
 from tessera.kernel.layout import Slot
 from tessera.kernel.region import base_of, size_bits_of
-from tessera.lang import forall, integer, specification, trigger, u64
+from tessera.lang import forall, integer, live, specification, trigger, u64
 
 
 @specification
@@ -130,6 +130,26 @@ def has_nothing_below(slot: Slot) -> bool:
 def is_the_last(slot: Slot) -> bool:
     """Whether no other capability is to the object of a slot's; of untyped memory and interrupts nothing is said."""
     return is_source(slot) or forall(Slot, lambda other: other is slot or not is_same_region(slot, other))
+
+
+@specification
+def image(slot: Slot | None, first: Slot, second: Slot) -> Slot | None:
+    """The slot that comes to where this one is when two are exchanged."""
+    if slot is first:
+        return second
+    return first if slot is second else slot
+
+
+@specification
+def neighbours_know_it(slot: Slot) -> bool:
+    """Whether a slot's neighbours have it as theirs, and the next one comes later."""
+    trigger(slot.link.next)
+    trigger(slot.previous)
+    following = slot.link.next
+    before = slot.previous
+    if following is not None and (not live(following) or following.previous is not slot or following.low <= slot.low):
+        return False
+    return before is None or (live(before) and before.link.next is slot)
 
 
 @specification

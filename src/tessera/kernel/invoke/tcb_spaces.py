@@ -17,13 +17,16 @@ from tessera.kernel.capability import (
     NullCap,
     PageTableCap,
     ThreadCap,
+    UntypedCap,
     ZombieCap,
 )
+from tessera.kernel.deletion import is_kept
+from tessera.kernel.derivation_order import is_copy
 from tessera.kernel.layout import Slot, Tcb
 from tessera.kernel.request import Status, fail, invalid_capability, request, request_is_good
 from tessera.kernel.state import kernel
 from tessera.kernel.waiting import is_undisturbed, waits_for_nothing
-from tessera.lang import compiled, ensures, old, record, requires, u64
+from tessera.lang import compiled, ensures, forall, modifies, old, record, requires, specification, u64
 
 
 @record
@@ -51,6 +54,26 @@ def is_fault_handler(cap: Capability) -> bool:
     return isinstance(cap, NullCap)
 
 
+@specification
+def is_to_be_copied(new: Capability, source: Slot) -> bool:
+    """Whether a capability is null or a copy of a slot's, unless that slot was emptied or got one of another kind."""
+    if isinstance(new, NullCap) or new.kind != source.capability.kind:
+        return True
+    return is_copy(new, source) and not isinstance(new, UntypedCap)
+
+
+@specification
+def is_root(cap: Capability) -> bool:
+    """Whether a capability is to a table that is mapped, if only as a root."""
+    return isinstance(cap, PageTableCap) and cap.is_mapped
+
+
+@specification
+def is_buffer(cap: Capability, source: Slot) -> bool:
+    """Whether a capability is null or the copy of a frame."""
+    return isinstance(cap, NullCap) or (isinstance(cap, FrameCap) and not cap.is_device and is_copy(cap, source))
+
+
 @compiled
 def takes_long_to_delete(slot: Slot) -> bool:
     """Whether emptying the slot ends a CNode or a thread."""
@@ -64,6 +87,10 @@ def takes_long_to_delete(slot: Slot) -> bool:
 @compiled
 def check_cspace(slot: Slot, data: u64) -> Checked:
     """The root of a capability space, with the guard that ``data`` tells unless it is 0."""
+    modifies(request.error)
+    ensures(lambda result: result.status == Status.ERROR or result.status == Status.OK)
+    ensures(lambda result: result.status != Status.OK or isinstance(result.capability, CNodeCap))
+    ensures(lambda result: result.status != Status.OK or is_copy(result.capability, slot))
     wanted = slot.capability
     if data != 0:
         wanted = rights.update_data(False, data, wanted)
@@ -78,6 +105,10 @@ def check_cspace(slot: Slot, data: u64) -> Checked:
 @compiled
 def check_vspace(slot: Slot) -> Checked:
     """The root of an address space."""
+    modifies(request.error)
+    ensures(lambda result: result.status == Status.ERROR or result.status == Status.OK)
+    ensures(lambda result: result.status != Status.OK or is_root(result.capability))
+    ensures(lambda result: result.status != Status.OK or is_copy(result.capability, slot))
     status, cap = rights.derive(slot, slot.capability)
     if status != Status.OK:
         return Checked(status, NullCap())
@@ -91,6 +122,11 @@ def check_vspace(slot: Slot) -> Checked:
 @compiled
 def check_buffer(slot: Slot, address: u64) -> Buffer:
     """An IPC buffer: a frame of ordinary memory at an aligned address; at address 0 there is none."""
+    modifies(request.error)
+    ensures(lambda result: result.status == Status.ERROR or result.status == Status.OK)
+    ensures(lambda result: result.address in (0, address) and result.address & ((1 << IPC_BUFFER_BITS) - 1) == 0)
+    ensures(lambda result: result.status != Status.OK or result.address != 0 or isinstance(result.capability, NullCap))
+    ensures(lambda result: result.status != Status.OK or is_buffer(result.capability, slot))
     if address == 0:
         return Buffer(Status.OK, u64(0), NullCap())
     status, cap = rights.derive(slot, slot.capability)
@@ -109,12 +145,18 @@ def check_buffer(slot: Slot, address: u64) -> Buffer:
 def install(new: Capability, source: Slot, destination: Slot) -> Status:
     """Put a copy of a capability into a slot of a thread; null leaves it empty. PREEMPTED: call again to go on.
 
-    Deleting what was there takes no other capability away: the last ones to CNodes and threads are refused before.
+    Deleting what was there takes no other capability away: the last ones to CNodes and threads are refused. If it does
+    all the same, there is nothing to copy.
     """
     requires(waits_for_nothing(kernel.current))
     ensures(lambda: is_undisturbed(old(kernel.current.state)))
-    status = deletion.delete(destination)
-    if status != Status.OK or isinstance(new, NullCap):
+    requires(is_to_be_copied(new, source))
+    ensures(lambda: forall(Slot, lambda slot: slot is destination or is_kept(slot, old(slot.capability))))
+    ensures(lambda: forall(Slot, lambda slot: slot.node_radix == old(slot.node_radix)))
+    if takes_long_to_delete(destination):
+        return fail(Error.ILLEGAL_OPERATION)
+    status = deletion.finalise(destination)
+    if status != Status.OK or isinstance(new, NullCap) or source.capability.kind != new.kind:
         return status
     derivation.insert(new, source, destination)
     return Status.OK
@@ -125,7 +167,8 @@ def install_buffer(buffer: Buffer, source: Slot, tcb: Tcb) -> Status:
     """Change a thread's IPC buffer. PREEMPTED: call again to go on."""
     requires(waits_for_nothing(kernel.current))
     ensures(lambda: is_undisturbed(old(kernel.current.state)))
-    status = deletion.delete(tcb.ipc_buffer_frame)
+    requires(is_to_be_copied(buffer.capability, source) and buffer.address & ((1 << IPC_BUFFER_BITS) - 1) == 0)
+    status = deletion.finalise(tcb.ipc_buffer_frame)
     if status != Status.OK:
         return status
     tcb.ipc_buffer = buffer.address
@@ -137,6 +180,8 @@ def install_spaces(cspace: Capability, cspace_slot: Slot, vspace: Capability, vs
     """Change the roots of both spaces. PREEMPTED: call again to go on."""
     requires(waits_for_nothing(kernel.current))
     ensures(lambda: is_undisturbed(old(kernel.current.state)))
+    requires(is_to_be_copied(cspace, cspace_slot) and is_root(vspace))
+    requires(is_to_be_copied(vspace, vspace_slot))
     status = install(cspace, cspace_slot, tcb.cspace_root)
     if status != Status.OK:
         return status
