@@ -7,6 +7,8 @@ no memory. Slots keep both as ghosts, so that proofs need not look into capabili
 
 from __future__ import annotations
 
+from typing import overload
+
 from tessera.kernel.capability import (
     Capability,
     CapKind,
@@ -132,6 +134,10 @@ def is_the_last(slot: Slot) -> bool:
     return is_source(slot) or forall(Slot, lambda other: other is slot or not is_same_region(slot, other))
 
 
+@overload
+def image(slot: Slot, first: Slot, second: Slot) -> Slot: ...
+@overload
+def image(slot: Slot | None, first: Slot, second: Slot) -> Slot | None: ...
 @specification
 def image(slot: Slot | None, first: Slot, second: Slot) -> Slot | None:
     """The slot that comes to where this one is when two are exchanged."""

@@ -11,6 +11,7 @@ from tessera.abi.objects import IPC_BUFFER_BITS
 from tessera.kernel import deletion, derivation, message, rights
 from tessera.kernel.capability import (
     Capability,
+    CapKind,
     CNodeCap,
     EndpointCap,
     FrameCap,
@@ -60,6 +61,18 @@ def is_to_be_copied(new: Capability, source: Slot) -> bool:
     if isinstance(new, NullCap) or new.kind != source.capability.kind:
         return True
     return is_copy(new, source) and not isinstance(new, UntypedCap)
+
+
+@specification
+def is_kept_or(slot: Slot, capability: Capability, kind: CapKind) -> bool:
+    """Whether a slot has the capability that it had, none any more, or one of a kind."""
+    return is_kept(slot, capability) or slot.capability.kind == kind
+
+
+@specification
+def is_kept_but_roots(slot: Slot, capability: Capability) -> bool:
+    """Whether a slot has the capability that it had, none any more, or one to the root of a space."""
+    return is_kept(slot, capability) or isinstance(slot.capability, (CNodeCap, PageTableCap))
 
 
 @specification
@@ -151,7 +164,7 @@ def install(new: Capability, source: Slot, destination: Slot) -> Status:
     requires(waits_for_nothing(kernel.current))
     ensures(lambda: is_undisturbed(old(kernel.current.state)))
     requires(is_to_be_copied(new, source))
-    ensures(lambda: forall(Slot, lambda slot: slot is destination or is_kept(slot, old(slot.capability))))
+    ensures(lambda result: result != Status.OK or forall(Slot, lambda s: is_kept_or(s, old(s.capability), new.kind)))
     ensures(lambda: forall(Slot, lambda slot: slot.node_radix == old(slot.node_radix)))
     if takes_long_to_delete(destination):
         return fail(Error.ILLEGAL_OPERATION)
@@ -167,7 +180,8 @@ def install_buffer(buffer: Buffer, source: Slot, tcb: Tcb) -> Status:
     """Change a thread's IPC buffer. PREEMPTED: call again to go on."""
     requires(waits_for_nothing(kernel.current))
     ensures(lambda: is_undisturbed(old(kernel.current.state)))
-    requires(is_to_be_copied(buffer.capability, source) and buffer.address & ((1 << IPC_BUFFER_BITS) - 1) == 0)
+    requires(is_to_be_copied(buffer.capability, source) and isinstance(buffer.capability, (NullCap, FrameCap)))
+    requires(buffer.address & ((1 << IPC_BUFFER_BITS) - 1) == 0)
     status = deletion.finalise(tcb.ipc_buffer_frame)
     if status != Status.OK:
         return status
@@ -180,8 +194,9 @@ def install_spaces(cspace: Capability, cspace_slot: Slot, vspace: Capability, vs
     """Change the roots of both spaces. PREEMPTED: call again to go on."""
     requires(waits_for_nothing(kernel.current))
     ensures(lambda: is_undisturbed(old(kernel.current.state)))
-    requires(is_to_be_copied(cspace, cspace_slot) and is_root(vspace))
-    requires(is_to_be_copied(vspace, vspace_slot))
+    requires(is_to_be_copied(cspace, cspace_slot) and isinstance(cspace, CNodeCap))
+    requires(is_to_be_copied(vspace, vspace_slot) and is_root(vspace))
+    ensures(lambda result: result != Status.OK or forall(Slot, lambda s: is_kept_but_roots(s, old(s.capability))))
     status = install(cspace, cspace_slot, tcb.cspace_root)
     if status != Status.OK:
         return status
