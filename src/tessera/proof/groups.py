@@ -349,6 +349,7 @@ GROUPS: tuple[Group, ...] = (
             "kernel.invoke.tcb_spaces.check_cspace",
             "kernel.invoke.tcb_spaces.check_vspace",
             "kernel.invoke.tcb_spaces.check_buffer",
+            "kernel.invoke.tcb_spaces.install",
             "kernel.invoke.tcb_spaces.install_buffer",
             "kernel.invoke.tcb_spaces.install_spaces",
             "kernel.invoke.tcb_spaces.decode_configure",

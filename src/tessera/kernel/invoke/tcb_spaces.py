@@ -27,7 +27,7 @@ from tessera.kernel.layout import Slot, Tcb
 from tessera.kernel.request import Status, fail, invalid_capability, request, request_is_good
 from tessera.kernel.state import kernel
 from tessera.kernel.waiting import is_undisturbed, waits_for_nothing
-from tessera.lang import compiled, ensures, forall, modifies, old, record, requires, specification, u64
+from tessera.lang import compiled, ensures, forall, ghost, modifies, old, record, requires, specification, u64
 
 
 @record
@@ -171,6 +171,9 @@ def install(new: Capability, source: Slot, destination: Slot) -> Status:
     status = deletion.finalise(destination)
     if status != Status.OK or isinstance(new, NullCap) or source.capability.kind != new.kind:
         return status
+    with ghost:
+        assert is_copy(new, source) and not isinstance(new, UntypedCap)
+        assert not isinstance(source.capability, UntypedCap) and source is not destination
     derivation.insert(new, source, destination)
     return Status.OK
 
