@@ -8,9 +8,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from tessera.abi.errors import LookupFailure
 from tessera.arch import registers
 from tessera.ir.nodes import Promise
 from tessera.proof.abstract_runs import (
+    BROKEN,
+    UNTOLD,
     Effect,
     Handed,
     Joined,
@@ -21,6 +24,7 @@ from tessera.proof.abstract_runs import (
     disjunction,
     effects_of,
     failure_of,
+    refusals_of,
 )
 from tessera.proof.abstract_view import NAMES, Row, view
 from tessera.spec import messages
@@ -31,22 +35,65 @@ MESSAGE_REGISTERS = tuple(int(registers.index_of(name)) for name in (BADGE, INFO
 HANDED_OVER = ("IpcBuffer", "Slot")
 
 
-def promises_of(step: str, tree: Any) -> Iterator[Promise]:
-    """The promises that a step's tree makes: for each field what is written where, and that the rest stays."""
-    untold = failure_of(tree, ("untold",))
-    for promise in _promises_where_told(step, tree):
-        yield replace(promise, text=_implied("True" if untold == "False" else f"not ({untold})", promise.text))
+# What a function's result is where the step has one, and that it was refused.
+OUTCOMES = {
+    "": ("", ""),
+    "reference": ("result is {}", ""),
+    "status": ("result == Status.OK", "result == Status.ERROR"),
+    "capability": ("result == {}", ""),
+    "derived": (
+        "result[0] == Status.OK and result[1] == {}",
+        "result[0] == Status.ERROR and isinstance(result[1], NullCap)",
+    ),
+}
+
+
+def promises_of(step: str, tree: Any, outcome: str = "", guard: str = "") -> Iterator[Promise]:
+    """The promises that a step's tree makes: for each field what is written where, and that the rest stays.
+
+    ``outcome`` says what the result is (``OUTCOMES``). With a ``guard`` only results are told, and only where
+    it holds.
+    """
+    untold = failure_of(tree, (UNTOLD,))
+    told = "True" if untold == "False" else f"not ({untold})"
+    results = list(_results(step, tree, outcome))
+    if guard:
+        for promise in results:
+            text = f"not {guard} or ({_implied(told, promise.text)})"
+            yield replace(promise, title=f"{promise.title} ({guard})", text=text)
+        return
+    for promise in (*results, *_promises_where_told(step, tree)):
+        yield replace(promise, text=_implied(told, promise.text))
+
+
+def _results(step: str, tree: Any, outcome: str) -> Iterator[Promise]:
+    """What is given back, and what is told to the caller if that is refused."""
+    done, refused = OUTCOMES[outcome]
+    for result in sorted(one for one in effects_of(tree) if isinstance(one, Write) and one.field == "result"):
+        text = done.format(_before(result.value))
+        yield _promise(
+            f"{step}: the result is {result.value}", _implied(condition_of(tree, partial(_has, result)), text)
+        )
+    for failure in refusals_of(tree):
+        _, error, *words = failure
+        parts = [refused, f"request.error == Error.{error}"]
+        places = ["request.error_words[0]", "request.error_words[1]"]
+        if error == "FAILED_LOOKUP":
+            words[1:2] = [f"LookupFailure.{LookupFailure(int(words[1])).name}"]
+            places[1:] = ["request.failure", *(f"request.failure_words[{i}]" for i in range(3))]
+        parts += [f"{place} == {word}" for place, word in zip(places, words, strict=False)]
+        what = f"{step}: it is refused as {error}({', '.join(words)})"
+        yield _promise(what, _implied(failure_of(tree, failure), " and ".join(parts)))
 
 
 def _promises_where_told(step: str, tree: Any) -> Iterator[Promise]:
     written = {effect: condition_of(tree, partial(_has, effect)) for effect in effects_of(tree)}
     rows = {(row.struct.__name__, row.name): row for row in view()}
-    broken = failure_of(tree, ("assertion",))
+    broken = failure_of(tree, (BROKEN,))
     if broken != "False":
         yield _promise(f"{step}: what it asserts holds", f"not old({broken})")
-    for result in sorted(one for one in written if isinstance(one, Write) and one.field == "result"):
-        text = f"result is {_before(result.value)}"
-        yield _promise(f"{step}: the result is {result.value}", _implied(written.pop(result), text))
+    for result in [one for one in written if isinstance(one, Write) and one.field == "result"]:
+        del written[result]
     for effect in written:
         if isinstance(effect, Write) and (effect.struct, effect.field) not in rows:
             raise Unreadable(f"{step} writes {effect.struct}.{effect.field}, which is not compared")
@@ -88,7 +135,9 @@ def _when_written(tree: Any, row: Row, owner: str, index: int | None) -> str:
 def _before(value: str) -> str:
     """A value in the state before; constants are the same in any."""
     is_constant = (
-        value in ("None", "True", "False") or value.isdigit() or value.startswith(("ThreadState.", "FaultKind."))
+        value in ("None", "True", "False", "NullCap()")
+        or value.isdigit()
+        or value.startswith(("ThreadState.", "FaultKind."))
     )
     return value if is_constant else f"old({value})"
 

@@ -16,6 +16,10 @@ from typing import Any
 MOST_RUNS = 10_000
 
 
+# How a step fails: an assertion of it does not hold; it does what is not told here; it is refused.
+BROKEN, UNTOLD, REFUSED = "broken", "untold", "refused"
+
+
 class Unreadable(Exception):
     """The step does something that runs cannot follow."""
 
@@ -62,7 +66,7 @@ Effect = Write | Joined | Handed
 
 @dataclass(frozen=True)
 class Leaf:
-    """What a run did. ``failure``: an assertion of the abstract kernel does not hold, or what happens is not told."""
+    """What a run did. ``failure``: in which way it failed, and what is told to the caller."""
 
     effects: frozenset[Effect] = frozenset()
     failure: tuple[str, ...] = ()
@@ -134,12 +138,19 @@ def effects_of(tree: Tree) -> set[Effect]:
     return {effect for _, below in tree.ways for effect in effects_of(below)}
 
 
+def refusals_of(tree: Tree) -> list[tuple[str, ...]]:
+    """How the step can be refused."""
+    if isinstance(tree, Leaf):
+        return [tree.failure] if tree.failure[:1] == (REFUSED,) else []
+    return sorted({one for _, below in tree.ways for one in refusals_of(below)})
+
+
 def condition_of(tree: Tree, happens: Callable[[Leaf], bool]) -> str:
     """When something happens, as an expression over the state before; no longer than need be.
 
     What is said of states in which the step fails does not matter: that these are none of those told is said apart.
     """
-    decision = _projected(tree, lambda leaf: None if leaf.failure else happens(leaf))
+    decision = _projected(tree, lambda leaf: None if leaf.failure in ((UNTOLD,), (BROKEN,)) else happens(leaf))
     return _text(False if decision is None else decision)
 
 

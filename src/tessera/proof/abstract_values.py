@@ -72,6 +72,12 @@ class Truth:
             known[self.sym_text] = self.sym_scene.run.choose([self.sym_text, f"not {self.sym_text}"]) == 0
         return known[self.sym_text]
 
+    def __eq__(self, other: object) -> bool:
+        # Bits of words are compared with numbers.
+        return bool(self) == bool(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
 
 class Word:
     """A word of which only the expression is known."""
@@ -89,6 +95,31 @@ class Word:
     def __ror__(self, other: Any) -> Word:
         # Of a number, which is what follows `or` where there is no word.
         return self if other == 0 else Word(self.sym_scene, f"({text_of(other)} | {self.sym_text})")
+
+    def __and__(self, other: Any) -> Word:
+        return Word(self.sym_scene, f"({self.sym_text} & {text_of(other)})")
+
+    def __add__(self, other: Any) -> Word:
+        return Word(self.sym_scene, f"({self.sym_text} + {text_of(other)})")
+
+    def __sub__(self, other: Any) -> Word:
+        return Word(self.sym_scene, f"({self.sym_text} - {text_of(other)})")
+
+    def __rlshift__(self, other: int) -> Word:
+        return Word(self.sym_scene, f"(u64({other}) << {self.sym_text})")
+
+    def _compared(self, sign: str, opposite: str, other: Any) -> bool:
+        left, right = self.sym_text, text_of(other)
+        return self.sym_scene.run.choose([f"{left} {sign} {right}", f"{left} {opposite} {right}"]) == 0
+
+    def __gt__(self, other: Any) -> bool:
+        return self._compared(">", "<=", other)
+
+    def __ge__(self, other: Any) -> bool:
+        return self._compared(">=", "<", other)
+
+    def __le__(self, other: Any) -> bool:
+        return self._compared("<=", ">", other)
 
     def __eq__(self, other: object) -> bool:
         text = text_of(other)

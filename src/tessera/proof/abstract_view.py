@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from tessera.abi.messages import IpcBuffer
+from tessera.abi.errors import Error, LookupFailure
+from tessera.abi.messages import CapRights, CNodeData, IpcBuffer
 from tessera.kernel import state
+from tessera.kernel.capability import Capability
 from tessera.kernel.layout import (
     AsidPool,
     EndpointState,
@@ -27,8 +29,9 @@ from tessera.kernel.layout import (
     Tcb,
     ThreadState,
 )
+from tessera.kernel.request import Status, request
 from tessera.kernel.state import KernelState
-from tessera.lang import forall, implies, old, u64
+from tessera.lang import forall, from_word, implies, old, u64
 from tessera.lang.structs import Inline
 from tessera.lang.types import ArrayType, OptionalReference, is_struct
 
@@ -39,7 +42,10 @@ NAMES: Mapping[str, Any] = {
         for one in (EndpointState, FaultKind, NotificationState, ThreadState, forall, implies, old, u64)
     },
     **{one.__name__: one for one in (Tcb, Notification, Reply, SchedContext, Slot, PageTable, AsidPool, IpcBuffer)},
+    **{one.__name__: one for one in (Error, CNodeData, CapRights, LookupFailure, Status, from_word, isinstance)},
+    **{kind.__name__: kind for kind in vars(Capability)["__packed__"].variants.values()},
     "kernel": state.kernel,
+    "request": request,
 }
 
 # The queue of an endpoint or notification is the threads that wait there, by position; the tree of capabilities is the

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
@@ -19,13 +19,15 @@ from typing import Any
 from unittest.mock import patch
 
 from tessera.ir.nodes import Promise
+from tessera.proof.abstract_caps import KINDS, field_of, known_kind, text_of_capability
 from tessera.proof.abstract_objects import Scene, Threads
 from tessera.proof.abstract_promises import promises_of
-from tessera.proof.abstract_runs import Leaf, Run, Untold, Write, runs, text_of
+from tessera.proof.abstract_runs import BROKEN, REFUSED, UNTOLD, Leaf, Run, Untold, Write, runs, text_of
 from tessera.proof.abstract_values import KernelItself, Truth, Word
-from tessera.spec import budget, ipc, objects, scheduling
+from tessera.spec import budget, derivation, ipc, objects, scheduling
 from tessera.spec.capability import EndpointCap
 from tessera.spec.objects import Endpoint, Notification, Reply, State, Thread
+from tessera.spec.refusal import Refused
 
 PREFIX = "tessera."
 SPEC = "tessera.spec."
@@ -38,7 +40,9 @@ class Refinement:
     function: str
     step: str
     call: Callable[[Scene], Any]
-    has_result: bool = False
+    # What the function gives back (abstract_promises.OUTCOMES), and in which states it is compared, if not in all.
+    outcome: str = ""
+    guard: str = ""
 
 
 def _on(step: str, *makers: Callable[[Scene], Any]) -> Callable[[Scene], Any]:
@@ -109,8 +113,34 @@ def _offered(scene: Scene) -> Any:
     return scene.one_of(Reply, "offered", True)
 
 
-def _refinement(function: str, step: str, *makers: Callable[[Scene], Any], has_result: bool = False) -> Refinement:
-    return Refinement("kernel." + function, step, _on(step, *makers), has_result)
+def _refinement(function: str, step: str, *makers: Callable[[Scene], Any], outcome: str = "") -> Refinement:
+    return Refinement("kernel." + function, step, _on(step, *makers), outcome)
+
+
+def _of_each_kind(
+    function: str, step: str, outcome: str, before: Sequence[Any], after: Sequence[Any]
+) -> list[Refinement]:
+    """A function that makes a capability of another one, compared for each kind; ``cap`` stands between the makers."""
+    module, _, name = step.rpartition(".")
+    loaded = importlib.import_module(SPEC + module)
+
+    def of(kind: type) -> Callable[[Scene], str]:
+        def call(scene: Scene) -> str:
+            cap = known_kind(scene, kind, "cap")
+            given = [*(make(scene) for make in before), cap, *(make(scene) for make in after)]
+            return text_of_capability(scene, getattr(loaded, name)(*given), cap, "cap")
+
+        return call
+
+    return [
+        Refinement("kernel." + function, step, of(kind), outcome, f"isinstance(cap, {told})")
+        for kind, (told, _) in KINDS.items()
+    ]
+
+
+def _not_followed(*_: Any) -> None:
+    """Whether something is derived from a capability is not told here."""
+    raise Untold
 
 
 _TCB, _CALLER, _CALLEE = (_thing(Thread, name) for name in ("tcb", "caller", "callee"))
@@ -130,7 +160,7 @@ REFINEMENTS: tuple[Refinement, ...] = (
         _flag("is_blocking"),
     ),
     _refinement("reply.offer", "replies.offer", _REPLY, _TCB),
-    _refinement("reply.withdraw", "replies.withdraw", _TCB, has_result=True),
+    _refinement("reply.withdraw", "replies.withdraw", _TCB, outcome="reference"),
     _refinement("reply.push", "replies.push", _kernel, _CALLER, _CALLEE, _REPLY, _flag("can_donate")),
     _refinement("reply.finish", "replies.finish", _kernel, _REPLY, _CALLER),
     _refinement("reply.abandon", "replies.abandon", _CALLER),
@@ -150,6 +180,9 @@ REFINEMENTS: tuple[Refinement, ...] = (
     _refinement("ipc.accept", "ipc._accept", _kernel, _CURRENT, _ENDPOINT, _first_sender, _offered),
     _refinement("blocking.cancel_ipc", "threads.cancel", _TCB),
     _refinement("thread.suspend", "threads.suspend", _kernel, _TCB),
+    *_of_each_kind("rights.mask_rights", "derivation.with_rights", "capability", (), (_word("rights"),)),
+    *_of_each_kind("rights.update_data", "derivation.with_data", "capability", (), (_word("data"), _flag("preserve"))),
+    *_of_each_kind("rights.derive", "derivation.derived", "derived", (_kernel, _none), ()),
 )
 
 
@@ -161,7 +194,11 @@ def steps() -> dict[str, str]:
 @cache
 def promises() -> dict[str, tuple[Promise, ...]]:
     """What functions of the kernel are to keep, by their full names."""
-    return {PREFIX + one.function: tuple(promises_of(one.step, tree_of(one))) for one in REFINEMENTS}
+    found: dict[str, tuple[Promise, ...]] = {}
+    for one in REFINEMENTS:
+        told = tuple(promises_of(one.step, tree_of(one), one.outcome, one.guard))
+        found[PREFIX + one.function] = (*found.get(PREFIX + one.function, ()), *told)
+    return found
 
 
 # Running a step
@@ -176,12 +213,14 @@ def tree_of(refinement: Refinement) -> Any:
             try:
                 result = refinement.call(scene)
             except AssertionError:
-                return Leaf(failure=("assertion",))
+                return Leaf(failure=(BROKEN,))
             except Untold:
-                return Leaf(failure=("untold",))
+                return Leaf(failure=(UNTOLD,))
+            except Refused as why:
+                return Leaf(failure=(REFUSED, why.error.name, *map(text_of, why.words)))
         effects = scene.effects()
-        if refinement.has_result:
-            effects |= {Write("", "result", "", text_of(result))}
+        if refinement.outcome:
+            effects |= {Write("", "result", "", result if isinstance(result, str) else text_of(result))}
         return Leaf(effects)
 
     return runs(step)
@@ -212,6 +251,8 @@ def _without_time(run: Run) -> ExitStack:
         is_question = function.__annotations__.get("return") == "bool"
         stack.enter_context(patch.object(module, name, answer if is_question else nothing))
     stack.enter_context(patch.object(ipc, "transfer", _hand_over))
+    stack.enter_context(patch.object(derivation, "ensure_childless", _not_followed))
+    stack.enter_context(patch.object(derivation, "part", field_of))
     original = objects.by_priority
     for name, loaded in list(sys.modules.items()):
         if name.startswith(SPEC) and getattr(loaded, "by_priority", None) is original:
