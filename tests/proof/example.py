@@ -129,3 +129,29 @@ def run(file: Path, *functions: str, cache: Path | None = None, workers: int = 2
     done = subprocess.run(command, env=env, cwd=file.parent, capture_output=True, text=True, check=True)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
+
+
+# Three invariants, of which a sum of the first two fields needs all.
+PAIR = """
+@struct
+class Pair:
+    first: u64
+    second: u64
+    third: u64
+
+@invariant
+def first_is_below_second(x: Pair) -> bool:
+    trigger(x.first)
+    return x.first < x.second
+
+@invariant
+def second_is_below_third(x: Pair) -> bool:
+    trigger(x.second)
+    return x.second < x.third
+
+@invariant
+def third_is_small(x: Pair) -> bool:
+    trigger(x.third)
+    return x.third < 100
+
+"""

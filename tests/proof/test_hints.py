@@ -15,31 +15,12 @@ import z3
 from tessera.proof.hints import HINTED, Hints
 from tessera.smt.cache import Cache
 from tessera.smt.text import piece_of
-from tests.proof.example import run
+from tests.proof.example import PAIR, run
 from tests.readers import HEADER
 
-SOURCE = """
-@struct
-class Pair:
-    first: u64
-    second: u64
-    third: u64
-
-@invariant
-def first_is_below_second(x: Pair) -> bool:
-    trigger(x.first)
-    return x.first < x.second
-
-@invariant
-def second_is_below_third(x: Pair) -> bool:
-    trigger(x.second)
-    return x.second < x.third
-
-@invariant
-def third_is_small(x: Pair) -> bool:
-    trigger(x.third)
-    return x.third < 100
-
+SOURCE = (
+    PAIR
+    + """
 @specification
 def limit() -> u64:
     return u64(100)
@@ -49,6 +30,7 @@ def sum_of(x: Pair) -> u64:
     ensures(lambda result: result < 2 * limit())
     return x.first + x.second
 """
+)
 
 # Prints what solvers are asked about functions whose calls may change many fields.
 QUESTIONS = """

@@ -20,7 +20,7 @@ from tessera.proof.slices import ROUNDS, query_in
 from tessera.proof.targets import all_targets, check_groups, group_of, resolve
 from tessera.smt.session import World
 from tessera.smt.solve import Portfolio, Query
-from tests.proof.example import SOURCE, run
+from tests.proof.example import PAIR, SOURCE, run
 from tests.readers import module_of
 from tests.smt.proving import reading_of, world_of_module
 
@@ -191,28 +191,8 @@ def test_a_field_for_which_zero_is_no_value_is_refuted() -> None:
 
 SLICED = module_of(
     "tests_slices",
-    """
-@struct
-class Pair:
-    first: u64
-    second: u64
-    third: u64
-
-@invariant
-def first_is_below_second(x: Pair) -> bool:
-    trigger(x.first)
-    return x.first < x.second
-
-@invariant
-def second_is_below_third(x: Pair) -> bool:
-    trigger(x.second)
-    return x.second < x.third
-
-@invariant
-def third_is_small(x: Pair) -> bool:
-    trigger(x.third)
-    return x.third < 100
-
+    PAIR
+    + """
 @compiled
 def sum_of(x: Pair) -> u64:
     return x.first + x.second

@@ -16,6 +16,7 @@ from tessera.lang.diagnostics import Diagnostic, Location
 from tessera.llvm.compile import compiler_program
 from tessera.suites.program import BOARD, SuiteImage
 
+HEADER = Path(__file__).parent / "qemu_plugin.h"
 # Of QEMU's interface for plugins: up to 8.2.3, and later ones.
 PLUGIN_VERSIONS = (1, 2)
 
@@ -44,7 +45,7 @@ def plugin(source: Path, version: int) -> Path:
                 why=done.stderr.strip() or f"the compiler ended with {done.returncode}",
             )
 
-    return cached(source.stem, digest([str(version)], [source]), compile_)[0] / name
+    return cached(source.stem, digest([str(version)], [source, HEADER]), compile_)[0] / name
 
 
 def places(elf: Path, wanted: Callable[[int], bool]) -> list[int]:

@@ -2,29 +2,13 @@
 /* A plugin for QEMU that writes down the addresses of all instructions between two readings of the instruction counter
    at user level, the readings themselves left out: one line for each measured operation. Arguments: out=FILE; begin= and
    end=ADDRESS of each instruction that reads just before and just after an operation. A reading before drops what was
-   written since the last one. VERSION is that of QEMU's interface for plugins. */
+   written since the last one. */
 
-#include <inttypes.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What is used of QEMU's interface for plugins: the same in versions 1 and 2. */
-struct qemu_plugin_tb;
-struct qemu_plugin_insn;
-struct qemu_info_t;
-typedef uint64_t qemu_plugin_id_t;
-typedef void (*vcpu_cb)(unsigned int vcpu, void *data);
-void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id, void (*cb)(qemu_plugin_id_t, struct qemu_plugin_tb *));
-void qemu_plugin_register_atexit_cb(qemu_plugin_id_t id, void (*cb)(qemu_plugin_id_t, void *), void *data);
-void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn, vcpu_cb cb, int flags, void *data);
-size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
-struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t index);
-uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
-
-#define VISIBLE __attribute__((visibility("default")))
-VISIBLE int qemu_plugin_version = VERSION;
+#include "../qemu_plugin.h"
 
 /* LONGEST: what takes more instructions is no operation, but what happens between two of them. */
 enum { PLACES = 64, LONGEST = 8192 };

@@ -45,27 +45,33 @@ def periodic(number: u64, period: u64) -> Worker:
     return worker
 
 
-@case
 @compiled
-def long_revoke_is_preempted() -> None:
-    """A thread of higher priority does not wait for the end of a long revoke (Revocation)."""
-    endpoint = make(ObjectType.ENDPOINT)
-    node = make_copies(endpoint)
+def is_preempted(label: InvocationLabel, slot: u64, period: u64, turns: u64) -> None:
+    """Let a worker do a long operation on a slot; another thread runs beside it every ``period``, ``turns`` times."""
     worker = spawn(0, 50)
     step = add_call(worker, Syscall.CALL, CNODE, 2)
-    set_message_label(step, u64(InvocationLabel.CNODE_REVOKE))
-    step.words[0] = endpoint
+    set_message_label(step, u64(label))
+    step.words[0] = slot
     step.words[1] = WORD_BITS
-    urgent = periodic(1, PERIOD)
+    urgent = periodic(1, period)
     start(urgent)
     start(worker)
     for _turn in range(u64(20)):
         if not step.done:
             settle()
             pass_time(PERIOD)
-    true(b"the revoke has ended", step.done)
+    true(b"the operation has ended", step.done)
     equal(b"with success", u64(Error.NO_ERROR), step.result_info.label)
-    true(b"the other one ran meanwhile", urgent.steps[2].done and urgent.steps[2].order < step.order)
+    true(b"the other one ran meanwhile", urgent.steps[turns].done and urgent.steps[turns].order < step.order)
+
+
+@case
+@compiled
+def long_revoke_is_preempted() -> None:
+    """A thread of higher priority does not wait for the end of a long revoke (Revocation)."""
+    endpoint = make(ObjectType.ENDPOINT)
+    node = make_copies(endpoint)
+    is_preempted(InvocationLabel.CNODE_REVOKE, endpoint, PERIOD, 2)
     result = cnode_copy(node, 0, COPIES_BITS, node, COPIES - 1, COPIES_BITS, ALL_RIGHTS)
     error(b"all copies are gone", Error.FAILED_LOOKUP, result)
 
@@ -106,21 +112,7 @@ def let_wait(cap: u64, number: Syscall) -> u64:
 def end_waiting(label: InvocationLabel, slot: u64, faults: u64, expected: Fault) -> None:
     """Let a worker end the waiting by an operation on a slot, while another thread runs now and then."""
     equal(b"nobody has gone on", 0, nb_wait(faults).badge)
-    worker = spawn(0, 50)
-    step = add_call(worker, Syscall.CALL, CNODE, 2)
-    set_message_label(step, u64(label))
-    step.words[0] = slot
-    step.words[1] = WORD_BITS
-    urgent = periodic(1, SHORT_PERIOD)
-    start(urgent)
-    start(worker)
-    for _turn in range(u64(20)):
-        if not step.done:
-            settle()
-            pass_time(PERIOD)
-    true(b"the operation has ended", step.done)
-    equal(b"with success", u64(Error.NO_ERROR), step.result_info.label)
-    true(b"the other one ran meanwhile", urgent.steps[1].done and urgent.steps[1].order < step.order)
+    is_preempted(label, slot, SHORT_PERIOD, 1)
     # Each makes its call again, whose capability is gone: a send ends with nothing, and a wait is a fault.
     settle()
     for _thread in range(CROWD):

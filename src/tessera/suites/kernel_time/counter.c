@@ -4,30 +4,13 @@
    keeps how many entries there were, the longest one, and the longest stretch in which the kernel did not look whether an
    interrupt is pending. Arguments: out=FILE; look=, wait= and mark=ADDRESS of each instruction with which the kernel reads
    what is pending, or waits, and with which user level says that the next part begins; for each kind of entry
-   KIND=ADDRESS, the address of its handler. VERSION is that of QEMU's interface for plugins. */
+   KIND=ADDRESS, the address of its handler. */
 
-#include <inttypes.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What is used of QEMU's interface for plugins: the same in versions 1 and 2. */
-struct qemu_plugin_tb;
-struct qemu_plugin_insn;
-struct qemu_info_t;
-typedef uint64_t qemu_plugin_id_t;
-typedef void (*vcpu_cb)(unsigned int vcpu, void *data);
-void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id, void (*cb)(qemu_plugin_id_t, struct qemu_plugin_tb *));
-void qemu_plugin_register_atexit_cb(qemu_plugin_id_t id, void (*cb)(qemu_plugin_id_t, void *), void *data);
-void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *tb, vcpu_cb cb, int flags, void *data);
-void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn, vcpu_cb cb, int flags, void *data);
-size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
-struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t index);
-uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
-
-#define VISIBLE __attribute__((visibility("default")))
-VISIBLE int qemu_plugin_version = VERSION;
+#include "../qemu_plugin.h"
 
 enum { KINDS = 4, PARTS = 4096, PLACES = 1024 };
 #define KERNEL_START 0x8000000000000000u
