@@ -278,6 +278,7 @@ GROUPS: tuple[Group, ...] = (
             "kernel.fastpath.slot_of",
             "kernel.fastpath.can_go_on",
             "kernel.fastpath.can_call",
+            "kernel.fastpath.can_reply_receive",
             "kernel.syscall.send",
             "kernel.syscall.send_far",
             "kernel.syscall.receive",
