@@ -10,8 +10,20 @@ All times are timer ticks. (Sprunt, Sha, Lehoczky: Aperiodic task scheduling for
 from __future__ import annotations
 
 from tessera.abi.configuration import configuration
-from tessera.kernel.layout import Refill, SchedContext
-from tessera.kernel.refill_ring import LATEST_REFILL, LONGEST_PERIOD, has_place, is_next, is_place
+from tessera.kernel.layout import MIN_REFILLS, Refill, SchedContext
+from tessera.kernel.refill_ring import (
+    LATEST_REFILL,
+    LONGEST_PERIOD,
+    has_place,
+    has_room,
+    is_first,
+    is_in_use,
+    is_next,
+    is_place,
+    is_ring,
+    is_up_to,
+    rank_of,
+)
 from tessera.kernel.state import kernel
 from tessera.lang import (
     address_of,
@@ -19,11 +31,14 @@ from tessera.lang import (
     compiled,
     decreases,
     ensures,
+    forall,
     ghost,
+    integer,
     loop_invariant,
     max,
     min,
     modifies,
+    old,
     requires,
     size_of,
     specification,
@@ -31,8 +46,10 @@ from tessera.lang import (
     without_invariants,
 )
 
-# No overrun delays a refill further than this at once, so that times never leave the word.
+# No overrun delays a refill further than this at once, and none at all that is as late as this, which the clock never
+# is: so times do not leave the word.
 LONGEST_DELAY = 1 << 62
+END_OF_TIME = 1 << 63
 
 
 @compiled
@@ -129,7 +146,9 @@ def is_released(context: SchedContext) -> bool:
 @compiled
 def configure(context: SchedContext, limit: u64, budget: u64, period: u64, sporadic: bool, badge: u64) -> None:
     """Start anew with the whole budget, available from now. ``budget == period`` makes it round robin."""
-    requires(limit >= 2 and budget >= configuration.min_budget_ticks and budget <= period)
+    requires(limit >= MIN_REFILLS and budget >= configuration.min_budget_ticks and budget <= period)
+    requires(period <= LONGEST_PERIOD)
+    requires(has_room(context, limit))
     context.budget = budget
     context.period = u64(0) if budget == period else period
     context.sporadic = sporadic
@@ -140,6 +159,11 @@ def configure(context: SchedContext, limit: u64, budget: u64, period: u64, spora
     first = refill_at(context, 0)
     first.time = kernel.now
     first.amount = budget
+    with ghost:
+        context.first = first
+        context.last = first
+        # Nothing was used yet.
+        context.due = 0
 
 
 @compiled
@@ -148,25 +172,34 @@ def reconfigure(context: SchedContext, limit: u64, budget: u64, period: u64, spo
 
     What the first refill has may still be used, the rest comes a period later.
     """
-    requires(is_active(context) and limit >= 2 and budget >= configuration.min_budget_ticks and budget <= period)
+    requires(is_active(context) and limit >= MIN_REFILLS and budget >= configuration.min_budget_ticks)
+    requires(budget <= period and period <= LONGEST_PERIOD)
+    requires(has_room(context, limit))
     old = head(context)
-    time = max(old.time, kernel.now)
+    time = min(max(old.time, kernel.now), END_OF_TIME)
     amount = min(old.amount, budget)
     configure(context, limit, budget, period, sporadic, badge)
     first = refill_at(context, 0)
+    if amount < configuration.min_budget_ticks:
+        # The last bit of a turn waits for the rest.
+        first.time = time + period - amount
+        return
     first.time = time
     first.amount = amount
     if amount < budget and not is_round_robin(context):
-        append(context, time + period, budget - amount)
+        append(context, first, time + period, budget - amount)
 
 
 @compiled
-def append(context: SchedContext, time: u64, amount: u64) -> None:
-    """Put a refill at the end. The ring must not be full."""
+def append(context: SchedContext, last: Refill, time: u64, amount: u64) -> None:
+    """Put a refill at the end, behind the ``last`` one. The ring must not be full."""
     requires(not is_full(context))
     index = next_index(context, context.refill_tail)
-    context.refill_tail = index
     refill = refill_at(context, index)
+    with ghost:
+        refill.offset = last.offset + integer(last.amount)
+        context.last = refill
+    context.refill_tail = index
     refill.time = time
     refill.amount = amount
 
@@ -180,13 +213,18 @@ def give_back(context: SchedContext, time: u64, amount: u64) -> None:
     """
     requires(tail(context).time <= time)
     last = tail(context)
+    with ghost:
+        # The unit that takes the place of one that was used a period before.
+        place = context.unit - (last.offset + integer(last.amount))
+        if 0 <= place and place < integer(amount):
+            context.due = integer(time) + place
     if last.time + last.amount >= time:
         last.amount += amount
     elif is_full(context):
         last.time = time - last.amount
         last.amount += amount
     else:
-        append(context, time, amount)
+        append(context, last, time, amount)
 
 
 @compiled
@@ -201,6 +239,7 @@ def drop_head(context: SchedContext) -> None:
 @compiled
 def charge(context: SchedContext, usage: u64) -> None:
     """Take ``usage`` ticks off; each part comes back a period after it was available."""
+    requires(is_active(context))
     ensures(lambda: is_round_robin(context) or head(context).amount >= configuration.min_budget_ticks)
     if is_round_robin(context):
         turn = head(context)
@@ -213,15 +252,22 @@ def charge(context: SchedContext, usage: u64) -> None:
     first = head(context)
     # Bounded by the refills of the context: each turn uses one up.
     while left >= first.amount:
+        loop_invariant(first is head(context) and is_first(first, context) and left < context.budget)
         decreases(left)
+        if first.time >= END_OF_TIME:
+            left = u64(0)
+            break
         left -= first.amount
         drop_head(context)
         give_back(context, first.time + context.period, first.amount)
         first = head(context)
-    if left > 0:
+    # A refill that comes too late to be used needs no delay.
+    if left > 0 and first.time < END_OF_TIME:
         available = first.time
         first.amount -= left
         first.time = available + left
+        with ghost:
+            first.offset += integer(left)
         give_back(context, available + context.period, left)
     enlarge_head(context)
 
@@ -232,31 +278,60 @@ def charge_rounds(context: SchedContext, usage: u64) -> u64:
 
     A thread overruns its budget only while the kernel is kept from running (manual: budgets are checked at entry).
     """
-    rounds = usage // context.budget
-    delay = min(rounds, LONGEST_DELAY // context.period) * context.period
+    if head(context).time < END_OF_TIME:
+        delay_all(context, delay_of(usage // context.budget, context.period))
+    return usage % context.budget
+
+
+@compiled
+def delay_of(rounds: u64, period: u64) -> u64:
+    """How long so many periods are, or as many of them as fit into the longest delay."""
+    without_invariants()
+    requires(0 < period)
+    ensures(lambda result: result <= LONGEST_DELAY)
+    return min(rounds, LONGEST_DELAY // period) * period
+
+
+@compiled
+def delay_all(context: SchedContext, delay: u64) -> None:
+    """All refills come so much later."""
+    without_invariants()
+    requires(is_ring(context))
+    requires(forall(Refill, lambda x: not is_in_use(x, context) or x.time + delay <= LATEST_REFILL))
+    modifies(Refill.time)
+    ensures(lambda: forall(Refill, lambda x: x.time == old(x.time) + (delay if is_in_use(x, context) else 0)))
     index = context.refill_head
     refill_at(context, index).time += delay
     # Bounded by the refills of the context, whatever the usage: each is moved once.
     while index != context.refill_tail:
+        loop_invariant(index < context.refill_limit)
+        loop_invariant(rank_of(context, index) <= rank_of(context, context.refill_tail))
+        loop_invariant(
+            forall(Refill, lambda x: x.time == old(x.time) + (delay if is_up_to(x, context, index) else 0))  # noqa: B023
+        )
         # Each place of the ring once.
-        decreases(context.refill_tail + context.refill_limit - index)
+        decreases(rank_of(context, context.refill_tail) - rank_of(context, index))
         index = next_index(context, index)
         refill_at(context, index).time += delay
-    return usage - rounds * context.budget
 
 
 @compiled
 def enlarge_head(context: SchedContext) -> None:
     """Join the first refill to the next until it is worth running for; the joined one ends when the next one did."""
+    requires(is_active(context) and not is_round_robin(context))
+    ensures(lambda: head(context).amount >= configuration.min_budget_ticks)
     first = head(context)
     # Bounded by the refills of the context: each turn joins two.
     while first.amount < configuration.min_budget_ticks:
+        loop_invariant(first is head(context) and is_first(first, context))
         # The whole budget is enough, so this ends at the last refill at the latest.
         decreases(context.budget - first.amount)
         drop_head(context)
         following = head(context)
         following.time -= first.amount
         following.amount += first.amount
+        with ghost:
+            following.offset = first.offset
         first = following
 
 

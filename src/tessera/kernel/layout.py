@@ -273,10 +273,13 @@ class SchedContext:
     refill_tail: u64
     refills: Array[Refill] = array(MIN_REFILLS)
 
-    # The refills that the object has room for; the first and the last one in use.
+    # The refills that the object has room for; the first and the last one in use. Any unit of time, numbered as the
+    # refills' offsets are, and when it may be used at the earliest.
     capacity: u64 = ghost_field()
     first: Refill | None = ghost_field()
     last: Refill | None = ghost_field()
+    unit: integer = ghost_field()
+    due: integer = ghost_field()
 
 
 @struct(size=4096)

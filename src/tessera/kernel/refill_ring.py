@@ -26,9 +26,9 @@ from tessera.lang import (
 )
 
 LAST_ADDRESS = (1 << 64) - 1
-# The clock starts at 0 and does not get there; no first refill is later than the second.
+# The clock starts at 0 and does not get there; no refill is later than the second.
 LAST_TIME = 1 << 62
-LATEST_REFILL = 1 << 63
+LATEST_REFILL = 7 << 61
 LONGEST_PERIOD = 1 << 61
 
 
@@ -155,17 +155,31 @@ def refills_make_up_the_budget(context: SchedContext) -> bool:
     last = context.last
     if first is None or last is None:
         return False
-    if context.budget > LONGEST_PERIOD or first.time > LATEST_REFILL:
+    if context.budget < configuration.min_budget_ticks or context.budget > LONGEST_PERIOD or last.time > LATEST_REFILL:
         return False
     if context.period == 0:
         return context.refill_head == context.refill_tail and first.amount <= context.budget
     return (
         context.budget <= context.period
         and context.period <= LONGEST_PERIOD
-        and first.amount >= configuration.min_budget_ticks
         and last.offset + integer(last.amount) == first.offset + integer(context.budget)
         and last.time <= first.time + context.period
     )
+
+
+@invariant
+def unit_is_not_early(refill: Refill) -> bool:
+    """No unit of time may be used before it is due, a period after that which it replaces was used (``note_use``).
+
+    Nothing says which unit a context's ``unit`` is, so this holds of each one.
+    """
+    trigger(refill.amount)
+    trigger(refill.time)
+    context = refill.owner
+    if context is None or not is_used(refill) or context.period == 0:
+        return True
+    place = context.unit - refill.offset
+    return place < 0 or integer(refill.amount) <= place or context.due <= integer(refill.time) + place
 
 
 @invariant
@@ -195,6 +209,50 @@ def has_place(context: SchedContext, index: u64) -> bool:
         and forall(Refill, lambda refill: refill_is_in_a_ring(refill))
         and forall(SchedContext, lambda other: other is not context or is_inside(context, index))
     )
+
+
+@specification
+def has_room(context: SchedContext, limit: u64) -> bool:
+    """Whether a context's object has room for so many refills; for the prover only."""
+    return forall(u64, lambda address: ring_places_are_refills(context, address)) and forall(
+        SchedContext, lambda other: other is not context or (limit <= other.capacity and is_inside(other, 0))
+    )
+
+
+@specification
+def is_in_use(refill: Refill, context: SchedContext) -> bool:
+    """Whether a refill is one of those of a context."""
+    return refill.owner is context and is_used(refill)
+
+
+@specification
+def is_up_to(refill: Refill, context: SchedContext, index: u64) -> bool:
+    """Whether a refill in use comes no later in its sequence than the place ``index``."""
+    return is_in_use(refill, context) and rank_of(context, refill.index) <= rank_of(context, index)
+
+
+@specification
+def is_ring(context: SchedContext) -> bool:
+    """Whether a context's ring has all its places; for the prover only."""
+    return (
+        forall(u64, lambda address: ring_places_are_refills(context, address))
+        and forall(Refill, lambda refill: refill_is_in_a_ring(refill))
+        and forall(SchedContext, lambda other: other is not context or is_whole(other))
+    )
+
+
+@specification
+def is_whole(context: SchedContext) -> bool:
+    """Whether the places between a ring's head and tail are in its object."""
+    limit = context.refill_limit
+    inside = context.refill_head < limit and context.refill_tail < limit and limit <= context.capacity
+    return inside and is_inside(context, context.refill_tail)
+
+
+@specification
+def is_first(refill: Refill, context: SchedContext) -> bool:
+    """Whether a refill is known to be a context's first one; true where ghost code never ran."""
+    return context.first is None or context.first is refill
 
 
 @specification

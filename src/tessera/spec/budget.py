@@ -11,8 +11,9 @@ from tessera.abi.configuration import configuration
 from tessera.spec.objects import Context, Refill
 from tessera.spec.state import Kernel
 
-# No overrun delays a refill further than this at once.
+# No overrun delays a refill further than this at once, and none that is as late as this: the clock never is.
 LONGEST_DELAY = 1 << 62
+END_OF_TIME = 1 << 63
 
 
 def is_configured(context: Context) -> bool:
@@ -43,7 +44,10 @@ def configure(
     """
     first = Refill(k.now, budget)
     if keep:
-        first = Refill(max(context.refills[0].time, k.now), min(context.refills[0].amount, budget))
+        first = Refill(min(max(context.refills[0].time, k.now), END_OF_TIME), min(context.refills[0].amount, budget))
+        if first.amount < configuration.min_budget_ticks:
+            # The last bit of a turn waits for the rest.
+            first = Refill(first.time + period - first.amount, budget)
     context.budget, context.period = budget, 0 if budget == period else period
     context.sporadic, context.badge, context.limit = sporadic, badge, limit
     context.refills = [first]
@@ -71,17 +75,18 @@ def charge(context: Context, used: int) -> None:
         return
     rounds = used // context.budget
     # Whoever overran the whole budget, perhaps several times, is delayed by so many periods.
-    delay = min(rounds, LONGEST_DELAY // context.period) * context.period
-    for refill in refills:
-        refill.time += delay
+    if refills[0].time < END_OF_TIME:
+        delay = min(rounds, LONGEST_DELAY // context.period) * context.period
+        for refill in refills:
+            refill.time += delay
     # Less than the whole budget is left, so there is another refill behind each that is spent.
     used -= rounds * context.budget
-    while used >= refills[0].amount:
+    while used >= refills[0].amount and refills[0].time < END_OF_TIME:
         spent = refills.pop(0)
         used -= spent.amount
         give_back(context, spent.time + context.period, spent.amount)
-    if used > 0:
-        first = refills[0]
+    first = refills[0]
+    if 0 < used and first.time < END_OF_TIME:
         available = first.time
         first.time, first.amount = available + used, first.amount - used
         give_back(context, available + context.period, used)

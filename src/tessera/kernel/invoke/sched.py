@@ -12,10 +12,11 @@ from tessera.kernel import budget, message, schedcontext, scheduler, thread
 from tessera.kernel.capability import NotificationCap, SchedContextCap, SchedControlCap, ThreadCap
 from tessera.kernel.invoke import domain
 from tessera.kernel.layout import MIN_REFILLS, Refill, SchedContext
+from tessera.kernel.refill_ring import LONGEST_PERIOD, has_room
 from tessera.kernel.request import Status, fail, invalid_capability, range_error, request, request_is_good
 from tessera.kernel.state import kernel
 from tessera.kernel.waiting import is_at_work, waits_for_nothing
-from tessera.lang import compiled, ensures, requires, size_of, u64
+from tessera.lang import compiled, ensures, ghost, requires, size_of, specification, u64
 
 
 @compiled
@@ -138,28 +139,61 @@ def decode_context(label: u64, length: u64, cap: SchedContextCap) -> Status:
             return fail(Error.ILLEGAL_OPERATION)
 
 
-@compiled
-def max_refills(cap: SchedContextCap) -> u64:
-    """How many refills a scheduling context has room for."""
+@specification
+def places_in(cap: SchedContextCap) -> u64:
+    """How many refills the object of a scheduling context has places for."""
     return MIN_REFILLS + ((u64(1) << cap.size_bits) - SCHED_CONTEXT_CORE_BYTES) // size_of(Refill)
 
 
 @compiled
-def configure(context: SchedContext, limit: u64, wanted: u64, period: u64, badge: u64, sporadic: bool) -> None:
-    """Give a scheduling context its parameters, in ticks. A thread that is running on it keeps what it used."""
-    tcb = context.tcb
-    if tcb is not None:
-        scheduler.leave_queues(tcb)
-        if context is kernel.current_context:
-            scheduler.commit_time()
-            # The timer was set for the budget that it had.
-            kernel.reprogram = True
-    if tcb is not None and budget.is_active(context) and scheduler.is_runnable(tcb):
+def max_refills(cap: SchedContextCap) -> u64:
+    """How many refills a scheduling context has room for."""
+    ensures(lambda result: result == places_in(cap) and result >= MIN_REFILLS)
+    with ghost:
+        size = u64(1) << cap.size_bits
+        # A size of 7 bits or more is as large as the struct.
+        assert size == 2 * (u64(1) << cap.size_bits - 1) and size == 4 * (u64(1) << cap.size_bits - 2)
+    return MIN_REFILLS + ((u64(1) << cap.size_bits) - SCHED_CONTEXT_CORE_BYTES) // size_of(Refill)
+
+
+@compiled(inline="always")
+def has_its_places(cap: SchedContextCap) -> None:
+    """An assumption of the proofs: a scheduling context's object has as many places for refills as its size says."""
+    ensures(lambda: has_room(cap.context, places_in(cap)))
+
+
+@compiled
+def set_parameters(
+    context: SchedContext, goes_on: bool, limit: u64, wanted: u64, period: u64, badge: u64, sporadic: bool
+) -> None:
+    """Give a scheduling context its parameters. A thread that ``goes_on`` running on it keeps what it used."""
+    requires(limit >= MIN_REFILLS and (not goes_on or budget.is_active(context)))
+    requires(wanted >= configuration.min_budget_ticks and wanted <= period and period <= LONGEST_PERIOD)
+    requires(has_room(context, limit))
+    ensures(lambda: context.refill_limit == limit and context.budget == wanted)
+    if goes_on:
         budget.reconfigure(context, limit, wanted, period, sporadic, badge)
     else:
         budget.configure(context, limit, wanted, period, sporadic, badge)
+
+
+@compiled
+def configure(context: SchedContext, limit: u64, wanted: u64, period: u64, badge: u64, sporadic: bool) -> None:
+    """Give a scheduling context its parameters, in ticks, and let its thread go on by them."""
+    requires(limit >= MIN_REFILLS and kernel.candidate is None)
+    requires(wanted >= configuration.min_budget_ticks and wanted <= period and period <= LONGEST_PERIOD)
+    requires(has_room(context, limit))
+    tcb = context.tcb
     if tcb is None:
+        set_parameters(context, False, limit, wanted, period, badge, sporadic)
         return
+    scheduler.leave_queues(tcb)
+    if context is kernel.current_context:
+        scheduler.commit_time()
+        # The timer was set for the budget that it had.
+        kernel.reprogram = True
+    goes_on = budget.is_active(context) and scheduler.is_runnable(tcb)
+    set_parameters(context, goes_on, limit, wanted, period, badge, sporadic)
     schedcontext.resume(context)
     if tcb is kernel.current:
         scheduler.reschedule_required()
@@ -170,7 +204,7 @@ def configure(context: SchedContext, limit: u64, wanted: u64, period: u64, badge
 @compiled
 def decode_control(label: u64, length: u64, cap: SchedControlCap) -> Status:
     """SchedControl ConfigureFlags: give a scheduling context its budget and period, in microseconds."""
-    requires(request_is_good())
+    requires(request_is_good() and is_at_work())
     ensures(lambda result: result != Status.PREEMPTED)
     if label != InvocationLabel.SCHED_CONTROL_CONFIGURE_FLAGS:
         return fail(Error.ILLEGAL_OPERATION)
@@ -195,6 +229,7 @@ def decode_control(label: u64, length: u64, cap: SchedControlCap) -> Status:
     if extra_refills > room:
         return range_error(0, room)
 
+    has_its_places(target)
     budget_ticks = budget_us * configuration.ticks_per_us
     period_ticks = period_us * configuration.ticks_per_us
     sporadic = flags & SCHED_CONTEXT_SPORADIC != 0

@@ -72,12 +72,13 @@ def context_of(cap: Capability) -> SchedContext | None:
 @compiled
 def set_context(tcb: Tcb, context: SchedContext | None) -> None:
     """Bind a thread to a scheduling context, or take its own away."""
-    if context is not None:
-        schedcontext.bind_tcb(context, tcb)
-    else:
-        own = tcb.scheduling_context
+    own = tcb.scheduling_context
+    if context is None:
         if own is not None:
             schedcontext.unbind_tcb(own)
+    # Both were free when the call was checked; a handler has been deleted since.
+    elif own is None and context.tcb is None:
+        schedcontext.bind_tcb(context, tcb)
 
 
 @compiled
