@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tessera.proof.group import QUICK, Group
+from tessera.proof.group import QUICK, REFILLS, Group
 
 __all__ = ["GROUPS", "QUICK", "Group"]
 
@@ -74,19 +74,7 @@ GROUPS: tuple[Group, ...] = (
     Group(
         "refills",
         "Refills of budgets",
-        (
-            "kernel.budget.next_index",
-            "kernel.budget.refill_at",
-            "kernel.budget.head_time",
-            "kernel.budget.configure",
-            "kernel.budget.reconfigure",
-            "kernel.budget.charge",
-            "kernel.budget.delay_of",
-            "kernel.budget.delay_all",
-            "kernel.budget.enlarge_head",
-            "kernel.budget.unblock",
-            "kernel.budget.unblock_sporadic",
-        ),
+        REFILLS,
     ),
     Group(
         "retype",
