@@ -32,15 +32,20 @@ from tessera.lang import (
     ensures,
     extern,
     ghost,
+    live,
+    modifies,
     offset_of,
     range,
     requires,
     specification,
     to_word,
     u64,
+    without_invariants,
     wrapping_add,
 )
 
+# Entries of page tables have so much room for physical addresses.
+LAST_PHYSICAL = 1 << 56
 FPU_OFFSET = offset_of(Tcb, "fpu")
 
 
@@ -217,9 +222,18 @@ def kernel_end() -> u64:
 @compiled
 def make_kernel_space() -> None:
     """The kernel's own entries: physical memory, its image, and the interrupt controller."""
+    without_invariants()
+    requires(live(kernel_page_table) and live(device_page_table))
+    requires(paging.image_physical(address_of(device_page_table)) < LAST_PHYSICAL)
+    requires(address_of(device_page_table) & ((1 << paging.PAGE_BITS) - 1) == 0)
+    modifies(kernel_page_table.entries, kernel_page_table.rank, device_page_table.entries, device_page_table.rank)
+    modifies(kernel.space_word)
+    ensures(lambda: kernel_page_table.rank == 1 and device_page_table.rank == 1)
     root = kernel_page_table
     with ghost:
+        # They are in no address space that user level has: nothing is said of where they lead.
         root.rank = 1
+        device_page_table.rank = 1
     for index in range(paging.WINDOW_ENTRIES):
         root.entries[paging.FIRST_KERNEL_ENTRY + index] = to_word(paging.kernel_leaf(index << 30, False))
     root.entries[paging.IMAGE_ENTRY] = to_word(paging.kernel_leaf(paging.IMAGE_PHYSICAL_GIGABYTE, True))
@@ -235,9 +249,9 @@ def make_kernel_space() -> None:
 def start(image_start: u64, image_end: u64, offset: u64, entry: u64, tree: u64, tree_bytes: u64) -> Tcb | None:
     """From the load contract to the root task's first instruction."""
     make_kernel_space()
+    scheduler.initialise()
     machine.initialise()
     machine.initialise_interrupts(configuration.board.last_device_interrupt)
-    scheduler.initialise()
     if not boot.make_root_task(image_start, image_end, offset, tree, tree_bytes, paging.image_physical(kernel_end())):
         console.write(b"KERNEL|BOOT: memory or slots do not suffice for the root task\n")
         console.stop_failed()

@@ -10,8 +10,8 @@ from __future__ import annotations
 from tessera.abi.configuration import configuration
 from tessera.abi.objects import PREEMPTION_WORK_UNITS, RELEASES_PER_ENTRY
 from tessera.arch import machine
-from tessera.kernel import budget, clock, queue, release_queue
-from tessera.kernel.layout import MIN_REFILLS, SchedContext, Tcb, ThreadState
+from tessera.kernel import budget, clock, idle, queue, release_queue
+from tessera.kernel.layout import SchedContext, Tcb, ThreadState
 from tessera.kernel.scheduling_queues import can_be_queued, is_queued, is_same, may_be_postponed
 from tessera.kernel.state import (
     LONGEST_DOMAIN_TIME,
@@ -33,10 +33,9 @@ def initialise() -> None:
     idle_tcb.state = ThreadState.IDLE
     idle_tcb.scheduling_context = idle_scheduling_context
     idle_scheduling_context.tcb = idle_tcb
-    kernel.now = machine.read_time()
+    kernel.now = clock.read()
     kernel.charged_until = kernel.now
-    least = u64(configuration.min_budget_ticks)
-    budget.configure(idle_scheduling_context, MIN_REFILLS, least, least, False, 0)
+    idle.begin_idle_time(idle_scheduling_context)
     kernel.idle = idle_tcb
     kernel.idle_context = idle_scheduling_context
     kernel.current = idle_tcb

@@ -9,10 +9,12 @@ import sys
 from collections.abc import Mapping, Sequence
 
 import tessera.kernel
+from tessera.arch import paging
 from tessera.ir.build import build_program
 from tessera.ir.nodes import Function, Program, Promise
 from tessera.lang.functions import FUNCTIONS, FunctionInfo, info_of
 from tessera.proof.refinement import promises
+from tessera.smt.first import First
 from tessera.smt.invariants import invariants_of
 from tessera.smt.objects import Objects
 from tessera.smt.session import World
@@ -45,7 +47,9 @@ def kernel_world(
     """
     promised = promises() if promised is None else promised
     program = build_program([*kernel_functions(), *invariants], specification=True, promises=promised)
-    return world_of(program, [program.functions[info.name] for info in invariants], opaque | opaque_specifications())
+    world = world_of(program, [program.functions[info.name] for info in invariants], opaque | opaque_specifications())
+    world.first = First("tessera.kernel.entry.start", paging.IMAGE_OFFSET + paging.IMAGE_PHYSICAL_GIGABYTE)
+    return world
 
 
 def opaque_specifications() -> set[str]:

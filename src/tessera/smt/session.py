@@ -58,6 +58,8 @@ class World:
     faulty: dict[str, Function] = field(default_factory=dict)
     treatment: dict[str, bool] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
+    # The function in which the program begins, and where its static objects are (smt.first).
+    first: Any = None
     # Of opaque specification functions, by name. What invariants say is read once, and so is what they call.
     definitions: dict[str, Any] = field(default_factory=dict)
 

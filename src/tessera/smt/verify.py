@@ -8,6 +8,7 @@ from typing import Any
 
 from tessera.ir.nodes import Function
 from tessera.smt import quick, values
+from tessera.smt.first import first_state
 from tessera.smt.frames import check_frame
 from tessera.smt.heap import Fact, State
 from tessera.smt.reading import PROMISES, keeps_invariants, refines
@@ -37,7 +38,8 @@ def read_function(world: World, function: Function) -> Reading:
     session.refines = refines(function)
     keeps = keeps_invariants(function)
     run = Execution(session, function, keeps_invariants=keeps)
-    state = State()
+    begins = world.first is not None and function.name == world.first.function
+    state = first_state(world) if begins else State()
     arguments: dict[str, Any] = {}
     for name, type_ in function.parameters:
         value = values.fresh(type_, name)
@@ -50,7 +52,7 @@ def read_function(world: World, function: Function) -> Reading:
         if contract.kind == "requires":
             for one in contract.expressions:
                 state.assume(run.in_contract(one, state))
-    if keeps:
+    if keeps and not begins:
         run.assume_invariants(state, None)
     assumptions = list(state.facts)
     entry = state.copy()
