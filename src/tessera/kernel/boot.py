@@ -18,12 +18,10 @@ from tessera.abi.objects import (
 from tessera.arch import paging, registers
 from tessera.kernel import budget, derivation, schedcontext, scheduler
 from tessera.kernel.boot_memory import (
-    add_piece,
-    cut,
     hand_out_devices,
     hand_out_memory,
 )
-from tessera.kernel.boot_plan import image_pages, lay_out, plan, tables_at
+from tessera.kernel.boot_plan import divide_memory, image_pages, is_handed_over, is_memory_free, plan, tables_at
 from tessera.kernel.boot_slots import (
     frame_cap,
     next_slot,
@@ -60,6 +58,7 @@ from tessera.lang import (
     compiled,
     ghost,
     range,
+    requires,
     u64,
 )
 
@@ -191,12 +190,9 @@ def fill_boot_info() -> None:
 @compiled
 def make_root_task(image_start: u64, image_end: u64, offset: u64, tree: u64, tree_bytes: u64, kernel_end: u64) -> bool:
     """All objects and capabilities of the root task; false if memory or slots do not suffice."""
-    add_piece(configuration.memory_start, configuration.memory_end)
-    cut(configuration.memory_start, kernel_end)
-    if tree_bytes != 0:
-        cut(tree, tree + tree_bytes)
-    cut(image_start, image_end)
-    if not lay_out(image_start, image_end, offset, tree_bytes):
+    requires(is_handed_over(image_start, image_end, offset, tree, tree_bytes, kernel_end))
+    requires(is_memory_free(image_start, image_end, tree, tree_bytes, kernel_end))
+    if not divide_memory(image_start, image_end, offset, tree, tree_bytes, kernel_end):
         return False
     root_task.info = at(BootInfo, paging.kernel_address(plan.boot_info))
     make_root_slots()

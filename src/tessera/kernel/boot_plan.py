@@ -21,20 +21,27 @@ from tessera.arch import paging
 from tessera.kernel.boot_memory import (
     MAX_PIECES,
     Piece,
+    add_piece,
     are_granular,
     are_in_order,
     boot_memory,
+    cut,
     is_free_place,
     is_taken_out,
     place_root_objects,
 )
 from tessera.kernel.layout import Granule
-from tessera.kernel.memory_invariants import is_zero
+from tessera.kernel.memory_invariants import GRANULE_SIZE, is_zero
 from tessera.kernel.untyped import aligned_offset, clear_bytes
 from tessera.lang import (
+    at_or_none,
     compiled,
     decreases,
     ensures,
+    forall,
+    ghost,
+    implies,
+    live,
     loop_invariant,
     max,
     modifies,
@@ -147,7 +154,7 @@ def choose_extra(tree_bytes: u64) -> None:
     plan.extra_pages = pages
 
 
-@specification
+@compiled
 def is_image(start: u64, end: u64) -> bool:
     """Whether an image of the root task is whole pages of memory."""
     return (
@@ -319,3 +326,67 @@ def has_slots() -> bool:
     dynamic = plan.tables + plan.extra_pages + ((plan.image_end - plan.image_start) >> PAGE_BITS)
     untypeds = u64(configuration.profile.max_bootinfo_untyped_caps)
     return FIRST_DYNAMIC_SLOT + 1 + dynamic + untypeds <= u64(1) << configuration.profile.root_cnode_bits
+
+
+@compiled
+def is_handed_over(image_start: u64, image_end: u64, offset: u64, tree: u64, tree_bytes: u64, kernel_end: u64) -> bool:
+    """Whether the loader kept to the contract: kernel, device tree and image are in memory, and apart."""
+    if kernel_end < configuration.memory_start or kernel_end > image_start or not is_image(image_start, image_end):
+        return False
+    if offset & PAGE_MASK != 0 or tree_bytes == 0:
+        return offset & PAGE_MASK == 0
+    if tree < kernel_end or tree > configuration.memory_end or tree_bytes > configuration.memory_end - tree:
+        return False
+    return tree + tree_bytes <= image_start or image_end <= tree
+
+
+@specification
+def is_left_free(address: u64, image_start: u64, image_end: u64, tree: u64, tree_bytes: u64, kernel_end: u64) -> bool:
+    """Whether a granule of memory is neither the kernel's nor the image's nor the device tree's."""
+    after = address + GRANULE_SIZE
+    return (
+        address & (GRANULE_SIZE - 1) == 0
+        and paging.kernel_address(kernel_end) <= address
+        and after <= paging.kernel_address(configuration.memory_end)
+        and (after <= paging.kernel_address(image_start) or paging.kernel_address(image_end) <= address)
+        and (
+            tree_bytes == 0
+            or after <= paging.kernel_address(tree)
+            or paging.kernel_address(tree) + tree_bytes <= address
+        )
+    )
+
+
+@specification
+def is_memory_free(image_start: u64, image_end: u64, tree: u64, tree_bytes: u64, kernel_end: u64) -> bool:
+    """Whether no object is made of what the loader left free."""
+    return forall(
+        u64,
+        lambda a: implies(
+            is_left_free(a, image_start, image_end, tree, tree_bytes, kernel_end), live(at_or_none(Granule, a))
+        ),
+    )
+
+
+@compiled
+def divide_memory(image_start: u64, image_end: u64, offset: u64, tree: u64, tree_bytes: u64, kernel_end: u64) -> bool:
+    """Find out which memory is free, and place the root task's objects in it; false if there is too little."""
+    requires(is_handed_over(image_start, image_end, offset, tree, tree_bytes, kernel_end))
+    requires(is_memory_free(image_start, image_end, tree, tree_bytes, kernel_end))
+    modifies(plan, boot_memory.count, Piece.start, Piece.end, Granule.value)
+    ensures(lambda: are_in_order() and are_granular())
+    ensures(lambda result: not result or (are_windows_chosen() and are_objects_placed() and has_slots()))
+    ensures(lambda result: not result or is_extra_enough(tree_bytes))
+    ensures(lambda result: not result or is_taken_out(plan.cnode, objects_end()))
+    ensures(lambda result: not result or is_cleared_place(plan.cnode, objects_end()))
+    add_piece(configuration.memory_start, configuration.memory_end)
+    cut(configuration.memory_start, kernel_end)
+    if tree_bytes != 0:
+        cut(tree, tree + tree_bytes)
+        with ghost:
+            assert is_taken_out(configuration.memory_start, kernel_end)
+    cut(image_start, image_end)
+    with ghost:
+        assert is_taken_out(configuration.memory_start, kernel_end)
+        assert tree_bytes == 0 or is_taken_out(tree, tree + tree_bytes)
+    return lay_out(image_start, image_end, offset, tree_bytes)

@@ -12,6 +12,7 @@ from tessera.abi.syscalls import Syscall
 from tessera.arch import machine, paging, registers
 from tessera.kernel import (
     boot,
+    boot_plan,
     budget,
     console,
     fastpath,
@@ -23,12 +24,15 @@ from tessera.kernel import (
     timeslice,
     vspace,
 )
-from tessera.kernel.layout import Tcb, ThreadState
+from tessera.kernel.layout import Granule, IpcBuffer, Tcb, ThreadState
+from tessera.kernel.memory_invariants import GRANULE_SIZE
 from tessera.kernel.state import SchedulerAction, device_page_table, kernel, kernel_page_table
 from tessera.kernel.waiting import is_at_work
 from tessera.lang import (
     address_of,
+    begin_lives,
     compiled,
+    end_lives,
     ensures,
     extern,
     ghost,
@@ -252,7 +256,23 @@ def start(image_start: u64, image_end: u64, offset: u64, entry: u64, tree: u64, 
     scheduler.initialise()
     machine.initialise()
     machine.initialise_interrupts(configuration.board.last_device_interrupt)
-    if not boot.make_root_task(image_start, image_end, offset, tree, tree_bytes, paging.image_physical(kernel_end())):
+    end = paging.image_physical(kernel_end())
+    if not boot_plan.is_handed_over(image_start, image_end, offset, tree, tree_bytes, end):
+        console.write(b"KERNEL|BOOT: the loader did not put the kernel, the device tree and the image in order\n")
+        console.stop_failed()
+        return None
+    with ghost:
+        # What memory is before there are objects: free, the image's pages, or bytes that the kernel reads.
+        memory = paging.kernel_address(configuration.memory_start)
+        image = paging.kernel_address(image_start)
+        begin_lives(Granule, memory, u64(configuration.memory_end - configuration.memory_start))
+        end_lives(Granule, memory, end - configuration.memory_start)
+        end_lives(Granule, image, image_end - image_start)
+        if tree_bytes != 0:
+            part = tree & (GRANULE_SIZE - 1)
+            end_lives(Granule, paging.kernel_address(tree - part), tree_bytes + part)
+        begin_lives(IpcBuffer, image, image_end - image_start)
+    if not boot.make_root_task(image_start, image_end, offset, tree, tree_bytes, end):
         console.write(b"KERNEL|BOOT: memory or slots do not suffice for the root task\n")
         console.stop_failed()
         return None
