@@ -370,8 +370,11 @@ GROUPS: tuple[Group, ...] = (
     ),
     Group(
         "boot",
-        "Boot",
+        "Boot, from a state of zeros on",
         (
+            "kernel.entry.start",
+            "kernel.entry.make_kernel_space",
+            "kernel.boot_plan.divide_memory",
             "kernel.boot_memory.add_piece",
             "kernel.boot_memory.cut",
             "kernel.boot_memory.insert_behind",
