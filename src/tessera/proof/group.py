@@ -42,18 +42,3 @@ QUICK = frozenset(
         "kernel.invoke.untyped.check_window",
     }
 )
-
-# What charges, gives back and configures budgets.
-REFILLS = (
-    "kernel.budget.next_index",
-    "kernel.budget.refill_at",
-    "kernel.budget.head_time",
-    "kernel.budget.configure",
-    "kernel.budget.reconfigure",
-    "kernel.budget.charge",
-    "kernel.budget.delay_of",
-    "kernel.budget.delay_all",
-    "kernel.budget.enlarge_head",
-    "kernel.budget.unblock",
-    "kernel.budget.unblock_sporadic",
-)
