@@ -17,7 +17,7 @@ import pytest
 
 from tessera.cli.main import app
 from tessera.lang.diagnostics import Diagnostic
-from tessera.proof import groups, run, targets
+from tessera.proof import group, run, targets
 from tests.cli.conftest import Command
 from tests.proof.example import SOURCE
 from tests.smt.proving import world_of_module
@@ -47,7 +47,7 @@ def prove(example: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.setattr(run, "the_kernel", lambda: world_of_module(example))
     monkeypatch.setattr(run, "GROUPS", ())
     monkeypatch.setattr(targets, "GROUPS", (targets.Group("example", "Example", (GOOD, "proof_example.halve")),))
-    monkeypatch.setattr(groups, "QUICK", frozenset({GOOD}))
+    monkeypatch.setattr(group, "QUICK", frozenset({GOOD}))
 
     def call(*arguments: str) -> tuple[int, str, str]:
         code = int(app(["prove", *arguments], prog_name="tessera", standalone_mode=False) or 0)
