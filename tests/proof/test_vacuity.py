@@ -18,12 +18,12 @@ import pytest
 from tessera.abi.labels import InvocationLabel as Label
 from tessera.abi.objects import ObjectType
 from tessera.arch import machine
-from tessera.kernel import deletion, entry, schedcontext, scheduler
-from tessera.kernel.capability import SchedContextCap
+from tessera.kernel import deletion, derivation, entry, interrupt, schedcontext, scheduler
+from tessera.kernel.capability import IrqHandlerCap, SchedContextCap
 from tessera.kernel.layout import IpcBuffer, SchedContext, Slot, Tcb
 from tessera.kernel.request import Status
-from tessera.kernel.state import kernel
-from tessera.lang import Memory, address_of
+from tessera.kernel.state import IrqState, kernel
+from tessera.lang import Memory, address_of, u64
 from tessera.proof.invariants import proof_invariants
 from tessera.proof.kernel import kernel_world
 from tessera.proof.models import Model, model_of
@@ -110,7 +110,9 @@ def tree(world: TimeWorld) -> None:
     for badge in (1, 1, 2):
         world.copy(endpoint, badge=badge)
     world.make(ObjectType.ENDPOINT, memory=memory)
-    world.irq_control()
+    control = world.irq_control()
+    interrupt.set_state(u64(1), IrqState.SIGNAL)
+    derivation.insert_handler(IrqHandlerCap(irq=1), control, world.slot())
 
 
 def half_deleted(world: TimeWorld) -> None:
