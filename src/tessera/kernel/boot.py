@@ -7,28 +7,25 @@ kernel. Every loop is bounded by a size that the profile or the board fixes.
 
 from __future__ import annotations
 
-from tessera.abi.bootinfo import BootInfo, BootInfoChunk, BootInfoHeader
+from tessera.abi.bootinfo import BootInfo
 from tessera.abi.capabilities import FIRST_DYNAMIC_SLOT, InitialSlot
 from tessera.abi.configuration import configuration
 from tessera.abi.objects import (
     MIN_SCHED_CONTEXT_BITS,
-    PAGE_BITS,
     PAGE_TABLE_BITS,
 )
 from tessera.arch import paging, registers
 from tessera.kernel import budget, derivation, schedcontext, scheduler
-from tessera.kernel.boot_memory import (
-    hand_out_devices,
-    hand_out_memory,
-)
-from tessera.kernel.boot_plan import divide_memory, image_pages, is_handed_over, is_memory_free, plan, tables_at
+from tessera.kernel.boot_frames import ROOT_ASID, copy_device_tree, make_image_frames, map_frame
+from tessera.kernel.boot_plan import divide_memory, is_handed_over, is_memory_free, plan, tables_at
 from tessera.kernel.boot_slots import (
-    frame_cap,
     next_slot,
     put,
+    put_right,
     root_slot,
     root_task,
 )
+from tessera.kernel.boot_untyped import hand_out_devices, hand_out_memory
 from tessera.kernel.capability import (
     AsidControlCap,
     AsidPoolCap,
@@ -45,7 +42,6 @@ from tessera.kernel.layout import (
     MIN_REFILLS,
     NEXT_PC,
     AsidPool,
-    ByteView,
     PageTable,
     SchedContext,
     Slot,
@@ -62,9 +58,6 @@ from tessera.lang import (
     u64,
 )
 
-# The root task's address space identifier; 0 means none.
-ROOT_ASID = 1
-
 
 @compiled
 def make_root_slots() -> None:
@@ -72,14 +65,16 @@ def make_root_slots() -> None:
     root_task.slots = at(Slot, paging.kernel_address(plan.cnode))
     root_task.next = FIRST_DYNAMIC_SLOT
     radix = u64(configuration.profile.root_cnode_bits)
+    with ghost:
+        root_task.slots.node_radix = radix
     put(
         InitialSlot.CNODE,
         CNodeCap(slots=root_task.slots, radix=radix, guard_size=64 - radix, guard=0),
     )
     put(InitialSlot.TCB, ThreadCap(tcb=at(Tcb, paging.kernel_address(plan.tcb))))
-    put(InitialSlot.IRQ_CONTROL, IrqControlCap())
-    put(InitialSlot.ASID_CONTROL, AsidControlCap())
-    put(InitialSlot.DOMAIN, DomainCap())
+    put_right(InitialSlot.IRQ_CONTROL, IrqControlCap())
+    put_right(InitialSlot.ASID_CONTROL, AsidControlCap())
+    put_right(InitialSlot.DOMAIN, DomainCap())
     context = at(SchedContext, paging.kernel_address(plan.context))
     put(InitialSlot.SCHED_CONTEXT, SchedContextCap(context=context, size_bits=MIN_SCHED_CONTEXT_BITS))
 
@@ -90,6 +85,7 @@ def make_page_tables() -> None:
     root = at(PageTable, paging.kernel_address(plan.vspace))
     with ghost:
         root.rank = 1
+    root_task.space = root
     map_kernel(root)
     put(InitialSlot.VSPACE, PageTableCap(table=root, asid=ROOT_ASID, is_mapped=True, mapped_address=0))
     pool = at(AsidPool, paging.kernel_address(plan.asid_pool))
@@ -128,51 +124,10 @@ def make_page_tables() -> None:
 
 
 @compiled
-def map_frame(slot: u64, physical: u64, address: u64) -> None:
-    """Map a page for the root task, and put its capability into a slot."""
-    root = at(PageTable, paging.kernel_address(plan.vspace))
-    write_entry(walk(root, address), paging.leaf_entry(physical, True, True, True))
-    put(slot, frame_cap(physical, ROOT_ASID, address))
-
-
-@compiled
-def copy_device_tree(tree: u64, tree_bytes: u64) -> None:
-    """Hand the device tree to the root task as a chunk behind the BootInfo frame."""
-    info = root_task.info
-    info.extra_boot_info_pages.start = root_task.next
-    if plan.extra_pages != 0:
-        target = paging.kernel_address(plan.extra)
-        header = at(BootInfoHeader, target)
-        header.chunk = BootInfoChunk.DEVICE_TREE
-        header.length = tree_bytes + 16
-        source = paging.kernel_address(tree)
-        # Bounded by the size of the device tree; at boot alone.
-        for i in range(tree_bytes):
-            at(ByteView, target + 16 + i).value = at(ByteView, source + i).value
-        info.extra_length = tree_bytes + 16
-        # Bounded by the size of the device tree; at boot alone.
-        for page in range(plan.extra_pages):
-            address = plan.virtual_boot_info + ((page + 1) << PAGE_BITS)
-            map_frame(next_slot(), plan.extra + (page << PAGE_BITS), address)
-    info.extra_boot_info_pages.end = root_task.next
-
-
-@compiled
-def make_image_frames() -> None:
-    """The frames of the root task's own image."""
-    root_task.info.user_image_frames.start = root_task.next
-    # Bounded by the size of the root task's image; at boot alone.
-    for page in range(image_pages()):
-        offset = page << PAGE_BITS
-        map_frame(next_slot(), plan.image_start + offset, plan.virtual_start + offset)
-    root_task.info.user_image_frames.end = root_task.next
-
-
-@compiled
 def make_sched_control() -> None:
     """The right to give out time, one capability for each core."""
     root_task.info.sched_control.start = root_task.next
-    put(next_slot(), SchedControlCap(core=0))
+    put_right(next_slot(), SchedControlCap(core=0))
     root_task.info.sched_control.end = root_task.next
 
 

@@ -4,10 +4,7 @@
 from __future__ import annotations
 
 from tessera.abi.configuration import configuration
-from tessera.abi.objects import MAX_UNTYPED_BITS, MIN_UNTYPED_BITS
 from tessera.arch import paging
-from tessera.kernel.boot_slots import next_slot, put, root_task
-from tessera.kernel.capability import UntypedCap
 from tessera.kernel.layout import Granule
 from tessera.kernel.memory_invariants import GRANULE_SIZE, is_granular
 from tessera.lang import (
@@ -15,8 +12,6 @@ from tessera.lang import (
     array,
     at_or_none,
     compiled,
-    count_leading_zeros,
-    count_trailing_zeros,
     decreases,
     ensures,
     forall,
@@ -24,7 +19,6 @@ from tessera.lang import (
     implies,
     live,
     loop_invariant,
-    min,
     modifies,
     old,
     range,
@@ -32,7 +26,6 @@ from tessera.lang import (
     specification,
     static,
     struct,
-    u8,
     u64,
 )
 
@@ -300,40 +293,3 @@ def place_root_objects(size: u64, alignment_bits: u64) -> u64:
         with ghost:
             assert forall(u64, lambda i: i >= boot_memory.count or is_granular_piece(i))
     return found
-
-
-@compiled
-def hand_out(start: u64, end: u64, is_device: bool) -> None:
-    """Make untyped capabilities for a range: naturally aligned pieces in ascending order. (manual: Untyped Memory.)"""
-    info = root_task.info
-    place = start
-    # Bounded by the bits of an address, twice: pieces are as large as they can be; at boot alone.
-    while place < end:
-        decreases(end - place)
-        size_bits = min(63 - count_leading_zeros(end - place), MAX_UNTYPED_BITS)
-        if place != 0:
-            size_bits = min(size_bits, count_trailing_zeros(place))
-        number = root_task.next - info.untyped.start
-        if size_bits >= MIN_UNTYPED_BITS and number < configuration.profile.max_bootinfo_untyped_caps:
-            entry = info.untyped_list[number]
-            entry.paddr = place
-            entry.size_bits = u8(size_bits)
-            entry.is_device = u8(is_device)
-            put(next_slot(), UntypedCap(base=place, size_bits=size_bits, is_device=is_device))
-        place += u64(1) << size_bits
-
-
-@compiled
-def hand_out_devices() -> None:
-    """All addresses that are neither managed memory nor the kernel's own devices."""
-    for start, end in configuration.device_gaps:
-        hand_out(start, end, True)
-
-
-@compiled
-def hand_out_memory() -> None:
-    """The memory that is still free."""
-    # Bounded by the pieces of free memory; at boot alone.
-    for index in range(boot_memory.count):
-        piece = boot_memory.pieces[index]
-        hand_out(piece.start, piece.end, False)

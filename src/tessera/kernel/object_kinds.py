@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tessera.abi.bootinfo import BootInfo, BootInfoHeader
+from tessera.abi.bootinfo import BootInfo, BootInfoHeader, UntypedDescription
 from tessera.abi.objects import (
     ENDPOINT_BITS,
     GIGA_PAGE_BITS,
@@ -211,6 +211,9 @@ def holds_no_object(start: u64, size: u64) -> bool:
         and forall(SchedContext, lambda x: is_outside(address_of(x), u64(size_of(SchedContext)), start, size))
         and forall(Slot, lambda x: is_outside(address_of(x), u64(size_of(Slot)), start, size))
         and forall(Tcb, lambda x: is_outside(address_of(x), u64(size_of(Tcb)), start, size))
+        and forall(
+            UntypedDescription, lambda x: is_outside(address_of(x), u64(size_of(UntypedDescription)), start, size)
+        )
     )
 
 
