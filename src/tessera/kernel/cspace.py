@@ -179,12 +179,18 @@ def lookup_slot(tcb: Tcb, address: u64) -> Found:
     """The slot that a thread means by a capability pointer. Bits that are left over do not matter."""
     modifies(request.failure, request.failure_words)
     ensures(lambda result: result.ok == (result.slot is not None))
-    ensures(lambda result: means(tcb, address, result.slot))
+    ensures(lambda result: is_found_at(tcb, address, result))
     root = tcb.cspace_root.capability
     if isinstance(root, CNodeCap) and reaches(root, address):
         # Most CSpaces have one level.
         return Found(True, slot_at(root.slots, address & ((u64(1) << root.radix) - 1)), 0)
     return lookup(root, address, WORD_BITS)
+
+
+@specification
+def is_found_at(tcb: Tcb, address: u64, found: Found) -> bool:
+    """Whether this was found where a thread means an address, with the bits left, as far as its root says so."""
+    return begins_with(tcb.cspace_root.capability, address, WORD_BITS, found.slot, found.bits_left)
 
 
 @specification

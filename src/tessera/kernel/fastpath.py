@@ -24,8 +24,8 @@ from tessera.kernel.layout import (
     Tcb,
     ThreadState,
 )
-from tessera.kernel.state import kernel
-from tessera.lang import compiled, ensures, old, requires, specification, u64
+from tessera.kernel.state import SchedulerAction, kernel
+from tessera.lang import compiled, ensures, modifies, old, requires, specification, u64
 
 # The lowest bits of a MessageInfo: its length, and above it what only messages with capabilities have.
 SHAPE = (1 << 12) - 1
@@ -70,8 +70,20 @@ def can_take_over(tcb: Tcb, before: Tcb) -> bool:
         return False
     if tcb.priority < before.priority and queue.has_mark_above(kernel.current_domain, tcb.priority):
         return False
+    return has_space(tcb)
+
+
+@specification
+def has_space(tcb: Tcb) -> bool:
+    """Whether a thread has an address space that is valid."""
     root = tcb.vspace_root.capability
     return isinstance(root, PageTableCap) and vspace.is_valid_root(root)
+
+
+@specification
+def is_blocked(tcb: Tcb) -> bool:
+    """Whether a thread waits for a message or for an answer."""
+    return tcb.state in (ThreadState.BLOCKED_ON_RECEIVE, ThreadState.BLOCKED_ON_REPLY)
 
 
 @specification
@@ -131,6 +143,12 @@ def has_signal(tcb: Tcb) -> bool:
 
 
 @specification
+def answered_by(cap: Capability) -> Reply | None:
+    """The reply object that a capability is to."""
+    return cap.reply if isinstance(cap, ReplyCap) else None
+
+
+@specification
 def caller_of(cap: Capability) -> Tcb | None:
     """Who waits with a reply object."""
     return cap.reply.caller if isinstance(cap, ReplyCap) else None
@@ -157,6 +175,9 @@ def is_waiting(server: Tcb, cap: Capability, answered: Capability) -> bool:
 @compiled(inline="calls")
 def deliver(sender: Tcb, receiver: Tcb, info: u64, badge: u64) -> None:
     """A short message."""
+    requires(info & SHAPE <= MESSAGE_REGISTERS and sender is not receiver)
+    modifies(receiver.registers)
+    ensures(lambda: has_message(receiver, sender, info, badge))
     message.copy_registers(sender, receiver, info & SHAPE)
     receiver.registers[registers.MESSAGE_INFO] = info
     receiver.registers[registers.BADGE] = badge
@@ -165,6 +186,8 @@ def deliver(sender: Tcb, receiver: Tcb, info: u64, badge: u64) -> None:
 @compiled(inline="calls")
 def endpoint_at(caller: Tcb, address: u64) -> EndpointCap:
     """The capability to an endpoint that is known to be there."""
+    requires(isinstance(cap_at(caller, address), EndpointCap))
+    ensures(lambda result: result == cap_at(caller, address))
     root = caller.cspace_root.capability
     assert isinstance(root, CNodeCap)
     cap = slot_of(root, address).capability
@@ -192,6 +215,14 @@ def can_go_on(tcb: Tcb, before: Tcb) -> bool:
 @compiled(inline="calls")
 def go_on(tcb: Tcb, before: Tcb) -> None:
     """A thread runs now in place of the one before it, with its scheduling context."""
+    requires(before is kernel.current and kernel.action == SchedulerAction.RESUME_CURRENT)
+    requires(before.scheduling_context is kernel.current_context and before is not kernel.idle and is_blocked(before))
+    requires(waiting.waits_for_nothing(tcb) and tcb.scheduling_context is None)
+    requires(has_space(tcb))
+    modifies(tcb.scheduling_context, before.scheduling_context, kernel.current_context.tcb)
+    modifies(kernel.current, kernel.space_word)
+    ensures(lambda: kernel.current is tcb and tcb.scheduling_context is kernel.current_context)
+    ensures(lambda: before.scheduling_context is None)
     context = kernel.current_context
     before.scheduling_context = None
     schedcontext.put(context, tcb)
@@ -199,6 +230,34 @@ def go_on(tcb: Tcb, before: Tcb) -> None:
     root = tcb.vspace_root.capability
     assert isinstance(root, PageTableCap)
     vspace.enter(vspace.space_word(root))
+
+
+@compiled(inline="calls")
+def begin_call(caller: Tcb, server: Tcb, offered: Reply) -> None:
+    """The caller waits for its answer with the reply object that the server offered, and lends its time."""
+    requires(caller is kernel.current and waiting.waits_for_nothing(caller))
+    requires(caller.scheduling_context is kernel.current_context)
+    requires(server.reply is offered and server.state == ThreadState.BLOCKED_ON_RECEIVE)
+    modifies(server.reply, caller.reply, caller.state, offered.caller, offered.previous)
+    modifies(Reply.next, Reply.scheduling_context, kernel.current_context.reply)
+    ensures(lambda: caller.state == ThreadState.BLOCKED_ON_REPLY and offered.caller is caller)
+    ensures(lambda: server.reply is None)
+    server.reply = None
+    reply.await_answer(caller, offered)
+    reply.stack(offered, kernel.current_context)
+
+
+@compiled(inline="calls")
+def end_call(caller: Tcb, server: Tcb, answered: Reply) -> None:
+    """The caller has its answer, and goes on; its server, which waits again, offers the reply object anew."""
+    requires(answered.caller is caller and answered.scheduling_context is kernel.current_context)
+    requires(server.state == ThreadState.BLOCKED_ON_RECEIVE and server.reply is None)
+    modifies(server.reply, caller.reply, caller.state, answered.caller, answered.previous)
+    modifies(Reply.next, Reply.scheduling_context, kernel.current_context.reply)
+    ensures(lambda: caller.state == ThreadState.RUNNING and waiting.waits_for_nothing(caller))
+    ensures(lambda: server.reply is answered and answered.caller is server)
+    reply.unstack(answered, kernel.current_context)
+    reply.pass_on(answered, caller, server)
 
 
 @compiled(inline="calls")
@@ -236,9 +295,7 @@ def call(caller: Tcb, address: u64, info: u64) -> Tcb:
     assert server is not None
     offered = server.reply
     assert offered is not None
-    server.reply = None
-    reply.await_answer(caller, offered)
-    reply.stack(offered, kernel.current_context)
+    begin_call(caller, server, offered)
     waiting.leave_endpoint(cap.endpoint, server, ThreadState.RUNNING)
     deliver(caller, server, info, cap.badge)
     go_on(server, caller)
@@ -248,6 +305,8 @@ def call(caller: Tcb, address: u64, info: u64) -> Tcb:
 @compiled(inline="calls")
 def reply_at(server: Tcb) -> Reply:
     """The reply object that a server answers with, which is known to be there."""
+    requires(isinstance(cap_at(server, server.registers[registers.REPLY_CAP]), ReplyCap))
+    ensures(lambda result: result is answered_by(cap_at(server, server.registers[registers.REPLY_CAP])))
     root = server.cspace_root.capability
     assert isinstance(root, CNodeCap)
     cap = slot_of(root, server.registers[registers.REPLY_CAP]).capability
@@ -305,7 +364,6 @@ def reply_receive(server: Tcb, address: u64, info: u64) -> Tcb:
     deliver(server, caller, info, u64(0))
     # The server waits before the caller goes on: in between the call is one that is not answered yet.
     waiting.wait_at_endpoint(cap.endpoint, server, EndpointState.RECEIVING)
-    reply.unstack(answered, kernel.current_context)
-    reply.pass_on(answered, caller, server)
+    end_call(caller, server, answered)
     go_on(caller, server)
     return caller

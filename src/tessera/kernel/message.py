@@ -42,6 +42,24 @@ def may_use(tcb: Tcb, buffer: IpcBuffer, for_write: bool) -> bool:
     return start <= address_of(buffer) and address_of(buffer) - start < u64(1) << frame_bits(cap.size)
 
 
+@specification
+def place_of_buffer(cap: FrameCap, address: u64) -> u64:
+    """Where the kernel sees the buffer with this address in a frame."""
+    return paging.kernel_address(cap.base + (address & ((u64(1) << paging.level_bits(u64(cap.size))) - 1)))
+
+
+@specification
+def own_buffer(tcb: Tcb, for_write: bool) -> IpcBuffer | None:
+    """A thread's IPC buffer, if it has one that may be used."""
+    cap = tcb.ipc_buffer_frame.capability
+    if not isinstance(cap, FrameCap) or cap.is_device or not cap.can_read or (for_write and not cap.can_write):
+        return None
+    return at(IpcBuffer, place_of_buffer(cap, tcb.ipc_buffer))
+
+
+OPAQUE = (place_of_buffer,)
+
+
 @compiled
 def buffer_of(tcb: Tcb, for_write: bool) -> IpcBuffer | None:
     """A thread's IPC buffer in the kernel's window; None if there is none or the frame lacks the right.
@@ -49,6 +67,7 @@ def buffer_of(tcb: Tcb, for_write: bool) -> IpcBuffer | None:
     A buffer that is written must be readable and writable for the thread itself. Device memory is never touched.
     """
     ensures(lambda result: result is None or may_use(tcb, result, for_write))
+    ensures(lambda result: result is own_buffer(tcb, for_write))
     cap = tcb.ipc_buffer_frame.capability
     if not isinstance(cap, FrameCap):
         return None

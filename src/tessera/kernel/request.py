@@ -75,6 +75,12 @@ def fail(error: Error) -> Status:
     return Status.ERROR
 
 
+@specification
+def is_illegal(status: Status) -> bool:
+    """Whether an operation is none of the object's."""
+    return status == Status.ERROR and request.error == Error.ILLEGAL_OPERATION
+
+
 @compiled
 def invalid_argument(number: u64) -> Status:
     """Argument ``number`` (from 0) makes no sense."""

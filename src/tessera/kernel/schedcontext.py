@@ -160,7 +160,7 @@ def take_consumed(context: SchedContext) -> u64:
 @compiled
 def yield_to(tcb: Tcb, context: SchedContext) -> None:
     """A thread lets the context's thread run, and learns afterwards what that used."""
-    requires(tcb.yield_to is None and context.yield_from is None)
+    requires(tcb.yield_to is None and context.yield_from is None and scheduler.is_runnable(tcb))
     tcb.yield_to = context
     context.yield_from = tcb
 

@@ -12,6 +12,7 @@ from tessera.arch import registers
 from tessera.kernel import cspace, derivation, faultmessage, message, rights
 from tessera.kernel.capability import Capability, CNodeCap, EndpointCap, NullCap
 from tessera.kernel.layout import MESSAGE_REGISTERS, Endpoint, FaultKind, IpcBuffer, Slot, Tcb
+from tessera.kernel.message import buffer_of, own_buffer
 from tessera.kernel.request import Status, request, request_is_good
 from tessera.lang import (
     compiled,
@@ -163,8 +164,8 @@ def move_caps(endpoint: Endpoint | None, receiver: Tcb, buffer: IpcBuffer, count
 @compiled(inline="never")
 def transfer_caps(sender: Tcb, endpoint: Endpoint | None, receiver: Tcb, info: MessageInfo) -> None:
     """A message with capabilities that may be handed over."""
-    source = message.buffer_of(sender, False)
-    destination = message.buffer_of(receiver, True)
+    source = buffer_of(sender, False)
+    destination = buffer_of(receiver, True)
     length = min(info.length, MAX_MESSAGE_LENGTH)
     message.copy_registers(sender, receiver, length)
     moved = Moved(u64(0), u64(0))
@@ -183,8 +184,8 @@ def transfer_caps(sender: Tcb, endpoint: Endpoint | None, receiver: Tcb, info: M
 @compiled
 def transfer_words(sender: Tcb, receiver: Tcb, info: MessageInfo) -> None:
     """A message with words beyond the registers, and no capabilities."""
-    source = message.buffer_of(sender, False)
-    destination = message.buffer_of(receiver, True)
+    source = buffer_of(sender, False)
+    destination = buffer_of(receiver, True)
     length = min(info.length, MAX_MESSAGE_LENGTH)
     message.copy_all_registers(sender, receiver)
     if source is None or destination is None:
@@ -197,25 +198,26 @@ def transfer_words(sender: Tcb, receiver: Tcb, info: MessageInfo) -> None:
 @compiled(inline="never")
 def transfer_fault(sender: Tcb, receiver: Tcb) -> None:
     """The sender's fault, as a message of its own."""
-    length = faultmessage.write(sender, receiver, message.buffer_of(receiver, True))
+    length = faultmessage.write(sender, receiver, buffer_of(receiver, True))
     info = MessageInfo(label=u64(sender.fault), length=length)
     receiver.registers[registers.MESSAGE_INFO] = to_word(info)
 
 
 @specification
-def is_delivered(sent: MessageInfo, sender: Tcb, receiver: Tcb) -> bool:
-    """Whether a receiver has the message of that shape, or its beginning where there is no IPC buffer."""
+def is_delivered(sender: Tcb, receiver: Tcb, source: IpcBuffer | None, destination: IpcBuffer | None) -> bool:
+    """Whether a receiver has the sender's message, or its beginning where a buffer is missing, or its fault."""
+    sent = message.sent_info(sender)
     got = message.sent_info(receiver)
-    length = min(sent.length, MAX_MESSAGE_LENGTH)
-    words = got.length == length or got.length == min(length, MESSAGE_REGISTERS)
-    same = message.have_same_registers(sender, receiver, min(length, MESSAGE_REGISTERS))
-    return got.label == sent.label and words and got.extra_caps <= sent.extra_caps and same
-
-
-@specification
-def is_fault_told(sender: Tcb, receiver: Tcb) -> bool:
-    """Whether a receiver has a message that names the sender's fault."""
-    return message.sent_info(receiver).label == u64(sender.fault)
+    if sender.fault != FaultKind.NONE:
+        return got.label == u64(sender.fault)
+    if source is None or destination is None:
+        length = min(sent.length, MESSAGE_REGISTERS)
+        same = True
+    else:
+        length = min(sent.length, MAX_MESSAGE_LENGTH)
+        same = message.have_same_words(source, destination, length)
+    same = same and message.have_same_registers(sender, receiver, min(length, MESSAGE_REGISTERS))
+    return got.label == sent.label and got.length == length and got.extra_caps <= sent.extra_caps and same
 
 
 @specification
@@ -233,8 +235,7 @@ def transfer(sender: Tcb, endpoint: Endpoint | None, badge: u64, can_grant: bool
     """
     requires(sender is not receiver)
     ensures(lambda: receiver.registers[registers.BADGE] == badge)
-    ensures(lambda: sender.fault == FaultKind.NONE or is_fault_told(sender, receiver))
-    ensures(lambda: sender.fault != FaultKind.NONE or is_delivered(message.sent_info(sender), sender, receiver))
+    ensures(lambda: is_delivered(sender, receiver, old(own_buffer(sender, False)), old(own_buffer(receiver, True))))
     ensures(lambda: can_grant or sender.fault != FaultKind.NONE or message.sent_info(receiver).extra_caps == 0)
     ensures(lambda: can_grant or forall(Slot, lambda slot: is_unchanged(slot, old(slot.capability))))
     if sender.fault != FaultKind.NONE:

@@ -75,8 +75,9 @@ def is_after_equals(tcb: Tcb, other: Tcb) -> bool:
 
 @specification
 def waits_for_nothing(tcb: Tcb) -> bool:
-    """Whether a thread waits neither for a message, a signal or an answer, nor for the processor."""
+    """Whether a thread waits neither for a message, a signal or an answer, nor for the processor, nor for another."""
     free = tcb.blocked_endpoint is None and tcb.blocked_notification is None and tcb.reply is None
+    free = free and tcb.yield_to is None
     return free and not is_queued(tcb) and tcb is not kernel.candidate and tcb is not kernel.idle
 
 
@@ -90,7 +91,7 @@ def is_undisturbed(before: ThreadState) -> bool:
 def is_at_work() -> bool:
     """Whether the current thread's call is being handled: it can run, and nothing was decided yet that changes it."""
     current = kernel.current
-    if not waits_for_nothing(current) or not can_be_queued(current) or current.yield_to is not None:
+    if not waits_for_nothing(current) or not can_be_queued(current):
         return False
     return current.scheduling_context is kernel.current_context and kernel.action == SchedulerAction.RESUME_CURRENT
 

@@ -28,6 +28,12 @@ def waits_at_endpoint(tcb: Tcb) -> bool:
     return tcb.state in (ThreadState.BLOCKED_ON_SEND, ThreadState.BLOCKED_ON_RECEIVE)
 
 
+@specification
+def goes_on(tcb: Tcb) -> bool:
+    """Whether a thread waits for nothing but time."""
+    return tcb.state in (ThreadState.RUNNING, ThreadState.RESTART)
+
+
 @invariant
 def blocked_thread_names_what_it_waits_for(tcb: Tcb) -> bool:
     """Endpoint and notification are there in the states that they belong to, and only then."""
@@ -252,6 +258,13 @@ def context_knows_the_newest_reply(context: SchedContext) -> bool:
     trigger(context.reply)
     newest = context.reply
     return newest is None or (live(newest) and newest.scheduling_context is context)
+
+
+@invariant
+def who_yields_can_run(tcb: Tcb) -> bool:
+    """A thread that yielded to another one waits for nothing else: it is told when it goes on."""
+    trigger(tcb.yield_to)
+    return tcb.yield_to is None or goes_on(tcb)
 
 
 @invariant

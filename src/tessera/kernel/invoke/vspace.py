@@ -38,6 +38,7 @@ from tessera.kernel.request import (
     failed_lookup,
     invalid_argument,
     invalid_capability,
+    is_illegal,
     lookup_invalid_root,
     lookup_missing_capability,
     request,
@@ -58,6 +59,7 @@ from tessera.lang import (
     range,
     record,
     requires,
+    specification,
     u64,
 )
 
@@ -94,11 +96,18 @@ def named_space() -> Space:
     return Space(Status.OK, cap)
 
 
+@specification
+def is_for_tables(label: u64) -> bool:
+    """Whether page tables have this operation."""
+    return label in (InvocationLabel.RISCV_PAGE_TABLE_MAP, InvocationLabel.RISCV_PAGE_TABLE_UNMAP)
+
+
 @compiled
 def decode_page_table(label: u64, length: u64, slot: Slot, cap: PageTableCap) -> Status:
     """PageTable Map and Unmap."""
     requires(request_is_good() and slot.capability == cap)
     ensures(lambda result: result != Status.PREEMPTED)
+    ensures(lambda result: is_for_tables(label) or is_illegal(result))
     match label:
         case InvocationLabel.RISCV_PAGE_TABLE_MAP:
             return map_page_table(length, slot, cap)
