@@ -118,9 +118,10 @@ def is_callable(cap: Capability, caller: Tcb) -> bool:
 
 @specification
 def is_called(cap: Capability, offered: Reply | None, caller: Tcb, server: Tcb, info: u64) -> bool:
-    """Whether a call was done as ``ipc.send`` does it."""
+    """Whether a call was done as ``ipc.send`` does it, and its answer gives the time back."""
     badge = cap.badge if isinstance(cap, EndpointCap) else u64(0)
-    return ipc.is_sent(server, badge) and ipc.awaits(caller, offered) and has_message(server, caller, info, badge)
+    called = ipc.is_sent(server, badge) and ipc.awaits(caller, offered) and has_message(server, caller, info, badge)
+    return called and kernel.current_context.reply is offered
 
 
 @specification
@@ -241,7 +242,7 @@ def begin_call(caller: Tcb, server: Tcb, offered: Reply) -> None:
     modifies(server.reply, caller.reply, caller.state, offered.caller, offered.previous)
     modifies(Reply.next, Reply.scheduling_context, kernel.current_context.reply)
     ensures(lambda: caller.state == ThreadState.BLOCKED_ON_REPLY and offered.caller is caller)
-    ensures(lambda: server.reply is None)
+    ensures(lambda: server.reply is None and kernel.current_context.reply is offered)
     server.reply = None
     reply.await_answer(caller, offered)
     reply.stack(offered, kernel.current_context)
