@@ -19,10 +19,16 @@ from tessera.kernel import budget, derivation, schedcontext, scheduler
 from tessera.kernel.boot_frames import ROOT_ASID, copy_device_tree, make_image_frames, map_frame
 from tessera.kernel.boot_plan import divide_memory, is_handed_over, is_memory_free, plan, tables_at
 from tessera.kernel.boot_slots import (
+    is_being_filled,
+    is_first_right,
+    is_in_root,
+    is_info_there,
+    is_same_slot,
     next_slot,
     put,
     put_right,
     root_slot,
+    root_slots,
     root_task,
 )
 from tessera.kernel.boot_untyped import hand_out_devices, hand_out_memory
@@ -52,7 +58,11 @@ from tessera.kernel.vspace import map_kernel, new_pool, walk, write_entry
 from tessera.lang import (
     at,
     compiled,
+    ensures,
+    forall,
     ghost,
+    modifies,
+    old,
     range,
     requires,
     u64,
@@ -126,6 +136,19 @@ def make_page_tables() -> None:
 @compiled
 def make_sched_control() -> None:
     """The right to give out time, one capability for each core."""
+    requires(is_info_there() and is_being_filled() and root_task.next < root_slots())
+    requires(is_first_right(SchedControlCap(core=0)))
+    modifies(Slot, root_task.next, root_task.info.sched_control.start, root_task.info.sched_control.end)
+    ensures(lambda: is_being_filled() and root_task.next == old(root_task.next) + 1)
+    ensures(
+        lambda: forall(
+            Slot,
+            lambda s: (
+                is_same_slot(s, old(s.capability), old(s.object_start), old(s.object_size))
+                or (is_in_root(s, old(root_task.next), root_task.next) and s.object_size == 0)
+            ),
+        )
+    )
     root_task.info.sched_control.start = root_task.next
     put_right(next_slot(), SchedControlCap(core=0))
     root_task.info.sched_control.end = root_task.next
@@ -134,6 +157,11 @@ def make_sched_control() -> None:
 @compiled
 def fill_boot_info() -> None:
     """What the root task is told besides slots."""
+    requires(is_info_there())
+    modifies(root_task.info.node_count, root_task.info.ipc_buffer, root_task.info.init_thread_cnode_size_bits)
+    modifies(root_task.info.empty.start, root_task.info.empty.end)
+    ensures(lambda: root_task.info.empty.start == root_task.next and root_task.info.empty.end == root_slots())
+    ensures(lambda: root_task.info.ipc_buffer == plan.virtual_ipc_buffer)
     info = root_task.info
     info.node_count = 1
     info.ipc_buffer = plan.virtual_ipc_buffer

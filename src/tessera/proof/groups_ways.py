@@ -214,6 +214,8 @@ WAYS: tuple[Group, ...] = (
             "kernel.boot_untyped.hand_out",
             "kernel.boot_untyped.hand_out_devices",
             "kernel.boot_untyped.hand_out_memory",
+            "kernel.boot.make_sched_control",
+            "kernel.boot.fill_boot_info",
             "kernel.boot_frames.map_frame",
             "kernel.boot_frames.map_frames",
             "kernel.boot_frames.make_image_frames",
