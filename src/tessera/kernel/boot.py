@@ -8,16 +8,14 @@ kernel. Every loop is bounded by a size that the profile or the board fixes.
 from __future__ import annotations
 
 from tessera.abi.bootinfo import BootInfo
-from tessera.abi.capabilities import FIRST_DYNAMIC_SLOT, InitialSlot
+from tessera.abi.capabilities import InitialSlot
 from tessera.abi.configuration import configuration
-from tessera.abi.objects import (
-    MIN_SCHED_CONTEXT_BITS,
-    PAGE_TABLE_BITS,
-)
+from tessera.abi.objects import PAGE_BITS
 from tessera.arch import paging, registers
 from tessera.kernel import budget, derivation, schedcontext, scheduler
-from tessera.kernel.boot_frames import ROOT_ASID, copy_device_tree, make_image_frames, map_frame
-from tessera.kernel.boot_plan import divide_memory, is_handed_over, is_memory_free, plan, tables_at
+from tessera.kernel.boot_frames import are_bytes, are_frames, copy_device_tree, make_image_frames, map_frame
+from tessera.kernel.boot_objects import is_new_empty, make_root_slots, make_space, make_thread
+from tessera.kernel.boot_plan import divide_memory, is_handed_over, is_memory_free, plan
 from tessera.kernel.boot_slots import (
     is_being_filled,
     is_first_right,
@@ -25,112 +23,40 @@ from tessera.kernel.boot_slots import (
     is_info_there,
     is_same_slot,
     next_slot,
-    put,
     put_right,
     root_slot,
     root_slots,
     root_task,
 )
+from tessera.kernel.boot_tables import begin_frames, can_be_written, make_page_tables
 from tessera.kernel.boot_untyped import hand_out_devices, hand_out_memory
 from tessera.kernel.capability import (
-    AsidControlCap,
-    AsidPoolCap,
-    CNodeCap,
-    DomainCap,
-    IrqControlCap,
-    PageTableCap,
-    SchedContextCap,
     SchedControlCap,
-    ThreadCap,
 )
 from tessera.kernel.layout import (
     FAULT_PC,
     MIN_REFILLS,
     NEXT_PC,
-    AsidPool,
-    PageTable,
+    Granule,
     SchedContext,
     Slot,
     Tcb,
     ThreadState,
 )
-from tessera.kernel.vspace import map_kernel, new_pool, walk, write_entry
+from tessera.kernel.state import ASID_POOLS, kernel
 from tessera.lang import (
     at,
+    at_or_none,
     compiled,
     ensures,
     forall,
-    ghost,
+    live,
     modifies,
     old,
-    range,
     requires,
+    specification,
     u64,
 )
-
-
-@compiled
-def make_root_slots() -> None:
-    """The fixed slots of the root CNode that need nothing else."""
-    root_task.slots = at(Slot, paging.kernel_address(plan.cnode))
-    root_task.next = FIRST_DYNAMIC_SLOT
-    radix = u64(configuration.profile.root_cnode_bits)
-    with ghost:
-        root_task.slots.node_radix = radix
-    put(
-        InitialSlot.CNODE,
-        CNodeCap(slots=root_task.slots, radix=radix, guard_size=64 - radix, guard=0),
-    )
-    put(InitialSlot.TCB, ThreadCap(tcb=at(Tcb, paging.kernel_address(plan.tcb))))
-    put_right(InitialSlot.IRQ_CONTROL, IrqControlCap())
-    put_right(InitialSlot.ASID_CONTROL, AsidControlCap())
-    put_right(InitialSlot.DOMAIN, DomainCap())
-    context = at(SchedContext, paging.kernel_address(plan.context))
-    put(InitialSlot.SCHED_CONTEXT, SchedContextCap(context=context, size_bits=MIN_SCHED_CONTEXT_BITS))
-
-
-@compiled
-def make_page_tables() -> None:
-    """The root task's address space, down to the last tables, and their capabilities."""
-    root = at(PageTable, paging.kernel_address(plan.vspace))
-    with ghost:
-        root.rank = 1
-    root_task.space = root
-    map_kernel(root)
-    put(InitialSlot.VSPACE, PageTableCap(table=root, asid=ROOT_ASID, is_mapped=True, mapped_address=0))
-    pool = at(AsidPool, paging.kernel_address(plan.asid_pool))
-    new_pool(pool, 0)
-    pool.spaces[ROOT_ASID] = root
-    with ghost:
-        root.space = root
-        root.place = ROOT_ASID
-    put(InitialSlot.ASID_POOL, AsidPoolCap(pool=pool, asid_base=0))
-
-    root_task.info.user_image_paging.start = root_task.next
-    table = plan.page_tables
-    for step in range(1, paging.LEVELS):
-        level = paging.LEVELS - step
-        size = paging.level_bits(level)
-        address = (plan.virtual_start >> size) << size
-        # Bounded by the size of the root task's image; at boot alone.
-        for _piece in range(tables_at(plan.virtual_start, plan.virtual_end, level)):
-            write_entry(walk(root, address), paging.table_entry(table))
-            with ghost:
-                at(PageTable, paging.kernel_address(table)).rank = step + 1
-                at(PageTable, paging.kernel_address(table)).space = root
-                at(PageTable, paging.kernel_address(table)).life = root.life
-            put(
-                next_slot(),
-                PageTableCap(
-                    table=at(PageTable, paging.kernel_address(table)),
-                    asid=ROOT_ASID,
-                    is_mapped=True,
-                    mapped_address=address,
-                ),
-            )
-            table += 1 << PAGE_TABLE_BITS
-            address += u64(1) << size
-    root_task.info.user_image_paging.end = root_task.next
 
 
 @compiled
@@ -170,15 +96,32 @@ def fill_boot_info() -> None:
     info.empty.end = 1 << configuration.profile.root_cnode_bits
 
 
+@specification
+def is_no_granule(start: u64, end: u64) -> bool:
+    """Whether none of a range of physical addresses is memory that objects can be made of."""
+    first = paging.kernel_address(start)
+    return forall(u64, lambda a: a < first or a - first >= end - start or not live(at_or_none(Granule, a)))
+
+
 @compiled
 def make_root_task(image_start: u64, image_end: u64, offset: u64, tree: u64, tree_bytes: u64, kernel_end: u64) -> bool:
     """All objects and capabilities of the root task; false if memory or slots do not suffice."""
     requires(is_handed_over(image_start, image_end, offset, tree, tree_bytes, kernel_end))
     requires(is_memory_free(image_start, image_end, tree, tree_bytes, kernel_end))
+    requires(are_frames(image_start, image_end) and is_no_granule(image_start, image_end))
+    requires(tree_bytes == 0 or are_bytes(tree, tree + tree_bytes))
+    requires(forall(Slot, lambda slot: is_new_empty(slot)))
+    requires(forall(u64, lambda number: number >= ASID_POOLS or kernel.asid_table[number] is None))
     if not divide_memory(image_start, image_end, offset, tree, tree_bytes, kernel_end):
         return False
+    end_of_extra = plan.extra + (plan.extra_pages << PAGE_BITS)
+    begin_frames(plan.ipc_buffer, plan.page_tables)
+    begin_frames(plan.extra, end_of_extra)
+    can_be_written()
     root_task.info = at(BootInfo, paging.kernel_address(plan.boot_info))
     make_root_slots()
+    make_thread()
+    make_space()
     make_page_tables()
     map_frame(InitialSlot.BOOT_INFO_FRAME, plan.boot_info, plan.virtual_boot_info)
     map_frame(InitialSlot.IPC_BUFFER, plan.ipc_buffer, plan.virtual_ipc_buffer)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tessera.abi.bootinfo import BootInfo
+from tessera.abi.bootinfo import MAX_UNTYPED_CAPS, BootInfo, UntypedDescription
 from tessera.abi.configuration import configuration
 from tessera.kernel.capability import (
     AsidControlCap,
@@ -25,6 +25,7 @@ from tessera.kernel.memory_invariants import is_new_memory
 from tessera.kernel.object_invariants import SLOT_SIZE, is_in_window
 from tessera.lang import (
     address_of,
+    at_or_none,
     compiled,
     ensures,
     forall,
@@ -35,6 +36,7 @@ from tessera.lang import (
     old,
     rational,
     requires,
+    size_of,
     specification,
     static,
     struct,
@@ -104,9 +106,22 @@ def is_being_filled() -> bool:
 
 
 @specification
-def is_info_there() -> bool:
-    """Whether the BootInfo can be written."""
-    info = root_task.info
+def is_list(first: u64) -> bool:
+    """Whether room for all descriptions of untyped memory begins at an address of the kernel."""
+    return forall(
+        u64,
+        lambda a: (
+            a < first
+            or a - first >= MAX_UNTYPED_CAPS * size_of(UntypedDescription)
+            or (a - first) % size_of(UntypedDescription) != 0
+            or live(at_or_none(UntypedDescription, a))
+        ),
+    )
+
+
+@specification
+def is_info(info: BootInfo) -> bool:
+    """Whether the parts of a BootInfo that boot writes are there."""
     return (
         live(info)
         and live(info.empty)
@@ -115,7 +130,14 @@ def is_info_there() -> bool:
         and live(info.extra_boot_info_pages)
         and live(info.sched_control)
         and live(info.untyped)
+        and is_list(address_of(info.untyped_list[0]))
     )
+
+
+@specification
+def is_info_there() -> bool:
+    """Whether the BootInfo can be written."""
+    return is_info(root_task.info)
 
 
 @specification
@@ -140,8 +162,8 @@ def is_same_slot(slot: Slot, capability: Capability, start: integer, size: integ
 
 @specification
 def is_new_slot(slot: Slot, first: u64, start: u64, end: u64) -> bool:
-    """Whether a slot is one of the root CNode from a place on, and its object lies in a range."""
-    if not is_in_root(slot, first, root_task.next):
+    """Whether a slot is one of the root CNode from a place on, and its object, which takes memory, lies in a range."""
+    if not is_in_root(slot, first, root_task.next) or slot.object_size <= 0:
         return False
     return slot.object_start >= integer(start) and slot.object_start + slot.object_size <= integer(end)
 

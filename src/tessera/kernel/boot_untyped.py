@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tessera.abi.bootinfo import MAX_UNTYPED_CAPS, UntypedDescription
+from tessera.abi.bootinfo import UntypedDescription
 from tessera.abi.configuration import configuration
 from tessera.abi.objects import MAX_UNTYPED_BITS, MIN_UNTYPED_BITS
 from tessera.arch import paging
@@ -12,6 +12,7 @@ from tessera.kernel.boot_slots import (
     has_none_from,
     is_being_filled,
     is_in_root,
+    is_list,
     is_new_slot,
     is_nobodys,
     is_same_slot,
@@ -39,7 +40,6 @@ from tessera.lang import (
     old,
     range,
     requires,
-    size_of,
     specification,
     trigger,
     u8,
@@ -74,20 +74,6 @@ def are_granules(start: u64, end: u64) -> bool:
         lambda a: implies(
             first <= a and a - first + GRANULE_SIZE <= end - start and a & (GRANULE_SIZE - 1) == 0,
             live(at_or_none(Granule, a)),
-        ),
-    )
-
-
-@specification
-def is_list(first: u64) -> bool:
-    """Whether room for all descriptions of untyped memory begins at an address of the kernel."""
-    return forall(
-        u64,
-        lambda a: (
-            a < first
-            or a - first >= MAX_UNTYPED_CAPS * size_of(UntypedDescription)
-            or (a - first) % size_of(UntypedDescription) != 0
-            or live(at_or_none(UntypedDescription, a))
         ),
     )
 

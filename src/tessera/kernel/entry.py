@@ -24,7 +24,7 @@ from tessera.kernel import (
     timeslice,
     vspace,
 )
-from tessera.kernel.layout import Granule, IpcBuffer, Tcb, ThreadState
+from tessera.kernel.layout import ByteView, Granule, IpcBuffer, Tcb, ThreadState
 from tessera.kernel.memory_invariants import GRANULE_SIZE
 from tessera.kernel.state import SchedulerAction, device_page_table, kernel, kernel_page_table
 from tessera.kernel.waiting import is_at_work
@@ -271,6 +271,7 @@ def start(image_start: u64, image_end: u64, offset: u64, entry: u64, tree: u64, 
         if tree_bytes != 0:
             part = tree & (GRANULE_SIZE - 1)
             end_lives(Granule, paging.kernel_address(tree - part), tree_bytes + part)
+            begin_lives(ByteView, paging.kernel_address(tree), tree_bytes)
         begin_lives(IpcBuffer, image, image_end - image_start)
     if not boot.make_root_task(image_start, image_end, offset, tree, tree_bytes, end):
         console.write(b"KERNEL|BOOT: memory or slots do not suffice for the root task\n")

@@ -22,7 +22,18 @@ from tessera.abi.objects import (
     ObjectType,
 )
 from tessera.arch import paging
-from tessera.kernel.capability import Capability, EndpointCap, FrameCap, NotificationCap, ReplyCap, UntypedCap
+from tessera.kernel.capability import (
+    Capability,
+    CNodeCap,
+    EndpointCap,
+    FrameCap,
+    NotificationCap,
+    PageTableCap,
+    ReplyCap,
+    SchedContextCap,
+    ThreadCap,
+    UntypedCap,
+)
 from tessera.kernel.derivation import is_empty
 from tessera.kernel.derivation_order import is_unused
 from tessera.kernel.layout import (
@@ -255,3 +266,21 @@ def has_all_rights(cap: Capability) -> bool:
             return cap.can_read and cap.can_write and cap.asid == 0
         case _:
             return True
+
+
+@specification
+def is_made(cap: Capability, kind: u64, user_size: u64) -> bool:
+    """Whether a capability is one to a new object of a kind, with all rights."""
+    if not has_all_rights(cap):
+        return False
+    match kind:
+        case ObjectType.TCB:
+            return isinstance(cap, ThreadCap)
+        case ObjectType.CAP_TABLE:
+            return isinstance(cap, CNodeCap) and cap.radix == user_size and cap.guard_size == 0
+        case ObjectType.SCHED_CONTEXT:
+            return isinstance(cap, SchedContextCap) and cap.size_bits == user_size
+        case ObjectType.PAGE_TABLE:
+            return isinstance(cap, PageTableCap) and not cap.is_mapped and cap.table.rank == 0
+        case _:
+            return isinstance(cap, UntypedCap) == (kind == ObjectType.UNTYPED)

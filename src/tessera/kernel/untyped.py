@@ -59,13 +59,13 @@ from tessera.kernel.object_kinds import (
     bits_of,
     can_become,
     end_of,
-    has_all_rights,
     has_room,
     holds_no_object,
     holds_no_slot,
     is_all_free,
     is_clear,
     is_cleared,
+    is_made,
     is_memory_of,
     is_place,
     is_unused_from,
@@ -160,7 +160,7 @@ def create_object(kind: u64, base: u64, user_size: u64, is_device: bool) -> Capa
     modifies(everything_in(paging.kernel_address(base), object_memory(kind, user_size, is_device)))
     ensures(lambda result: start_of(result) == integer(base))
     ensures(lambda result: size_of_object(result) == integer(u64(1) << bits_of(kind, user_size)))
-    ensures(lambda result: is_new_memory(result) and has_all_rights(result))
+    ensures(lambda result: is_new_memory(result) and is_made(result, kind, user_size))
     ensures(lambda: forall(Slot, lambda slot: old(live(slot)) or (is_empty(slot) and slot.object_size == 0)))
     address = paging.kernel_address(base)
     with ghost:
