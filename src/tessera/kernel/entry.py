@@ -64,11 +64,20 @@ def is_left() -> bool:
     return current is kernel.idle or (current.state == ThreadState.RUNNING and current.yield_to is None)
 
 
+@specification
+def is_set_up(tcb: Tcb | None) -> bool:
+    """Whether the hardware is ready for the thread that runs now; None if none does."""
+    if tcb is None:
+        return kernel.current is kernel.idle
+    has_space = vspace.is_in_use(tcb) or kernel.space_word == vspace.kernel_space_word()
+    return tcb is kernel.current and has_space and not needs_fpu_switch(tcb)
+
+
 @compiled(inline="calls")
 def leave() -> Tcb | None:
     """Choose who runs, and make the hardware ready for it; often there is nothing to do."""
     requires(not kernel.is_choosing)
-    ensures(lambda: is_left())
+    ensures(lambda result: is_left() and is_set_up(result))
     current = kernel.current
     if timeslice.is_settled() and vspace.is_in_use(current) and not needs_fpu_switch(current):
         return current
@@ -79,7 +88,7 @@ def leave() -> Tcb | None:
 def choose() -> Tcb | None:
     """Choose who runs, and make the hardware ready for it."""
     requires(not kernel.is_choosing)
-    ensures(lambda: is_left())
+    ensures(lambda result: is_left() and is_set_up(result))
     scheduler.schedule()
     thread.activate()
     current = kernel.current
@@ -120,7 +129,7 @@ def exchange_fpu(tcb: Tcb) -> Tcb:
 def handle_system_call(address: u64, info: u64, number: u64) -> Tcb | None:
     """A thread made a system call; the arguments are its registers a0, a1 and a7."""
     requires(is_left() and kernel.current is not kernel.idle)
-    ensures(lambda: is_left())
+    ensures(lambda result: is_left() and is_set_up(result))
     scheduler.update_time()
     current = kernel.current
     if number == Syscall.CALL:
@@ -160,7 +169,7 @@ def go_on_with_fpu() -> Tcb:
 def handle_any_call() -> Tcb | None:
     """Any system call, in the general way. The time is counted, and the registers are saved already."""
     requires(is_at_work() and not kernel.is_choosing)
-    ensures(lambda: is_left())
+    ensures(lambda result: is_left() and is_set_up(result))
     if timeslice.has_time() or timeslice.check_budget_restart():
         tcb = kernel.current
         address = tcb.registers[registers.CAPABILITY]
@@ -172,7 +181,7 @@ def handle_any_call() -> Tcb | None:
 def handle_exception(cause: u64, value: u64) -> Tcb | None:
     """A thread's instruction cannot be executed: that is a fault."""
     requires(is_left() and kernel.current is not kernel.idle)
-    ensures(lambda: is_left())
+    ensures(lambda result: is_left() and is_set_up(result))
     scheduler.update_time()
     if timeslice.check_budget_restart():
         current = kernel.current
@@ -193,7 +202,7 @@ def handle_exception(cause: u64, value: u64) -> Tcb | None:
 def handle_interrupt() -> Tcb | None:
     """A device or the timer wants attention."""
     requires(is_left())
-    ensures(lambda: is_left())
+    ensures(lambda result: is_left() and is_set_up(result))
     scheduler.update_time()
     timeslice.check_budget()
     pending = machine.read_pending()

@@ -94,7 +94,9 @@ def is_quick(info: u64) -> bool:
 
 @specification
 def has_taken_over(tcb: Tcb, before: Tcb) -> bool:
-    """Whether a thread runs now in place of another one, with its time."""
+    """Whether a thread runs now in place of another one, with its time, in its own address space."""
+    if not vspace.is_in_use(tcb):
+        return False
     runs = tcb is kernel.current and tcb.state == ThreadState.RUNNING and waiting.waits_for_nothing(tcb)
     return runs and tcb.scheduling_context is kernel.current_context and before.scheduling_context is None
 
@@ -223,7 +225,7 @@ def go_on(tcb: Tcb, before: Tcb) -> None:
     modifies(tcb.scheduling_context, before.scheduling_context, kernel.current_context.tcb)
     modifies(kernel.current, kernel.space_word)
     ensures(lambda: kernel.current is tcb and tcb.scheduling_context is kernel.current_context)
-    ensures(lambda: before.scheduling_context is None)
+    ensures(lambda: before.scheduling_context is None and vspace.is_in_use(tcb))
     context = kernel.current_context
     before.scheduling_context = None
     schedcontext.put(context, tcb)
