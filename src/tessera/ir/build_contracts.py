@@ -142,9 +142,14 @@ class Contracts(Assignments):
         self.proof, self.flow = outer
         return Contract("refines", self.node.lineno, promise.title, [read], name, promise.text)
 
+    @cached_property
+    def _assigned_here(self) -> set[str]:
+        """The names that the function's body assigns."""
+        return assigned_names(self.node.body)
+
     def _check_entry_values(self, promise: ast.Lambda) -> None:
         """Parameters in a promise mean their values at entry, so they must not change under its feet in CPython."""
-        changed = assigned_names(self.node.body).intersection(self.declared)
+        changed = self._assigned_here.intersection(self.declared)
         own = {argument.arg for argument in promise.args.args}
         for part in ast.walk(promise.body):
             if isinstance(part, ast.Name) and part.id in changed - own:

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import tessera
 from tessera.ir.nodes import Contract, Expression, Function, Ghost
@@ -45,6 +46,7 @@ class Fingerprints:
         self.session = Session(world)
         self._definitions: dict[str, dict[tuple[int, str], str]] = {}
         self._skeletons: dict[str, str] = {}
+        self._of_calls: dict[str, _Calls] = {}
         files = {function.file for function in world.program.functions.values()}
         own = {
             (function.info.function.__code__.co_filename, function.info.function.__code__.co_firstlineno)
@@ -130,16 +132,21 @@ class Fingerprints:
             function = functions[one]
             parts[f"text {one}"] = self._text(function)
             parts[f"refines {one}"] = "\n".join(each.whole for each in function.contracts)
-            in_contracts += _called_in_proofs(function)
-            for callee in _called(function):
+            in_contracts += self._calls(one).proofs
+            for callee in self._calls(one).body:
                 if callee not in functions:
                     parts[f"outside {callee}"] = ""
                 elif self.session.is_inlined(functions[callee]):
                     waiting.append(callee)
                 else:
                     parts[f"contract {callee}"] = self._contract(functions[callee])
-                    in_contracts += _called_in_proofs(functions[callee], head=True)
+                    in_contracts += self._calls(callee).head
         return [f"{key}\n{parts[key]}" for key in sorted(parts)] + self._whole(in_contracts)
+
+    def _calls(self, name: str) -> _Calls:
+        if name not in self._of_calls:
+            self._of_calls[name] = _Calls(self.world.program.functions[name])
+        return self._of_calls[name]
 
     def _contract(self, function: Function) -> str:
         """What callers see of a function."""
@@ -157,28 +164,29 @@ class Fingerprints:
             one = waiting.pop()
             if one in functions and one not in found:
                 found[one] = self._text(functions[one])
-                waiting += _called(functions[one])
-                waiting += _called_in_proofs(functions[one])
+                waiting += self._calls(one).body
+                waiting += self._calls(one).proofs
         return [f"{key}\n{found[key]}" for key in sorted(found)]
 
 
-def _called(function: Function) -> Iterator[str]:
-    """What a body calls, ghost code included."""
-    for statement in function.body:
-        for node in everything_below(statement):
-            if isinstance(node, Expression) and node.operation == "call":
-                yield node.data.name
+class _Calls:
+    """What a function calls, by where: ``body``, ghost code included; the contracts at its ``head``; and in ``proofs``,
+    which are those, loops' contracts and ghost code."""
+
+    def __init__(self, function: Function) -> None:
+        below = [node for statement in function.body for node in everything_below(statement)]
+        self.body = list(dict.fromkeys(_calls_among(below)))
+        self.head = list(dict.fromkeys(_calls_in(function.contracts)))
+        inner = [one for one in below if isinstance(one, (Contract, Ghost))]
+        self.proofs = list(dict.fromkeys((*self.head, *_calls_in(inner))))
 
 
-def _called_in_proofs(function: Function, head: bool = False) -> list[str]:
-    """What contracts call, and (unless only the ``head`` is looked at) loops' contracts and ghost code."""
-    parts: list[Contract | Ghost] = list(function.contracts)
-    if not head:
-        for statement in function.body:
-            parts += [one for one in everything_below(statement) if isinstance(one, (Contract, Ghost))]
-    return [
-        node.data.name
-        for part in parts
-        for node in everything_below(part)
-        if isinstance(node, Expression) and node.operation == "call"
-    ]
+def _calls_in(parts: Iterable[Contract | Ghost]) -> Iterator[str]:
+    for part in parts:
+        yield from _calls_among(everything_below(part))
+
+
+def _calls_among(nodes: Iterable[Any]) -> Iterator[str]:
+    for node in nodes:
+        if isinstance(node, Expression) and node.operation == "call":
+            yield node.data.name

@@ -207,23 +207,26 @@ def promises() -> dict[str, tuple[Promise, ...]]:
 def tree_of(refinement: Refinement) -> Any:
     """All ways that the step can go."""
 
+    now: list[Run] = []
+
     def step(run: Run) -> Leaf:
+        now[:] = [run]
         scene = Scene(run)
-        with _without_time(run):
-            try:
-                result = refinement.call(scene)
-            except AssertionError:
-                return Leaf(failure=(BROKEN,))
-            except Untold:
-                return Leaf(failure=(UNTOLD,))
-            except Refused as why:
-                return Leaf(failure=(REFUSED, why.error.name, *map(text_of, why.words)))
+        try:
+            result = refinement.call(scene)
+        except AssertionError:
+            return Leaf(failure=(BROKEN,))
+        except Untold:
+            return Leaf(failure=(UNTOLD,))
+        except Refused as why:
+            return Leaf(failure=(REFUSED, why.error.name, *map(text_of, why.words)))
         effects = scene.effects()
         if refinement.outcome:
             effects |= {Write("", "result", "", result if isinstance(result, str) else text_of(result))}
         return Leaf(effects)
 
-    return runs(step)
+    with _without_time(lambda: now[0]):
+        return runs(step)
 
 
 def time_steps() -> Iterator[tuple[Any, str, Callable[..., Any]]]:
@@ -237,11 +240,11 @@ def time_steps() -> Iterator[tuple[Any, str, Callable[..., Any]]]:
                 yield module, name, function
 
 
-def _without_time(run: Run) -> ExitStack:
-    """In runs, steps of time do nothing, and what they answer is not known."""
+def _without_time(run: Callable[[], Run]) -> ExitStack:
+    """In runs, steps of time do nothing, and what they answer is not known. ``run`` gives the one that goes on."""
 
     def answer(*_: Any) -> bool:
-        return run.choose(["", ""]) == 0
+        return run().choose(["", ""]) == 0
 
     def nothing(*_: Any) -> None:
         return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import z3
@@ -98,13 +98,19 @@ class Symbol(Map):
     @cached_property
     def renaming(self) -> tuple[Any, Term]:
         """The symbol of contents that were never written, and what stands for these (``terms.renamed``)."""
-        first = Symbol(self.key, "")
+        first = first_contents(self.key)
         if first.function is None:
             return first.constant, self.constant
         return first.function, self.read(tuple(z3.Var(n, INT) for n in range(self.key.arity)))
 
     def _read(self, index: tuple[Term, ...]) -> Term:
         return self.constant if self.function is None else self.function(*index)
+
+
+@cache
+def first_contents(key: Key) -> Symbol:
+    """What a map holds that was never written."""
+    return Symbol(key, "")
 
 
 class Update(Map):
@@ -241,9 +247,8 @@ class State:
 
     def map(self, key: Key) -> Map:
         """The contents of a map; unknown ones come into being when they are first asked for."""
-        if key not in self.maps:
-            return Symbol(key, "")
-        return self.maps[key]
+        present = self.maps.get(key)
+        return first_contents(key) if present is None else present
 
     def read(self, key: Key, *index: Term) -> Term:
         """The value at an index."""

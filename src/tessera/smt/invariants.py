@@ -14,6 +14,7 @@ from tessera.lang.types import ArrayType, is_packed, is_struct, type_name
 from tessera.smt import quick, terms, values
 from tessera.smt.heap import Fixed, State, Symbol, history_of, last_written
 from tessera.smt.objects import FieldPlace, keys_of
+from tessera.smt.templates import Template
 from tessera.smt.terms import Term
 from tessera.smt.text import maps_in
 
@@ -29,8 +30,8 @@ class Invariant:
         self._fields: frozenset[str] | None = None
         # The formula for contents of maps that have names, by those names.
         self._formulas: dict[tuple[str, ...], Term] = {}
-        # What it says, and its triggers, of maps that were never written: elsewhere the maps have other names.
-        self._first: tuple[Term, list[list[Term]]] | None = None
+        # The formula for maps that were never written: elsewhere the maps have other names.
+        self._first: Template | None = None
 
     def fields(self, execution: Any) -> frozenset[str]:
         """The labels of the maps that it speaks of."""
@@ -112,19 +113,17 @@ class Invariant:
         return self._formulas[names]
 
     def _formula(self, execution: Any, state: State) -> Term:
+        if self._first is None:
+            self._first = Template(self._read(execution, State()))
+        renamed = _renaming(state, self.fields(execution))
+        return self._read(execution, state) if renamed is None else self._first.renamed(renamed)
+
+    def _read(self, execution: Any, state: State) -> Term:
         variables, types = self._variables("all.")
         if not variables:
             return self._body(execution, state, [], [])
         mark = execution.session.mark()
-        if self._first is None:
-            body = self._body(execution, State(), variables, types)
-            self._first = body, self._triggers(execution, State(), variables)
-        renamed = _renaming(state, self.fields(execution))
-        if renamed is None or terms.has_quantifiers(self._first[0]):
-            body, triggers = self._body(execution, state, variables, types), self._triggers(execution, state, variables)
-        else:
-            body = terms.renamed(self._first[0], renamed)
-            triggers = [[terms.renamed(one, renamed) for one in trigger] for trigger in self._first[1]]
+        body, triggers = self._body(execution, state, variables, types), self._triggers(execution, state, variables)
         formula: Term = execution.session.quantified(variables, types, body, mark, triggers)
         return formula
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import z3
 
-from tessera.ir.nodes import Expression, Function, Program
+from tessera.ir.nodes import Expression, Program
 from tessera.lang.memory import StaticObject
 from tessera.lang.structs import Field, Inline, size_of_stored
 from tessera.lang.types import ArrayType, OptionalReference, is_packed, is_struct
@@ -47,6 +47,8 @@ class ArrayPlace:
 
 
 Reference = Any
+# The operations that tell of structs.
+_TELLING = frozenset(("static", "field_place", "at", "at_or_none", "begin_lives", "end_lives"))
 
 
 class Objects:
@@ -57,13 +59,20 @@ class Objects:
     """
 
     def __init__(self, program: Program) -> None:
-        referred: set[Any] = set()
-        for function in program.functions.values():
-            referred |= set(_made_from_numbers(function))
+        nodes = [
+            node
+            for function in program.functions.values()
+            for node in expressions_of(function)
+            if node.operation in _TELLING
+        ]
+        referred = set(_made_from_numbers(nodes))
+        entries = _statics_of(nodes)
         statics: dict[Any, list[StaticObject]] = {}
-        for entry in _statics_of(program):
+        for entry in entries:
             statics.setdefault(entry.type, []).append(entry)
-        stored = set(_stored_references(program))
+        # Every struct that the program knows.
+        known: set[Any] = set()
+        stored = set(_stored_references(nodes, entries, known))
         self.single = {
             cls for cls, entries in statics.items() if len(entries) == 1 and cls not in referred and cls not in stored
         }
@@ -80,7 +89,7 @@ class Objects:
         self.mortal = sorted(
             (cls for cls in referred | stored if self.needs_life(cls)), key=lambda cls: str(cls.__name__)
         )
-        self.structs = sorted(_all_structs(program), key=lambda cls: str(cls.__name__))
+        self.structs = sorted(known | referred, key=lambda cls: str(cls.__name__))
         self.statics = {id(entry): entry for entries in statics.values() for entry in entries}
 
     def needs_life(self, struct: Any) -> bool:
@@ -156,15 +165,6 @@ class Objects:
         return Key(struct.__name__, f"{name}°", Key.sort_name(sort_of(type_)), 0 if struct in self.single else 1, type_)
 
 
-def _all_structs(program: Program) -> set[Any]:
-    """Every struct that the program knows."""
-    found: set[Any] = set()
-    list(_stored_references(program, found))
-    for function in program.functions.values():
-        found |= set(_made_from_numbers(function))
-    return found
-
-
 def place_function(struct: Any, field: Field, arity: int) -> Any:
     """The address of what lies in a field that has no number of its own."""
     return z3.Function(f"place.{struct.__name__}.{field.name}", *[INT] * arity, INT)
@@ -225,35 +225,28 @@ def _inline_struct(type_: Any) -> Any:
     return type_.struct if isinstance(type_, Inline) else None
 
 
-def _made_from_numbers(function: Function) -> Iterator[Any]:
+def _made_from_numbers(nodes: list[Expression]) -> Iterator[Any]:
     """Structs that a reference is made to from a number, or whose objects come into being."""
-    for node in expressions_of(function):
+    for node in nodes:
         if node.operation in ("at", "at_or_none"):
             yield target_of(node.type)
         elif node.operation in ("begin_lives", "end_lives"):
             yield from (struct for struct in node.data if struct is not None)
 
 
-def _statics_of(program: Program) -> list[StaticObject]:
+def _statics_of(nodes: list[Expression]) -> list[StaticObject]:
     """The static objects that the program speaks of, in the order of their addresses."""
-    found = {
-        node.data.offset: node.data
-        for function in program.functions.values()
-        for node in expressions_of(function)
-        if node.operation == "static"
-    }
+    found = {node.data.offset: node.data for node in nodes if node.operation == "static"}
     return [found[offset] for offset in sorted(found)]
 
 
-def _stored_references(program: Program, seen: set[Any] | None = None) -> Iterator[Any]:
+def _stored_references(nodes: list[Expression], statics: list[StaticObject], seen: set[Any]) -> Iterator[Any]:
     """Structs that a reference to is kept in memory or in a packed value; ``seen`` gets all that were looked at."""
-    seen = set() if seen is None else seen
-    for entry in _statics_of(program):
+    for entry in statics:
         yield from _references_in(entry.type, seen)
-    for function in program.functions.values():
-        for node in expressions_of(function):
-            if node.operation == "field_place":
-                yield from _references_in(target_of(node.operands[0].type), seen)
+    for node in nodes:
+        if node.operation == "field_place":
+            yield from _references_in(target_of(node.operands[0].type), seen)
 
 
 def _references_in(struct: Any, seen: set[Any]) -> Iterator[Any]:

@@ -16,6 +16,7 @@ from tessera.smt import quick, terms, values
 from tessera.smt.algebra import PREFIX
 from tessera.smt.heap import Fact, Key, State
 from tessera.smt.objects import Objects
+from tessera.smt.pruning import Pruning
 from tessera.smt.reading import MAX_INLINED, has_contract, has_loop, size_of, takes_text
 from tessera.smt.terms import Term
 from tessera.smt.writes import Writes
@@ -82,11 +83,13 @@ class Session:
         # Facts of unknown constants, by the constant; they hold wherever it occurs.
         self.of_constants: dict[int, tuple[Term, list[Term]]] = {}
         self.quantifying = 0
+        self.pruning = Pruning()
         self.definitions = world.definitions
 
     def oblige(self, function: Function, state: State, rule: str, goal: Term, line: int, text: str = "") -> None:
         """One more obligation, unless it is known already."""
-        if any(quick.same(fact.term, goal) for fact in state.facts):
+        wanted = goal.ast.value
+        if any(fact.term.ast.value == wanted for fact in state.facts):
             return
         self.obligations.append(Obligation(function.name, function.file, line, rule, text, list(state.facts), goal))
 

@@ -24,8 +24,6 @@ from tessera.smt.writes import assigned_locals
 MAX_PATHS = 24
 # A loop over so few constants is written out.
 MAX_UNROLLED = 4
-# Steps of the solver that looks whether a path can be.
-PRUNING_STEPS = 150_000
 
 
 @dataclass
@@ -185,14 +183,10 @@ class Execution(Calls):
         """Whether a path can go on this way, as far as a quick look tells."""
         if self.contract:
             return True
-        solver = z3.Solver()
-        solver.set("rlimit", PRUNING_STEPS)
         plain = [
             fact.term for fact in state.facts if not fact.invariant and not isinstance(fact.term, z3.QuantifierRef)
         ]
-        solver.add(*plain, condition)
-        solver.add(*self.session.facts_about([condition]))
-        return bool(solver.check() != z3.unsat)
+        return self.session.pruning.is_possible(plain, [condition, *self.session.facts_about([condition])])
 
     # Loops
 

@@ -145,28 +145,6 @@ def equal(left: Term, right: Term) -> Term:
     return left == right
 
 
-def has_quantifiers(term: Term) -> bool:
-    """Whether there is a quantifier in a term."""
-    todo, seen = [term.ast], set()
-    while todo:
-        node = todo.pop()
-        if quick.identity_of(node) not in seen:
-            seen.add(quick.identity_of(node))
-            if quick.is_quantifier(node):
-                return True
-            todo += quick.parts_of(node)
-    return False
-
-
-def renamed(term: Term, symbols: list[tuple[Any, Term]]) -> Term:
-    """A term without quantifiers, with terms in place of some constants and functions (``z3.Var(n)``: argument n)."""
-    functions = [(one, other) for one, other in symbols if isinstance(one, z3.FuncDeclRef)]
-    constants = [(one, other) for one, other in symbols if not isinstance(one, z3.FuncDeclRef)]
-    if functions:
-        term = z3.substitute_funs(term, *functions)
-    return z3.substitute(term, *constants) if constants else term
-
-
 def _split_sum(term: Term) -> tuple[Term | None, int]:
     """``base + constant`` of an address such as a field's."""
     if term.sort() != INT:

@@ -33,7 +33,13 @@ def everything_below(node: Any) -> Iterator[Any]:
     stack = [node]
     while stack:
         one = stack.pop()
-        if isinstance(one, (Expression, Statement, Contract)):
+        # Most are expressions: they are looked at millions of times.
+        if isinstance(one, Expression):
+            yield one
+            if one.operands:
+                stack.extend(reversed(one.operands))
+            continue
+        if isinstance(one, (Statement, Contract)):
             yield one
         stack.extend(reversed([part for part in parts_of(one) if isinstance(part, (Expression, Statement, Contract))]))
 
