@@ -125,4 +125,3 @@ def patterns_of(node: Node) -> list[Node]:
 def term_of(node: Node) -> Term:
     """The term that a node is."""
     return z3.z3._to_expr_ref(node, z3.main_ctx())
-
