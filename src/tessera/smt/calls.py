@@ -113,7 +113,7 @@ class Calls(Expressions):
         if not returns:
             state.dead = True
             return None if node.type in (None, NoReturn) else values.fresh(node.type, "never")
-        joined, value = merge_states(returns, common)
+        joined, value = merge_states(returns, common, self.may_name)
         joined.locals = state.locals
         state.become(joined)
         return value

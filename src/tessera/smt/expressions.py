@@ -101,6 +101,11 @@ class Expressions(Words):
             lambda s: self.value(node.operands[2], s),
         )
 
+    @property
+    def may_name(self) -> bool:
+        """Whether unknown constants may be made: not where what is read could be under a quantifier."""
+        return not self.contract
+
     def branch(
         self, condition: Term, state: State, then: Callable[[State], Value], otherwise: Callable[[State], Value]
     ) -> Value:
@@ -117,7 +122,7 @@ class Expressions(Words):
         if len(first.facts) == len(second.facts) == common + 1 and first.maps == second.maps == state.maps:
             state.locals = {**first.locals, **second.locals}
             return values.merged(condition, a, b)
-        joined, value = merge_states([(first, a), (second, b)], common)
+        joined, value = merge_states([(first, a), (second, b)], common, self.may_name)
         state.become(joined)
         return value
 

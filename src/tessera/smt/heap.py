@@ -216,12 +216,14 @@ def last_written(present: Map, index: Term) -> Term:
 class Fact:
     """Something known on a path. A ``branch`` tells paths apart; others hold on the path only because of them.
 
-    ``invariant`` names the invariant that it is, so that queries can leave out those that do not matter.
+    ``invariant`` names the invariant that it is, so that queries can leave out those that do not matter. What
+    ``defines`` a name holds everywhere.
     """
 
     term: Term
     branch: bool = False
     invariant: str = ""
+    defines: bool = False
 
 
 @dataclass
@@ -326,8 +328,12 @@ class State:
         self.dirty.add(key)
 
 
-def merge_states(states: list[tuple[State, Value]], common: int) -> tuple[State, Value]:
-    """Join paths that part after ``common`` facts; each comes with the value that it gives."""
+def merge_states(states: list[tuple[State, Value]], common: int, named: bool = False) -> tuple[State, Value]:
+    """Join paths that part after ``common`` facts; each comes with the value that it gives.
+
+    Where something else was learnt on a path, its condition gets a name, unless it must not be ``named``: what is
+    known on that path alone then stays the same text when the condition is edited, and is short.
+    """
     # What a path that ends in a call without return would give does not matter.
     states = [one for one in states if not one[0].dead] or states[:1]
     if len(states) == 1:
@@ -337,6 +343,11 @@ def merge_states(states: list[tuple[State, Value]], common: int) -> tuple[State,
     while common < shortest and all(state.facts[common] is states[0][0].facts[common] for state, _ in states):
         common += 1
     guards = [terms.conjunction([f.term for f in state.facts[common:] if f.branch]) for state, _ in states]
+    learnt = [fact for state, _ in states for fact in state.facts[common:] if not fact.branch]
+    definitions = list({quick.identity(fact.term): fact for fact in learnt if fact.defines}.values())
+    if named and any(not fact.defines for fact in learnt):
+        guards, names = _names_of(guards)
+        definitions += names
     result, value = states[-1][0].copy(), states[-1][1]
     for (state, one), guard in reversed(list(zip(states[:-1], guards[:-1], strict=True))):
         value = merged(guard, one, value)
@@ -348,18 +359,35 @@ def merge_states(states: list[tuple[State, Value]], common: int) -> tuple[State,
             if name in state.locals:
                 result.locals[name] = merged(guard, state.locals[name], result.locals[name])
         result.dirty |= state.dirty
-    facts = list(states[0][0].facts[:common])
     # Some path was taken; branches before `common` are facts of the whole.
-    facts.append(Fact(terms.disjunction(guards), branch=True))
+    facts = [*states[0][0].facts[:common], *definitions, Fact(terms.disjunction(guards), branch=True)]
     known: dict[int, tuple[Fact, list[Term]]] = {}
     for (state, _), guard in zip(states, guards, strict=True):
         for fact in state.facts[common:]:
-            if not fact.branch:
+            if not fact.branch and not fact.defines:
                 known.setdefault(quick.identity(fact.term), (fact, []))[1].append(guard)
     for fact, where in known.values():
         facts.append(Fact(terms.implication(terms.disjunction(where), fact.term), False, fact.invariant))
     result.facts = facts
     return result, value
+
+
+def _names_of(conditions: list[Term]) -> tuple[list[Term], list[Fact]]:
+    """Names for conditions, and what they stand for; a condition and its negation share one."""
+    found: list[Term] = []
+    definitions: list[Fact] = []
+    known: dict[int, Term] = {}
+    for condition in conditions:
+        name = known.get(quick.identity(condition))
+        if name is None and z3.is_const(condition):
+            name = condition
+        if name is None:
+            name = z3.Const(fresh_name("path"), BOOL)
+            definitions.append(Fact(name == condition, defines=True))
+            known[quick.identity(terms.negation(condition))] = terms.negation(name)
+        known[quick.identity(condition)] = name
+        found.append(name)
+    return found, definitions
 
 
 def same_symbol(a: Symbol, b: Symbol) -> bool:

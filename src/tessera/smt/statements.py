@@ -61,7 +61,7 @@ class Execution(Calls):
         if len(states) <= (1 if self.contract else MAX_PATHS):
             return states
         common = _common_prefix(states)
-        return [merge_states([(state, None) for state in states], common)[0]]
+        return [merge_states([(state, None) for state in states], common, self.may_name)[0]]
 
     def statement(self, node: Statement, state: State, frame: Frame) -> list[State]:
         """The states behind one statement."""
