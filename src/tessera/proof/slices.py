@@ -51,7 +51,7 @@ def hinted_query(session: Session, obligation: Obligation, chooses: Callable[[st
     """The question with the hypotheses of chosen shapes only."""
     chosen = [fact.term for fact in obligation.facts if chooses(piece_of(fact.term).shape)]
     formulas = [*chosen, terms.negation(obligation.goal)]
-    return replace(text_of(session, obligation.name, formulas, choose=chooses), kind="brief")
+    return replace(text_of(session, obligation.name, formulas, choose=chooses), kind="hinted")
 
 
 def query_in(session: Session, obligation: Obligation, asked: Round) -> Query:

@@ -23,7 +23,7 @@ from tessera.smt.cache import Cache, Entry, key_of
 from tessera.smt.worker import STRATEGIES, STRATEGIES_VERSION, Reply, Strategy, versions
 from tessera.smt.workers import Process, Start
 
-Kind = Literal["quantified", "brief", "quick", "long", "bits", "ground"]
+Kind = Literal["quantified", "brief", "hinted", "quick", "long", "bits", "ground"]
 Status = Literal["proved", "refuted", "unknown"]
 
 # What a solver may take beyond its own wall limit, and a worker to start, before it is killed (seconds).
@@ -38,6 +38,7 @@ class Query:
     """SMT-LIB 2.6 declarations and assertions, without ``set-logic`` and ``check-sat``. Unsatisfiable means proved.
 
     ``quantified``: with quantifiers and triggers; ``brief``, ``quick``, ``long``: the same, searches of that length;
+    ``hinted``: brief ones, then quick ones;
     ``bits``: QF_BV; ``ground``: integers and arrays, no quantifiers. ``shapes`` are short names of the assertions, in
     their order; an answer tells by them which were used.
     """

@@ -76,6 +76,7 @@ _LONG = (
 STRATEGIES: dict[str, tuple[Strategy, ...]] = {
     "quantified": (*_QUICK, *_LONG),
     "brief": _BRIEF,
+    "hinted": (*_BRIEF, *_QUICK),
     "quick": _QUICK,
     "long": _LONG,
     "bits": (
