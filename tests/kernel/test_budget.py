@@ -139,6 +139,42 @@ def test_less_budget_takes_effect_at_once_and_more_a_period_later() -> None:
     check(context)
 
 
+def test_a_refill_at_the_end_of_time_is_neither_charged_nor_delayed() -> None:
+    late = budget.END_OF_TIME
+    context = context_at(5000, 4, 1000, 10_000)
+    budget.refill_at(context, 0).time = late - 1
+    budget.charge(context, 300)
+    assert refills(context) == [(late + 299, 700), (late + 9_999, 300)], "just before it all is as ever"
+    check(context)
+    for usage in (300, 1000, 5300):
+        context = context_at(5000, 4, 1000, 10_000)
+        budget.refill_at(context, 0).time = late
+        budget.charge(context, usage)
+        assert refills(context) == [(late, 1000)]
+        check(context)
+
+
+def test_an_overrun_delays_by_so_much_at_most() -> None:
+    context = context_at(5000, 4, 1000, 10_000)
+    budget.charge(context, (1 << 64) - 1)
+    # As many periods as fit, and what is left of the usage counts from there.
+    (first, _), *_ = refills(context)
+    left = ((1 << 64) - 1) % 1000
+    assert first == 5000 + budget.LONGEST_DELAY // 10_000 * 10_000 + left
+    check(context)
+
+
+def test_a_turn_cut_below_the_least_budget_waits_for_the_rest() -> None:
+    context = context_at(5000, 4, 10 * LEAST, 10 * LEAST)
+    assert budget.is_round_robin(context)
+    budget.charge(context, 9 * LEAST + 1)
+    assert refills(context) == [(5000, LEAST - 1)]
+    budget.reconfigure(context, 4, 5 * LEAST, 5 * LEAST, False, 0)
+    # It would have run out at 5000 + LEAST - 1; the next turn begins a period after the rest was available, less it.
+    assert refills(context) == [(5000 + 5 * LEAST - (LEAST - 1), 5 * LEAST)]
+    check(context)
+
+
 @st.composite
 def parameters(draw: st.DrawFn) -> tuple[int, int, int]:
     limit = draw(st.integers(2, 6))
