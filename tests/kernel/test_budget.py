@@ -152,6 +152,13 @@ def test_a_refill_at_the_end_of_time_is_neither_charged_nor_delayed() -> None:
         budget.charge(context, usage)
         assert refills(context) == [(late, 1000)]
         check(context)
+    context = context_at(5000, 4, 1000, 10_000)
+    budget.charge(context, 300)
+    for number in range(2):
+        budget.refill_at(context, number).time = late + 10_000 * number
+    budget.charge(context, 800)
+    assert refills(context) == [(late, 700), (late + 10_000, 300)]
+    check(context)
 
 
 def test_an_overrun_delays_by_so_much_at_most() -> None:
