@@ -113,7 +113,8 @@ def prove(
         return
     chosen = known.resolve(world, targets) if targets else known.all_targets(quick)
     if mutants:
-        _try_mutants(world, chosen, count, workers or os.cpu_count() or 1, verbose, as_json)
+        cache = None if no_cache else run.default_cache()
+        _try_mutants(world, chosen, count, workers or os.cpu_count() or 1, cache, verbose, as_json)
         return
     with _progress(verbose) as (on_progress, on_result):
         report = run.prove(
@@ -249,7 +250,9 @@ def _explanation(result: Result) -> str | None:
     return text
 
 
-def _try_mutants(world: World, chosen: list[str], count: int, workers: int, verbose: bool, as_json: bool) -> None:
+def _try_mutants(
+    world: World, chosen: list[str], count: int, workers: int, cache: Path | None, verbose: bool, as_json: bool
+) -> None:
     """Plant faults; those that no obligation notices, and that are not known to mean the same, make the exit code 1."""
     from tessera.proof.mutant_runs import Tried, run_mutants
 
@@ -258,7 +261,7 @@ def _try_mutants(world: World, chosen: list[str], count: int, workers: int, verb
             by = f", by {one.by}" if one.by else ""
             output.say(f"  {one.outcome:<11}{one.mutant.key}{by}")
 
-    report = run_mutants(chosen, count, workers, tell, world=world)
+    report = run_mutants(chosen, count, workers, tell, world=world, cache=cache)
     told = report.data()
     for one in told["survived"]:
         output.say(f"{one['file']}:{one['line']}: not noticed ({one['outcome']}): {one['change']}")

@@ -17,21 +17,27 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
 from tessera.ir.nodes import Function
-from tessera.proof.claims import relative, short
+from tessera.proof.claims import Claim, relative, short
+from tessera.proof.hints import Hints, keys_of
 from tessera.proof.mutants import SEED, Mutant, mutated, sample
-from tessera.proof.slices import ROUNDS, query_in
+from tessera.proof.slices import ROUNDS, hinted_query, query_in
 from tessera.smt import worker
+from tessera.smt.cache import Cache
 from tessera.smt.session import Obligation, Session, World
 from tessera.smt.verify import Reading, read_function
 from tessera.smt.walk import expressions_of
 from tessera.smt.writes import Writes
 
 Outcome = Literal["refuted", "survived", "equivalent", "undecided", "unreadable"]
+
+# Says of a hypothesis' shape whether it is tried first.
+Choice = Callable[[str], bool]
 
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.json")
 # A mutant of a function that many read in place is tried in so many of them.
@@ -115,11 +121,13 @@ def run_mutants(
     seed: int = SEED,
     limit: float = 1.0,
     equivalent: dict[str, str] | None = None,
+    cache: Path | None = None,
 ) -> MutantReport:
     """Try ``count`` mutants of functions under proof (full names).
 
     They are of these functions, and of what is read in place with them and stands in the same files. ``equivalent``
-    gives the mutants that mean the same, by key; the kernel's if it is not given.
+    gives the mutants that mean the same, by key; the kernel's if it is not given. ``cache``: where earlier proofs left
+    what they used, which is tried first.
     """
     start = time.monotonic()
     reasons = equivalent_mutants() if equivalent is None else equivalent
@@ -136,7 +144,7 @@ def run_mutants(
         else:
             chosen.setdefault(mutant.function, []).append(mutant)
     chunks = [
-        _Chunk(readers[name][:MOST_READERS], some[place : place + CHUNK], limit)
+        _Chunk(readers[name][:MOST_READERS], some[place : place + CHUNK], limit, cache)
         for name, some in chosen.items()
         for place in range(0, len(some), CHUNK)
     ]
@@ -196,15 +204,18 @@ class _Chunk:
     targets: list[str]
     mutants: list[Mutant]
     limit: float
+    cache: Path | None
 
 
 class _Base:
     """A function without fault: its obligations, and which of them are proved."""
 
-    def __init__(self, reading: Reading, limit: float) -> None:
+    def __init__(self, world: World, reading: Reading, limit: float, hints: Hints | None) -> None:
         self.reading = reading
         self.limit = limit
+        self.hints = hints
         self.obligations = {one.name: one for one in reading.obligations}
+        self.chooses = self.choices(world, reading)
         # By name, and whether long searches were allowed.
         self.proved: dict[tuple[str, bool], bool] = {}
 
@@ -212,17 +223,26 @@ class _Base:
         """Whether the obligation is proved of the code as it is; one that it does not have need not be looked at."""
         if (name, long) not in self.proved:
             known = self.obligations.get(name)
-            self.proved[name, long] = known is None or is_proved(self.reading.session, known, self.limit, long)
+            choice = self.chooses.get(name)
+            self.proved[name, long] = known is None or is_proved(self.reading.session, known, self.limit, long, choice)
         return self.proved[name, long]
 
+    def choices(self, world: World, reading: Reading) -> dict[str, Choice]:
+        """What to try first of each obligation of the function, or of the faulty one, by name."""
+        if self.hints is None:
+            return {}
+        name = self.reading.function.name
+        keys = keys_of(Claim.of(world.program, name, one) for one in reading.obligations)
+        found = {one.name: self.hints.chooses(key) for one, key in zip(reading.obligations, keys, strict=True)}
+        return {name: choice for name, choice in found.items() if choice is not None}
 
-def is_proved(session: Session, obligation: Obligation, limit: float, long: bool) -> bool:
-    """Whether quick searches prove it, or ``long`` ones."""
+
+def is_proved(session: Session, obligation: Obligation, limit: float, long: bool, choice: Choice | None = None) -> bool:
+    """Whether quick searches prove it, or ``long`` ones; ``choice`` says which hypotheses to try first."""
     said: set[str] = set()
-    for asked in ROUNDS:
-        if (asked.kind == "long") != long:
-            continue
-        query = query_in(session, obligation, asked)
+    queries = (query_in(session, obligation, asked) for asked in ROUNDS if (asked.kind == "long") == long)
+    first = [replace(hinted_query(session, obligation, choice), kind="brief")] if choice and not long else []
+    for query in chain(first, queries):
         if query.text in said:
             continue
         said.add(query.text)
@@ -243,7 +263,8 @@ def _try_all(chunk: _Chunk) -> list[Tried]:
         left = [mutant for mutant in chunk.mutants if results[mutant].outcome == "survived"]
         if not left:
             break
-        base = _Base(read_function(world, world.program.functions[target]), chunk.limit)
+        hints = Hints.load(Cache(chunk.cache), target) if chunk.cache is not None else None
+        base = _Base(world, read_function(world, world.program.functions[target]), chunk.limit, hints)
         for mutant in left:
             results[mutant], learned = _in_copy(world, base, target, mutant)
             base.proved.update(learned)
@@ -296,11 +317,12 @@ def _try(world: World, base: _Base, target: str, mutant: Mutant) -> Tried:
     except (NotImplementedError, KeyError, RecursionError) as error:
         return Tried(mutant, "unreadable", f"{type(error).__name__}: {error}", time.monotonic() - start)
     open_: list[Obligation] = []
+    chooses = base.choices(world, reading)
     for obligation in in_order(reading, mutant, base):
         same = base.obligations.get(obligation.name)
         if same is not None and _same(same, obligation):
             continue
-        if not is_proved(reading.session, obligation, base.limit, False):
+        if not is_proved(reading.session, obligation, base.limit, False, chooses.get(obligation.name)):
             if base.holds(obligation.name, False):
                 return Tried(mutant, "refuted", obligation.name, time.monotonic() - start)
             open_.append(obligation)
