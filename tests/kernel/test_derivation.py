@@ -11,7 +11,7 @@ import pytest
 from tessera.abi.capabilities import RIGHT_GRANT, RIGHT_GRANT_REPLY, RIGHT_READ, RIGHT_WRITE
 from tessera.abi.errors import Error
 from tessera.abi.objects import ObjectType
-from tessera.kernel import derivation, rights, untyped
+from tessera.kernel import derivation, interrupt, rights, untyped
 from tessera.kernel.capability import (
     AsidControlCap,
     Capability,
@@ -34,6 +34,7 @@ from tessera.kernel.derivation_invariants import is_descendant
 from tessera.kernel.layout import Slot
 from tessera.kernel.request import Status, request
 from tessera.kernel.rights import mask_rights
+from tessera.kernel.state import IrqState
 from tessera.lang import ContractError
 from tests.kernel import world as checks
 from tests.kernel.world import World
@@ -131,7 +132,9 @@ def random_tree(seed: int, steps: int) -> None:
                     untyped.retype(source, kind, 7, target, 1)
                     model.parent[target] = source
             elif action == "irq" and isinstance(cap, IrqControlCap) and irqs:
-                derivation.insert_handler(IrqHandlerCap(irq=irqs.pop()), source, target)
+                irq = irqs.pop()
+                interrupt.set_state(irq, IrqState.SIGNAL)
+                derivation.insert_handler(IrqHandlerCap(irq=irq), source, target)
                 model.parent[target] = source
             model.check()
             world.check()

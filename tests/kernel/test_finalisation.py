@@ -113,7 +113,7 @@ def test_the_last_notification_capability_unbinds_and_wakes(world: World) -> Non
     notification.receive(waiting, cap, True)
     kernel.current = bound
     assert waiting.state == ThreadState.BLOCKED_ON_NOTIFICATION
-    assert deletion.delete_one(signal) == Status.OK
+    assert deletion.delete(signal) == Status.OK
     assert bound.bound_notification is None
     assert waiting.state == ThreadState.RESTART
 

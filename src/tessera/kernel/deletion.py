@@ -16,6 +16,7 @@ from tessera.kernel import derivation, interrupt, ipc, notification, reply, sche
 from tessera.kernel.capability import (
     AsidPoolCap,
     Capability,
+    CapKind,
     CNodeCap,
     EndpointCap,
     FrameCap,
@@ -81,6 +82,12 @@ def lies_in(slot: Slot, zombie: ZombieCap) -> bool:
 
 
 @specification
+def is_no_handler(cap: Capability, irq: u64) -> bool:
+    """Whether a capability is not to an interrupt."""
+    return cap.kind != CapKind.IRQ_HANDLER or start_of(cap) != integer(irq)
+
+
+@specification
 def is_kept(slot: Slot, capability: Capability) -> bool:
     """Whether a slot has the capability that it had, or none any more."""
     return is_empty(slot) or slot.capability == capability
@@ -131,17 +138,6 @@ def delete(slot: Slot) -> Status:
             return Status.PREEMPTED
     # What was left in this slot while other objects ended has ended, too: it is empty.
     return Status.OK if is_empty(slot) else Status.PREEMPTED
-
-
-@compiled
-def delete_one(slot: Slot) -> Status:
-    """Empty a slot whose object has no slots, or other capabilities. PREEMPTED: call again to go on."""
-    requires(waits_for_nothing(kernel.current))
-    requires(not isinstance(slot.capability, (CNodeCap, ThreadCap, ZombieCap)))
-    ensures(lambda: is_undisturbed(old(kernel.current.state)))
-    ensures(lambda result: result in (Status.OK, Status.PREEMPTED))
-    ensures(lambda result: result != Status.OK or is_empty(slot))
-    return finalise(slot)
 
 
 @compiled
@@ -259,10 +255,16 @@ def finalise(slot: Slot) -> Status:
                 return Status.OK
         case IrqHandlerCap():
             if derivation.is_final(slot):
+                with ghost:
+                    assert forall(Slot, lambda other: other is slot or is_no_handler(other.capability, cap.irq))
                 status = clear_notification(irq_slots.slots[cap.irq])
                 if status != Status.OK:
                     return status
+                derivation.remove(slot)
+                with ghost:
+                    assert forall(Slot, lambda other: is_no_handler(other.capability, cap.irq))
                 interrupt.delete_handler(cap.irq)
+                return Status.OK
         case _:
             if derivation.is_final(slot):
                 status = finalise_object(cap)

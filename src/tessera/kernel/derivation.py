@@ -49,6 +49,7 @@ from tessera.kernel.layout import DerivationLink, Slot
 from tessera.kernel.memory_invariants import is_new_memory
 from tessera.kernel.region import contains
 from tessera.kernel.request import Status, fail, request
+from tessera.kernel.state import IrqState, kernel
 from tessera.lang import compiled, ensures, forall, ghost, integer, modifies, old, requires, u64, without_invariants
 
 
@@ -248,6 +249,7 @@ def insert(capability: Capability, source: Slot, destination: Slot) -> None:
 def insert_handler(capability: IrqHandlerCap, source: Slot, destination: Slot) -> None:
     """Put the first capability to an interrupt behind the right to make it. (seL4: cteInsert.)"""
     requires(is_empty(destination) and is_new_handler(capability, source))
+    requires(kernel.irq_states[capability.irq] != IrqState.INACTIVE)
     modifies(destination, source.link, Slot.previous)
     ensures(lambda: destination.capability == capability and source.link.next is destination)
     describe(destination, capability)

@@ -22,6 +22,7 @@ from tessera.arch import paging
 from tessera.kernel.capability import (
     AsidPoolCap,
     Capability,
+    CapKind,
     CNodeCap,
     EndpointCap,
     FrameCap,
@@ -39,13 +40,14 @@ from tessera.kernel.layout import ASIDS_PER_POOL, IpcBuffer, Slot, Tcb
 from tessera.kernel.region import THREAD_SLOTS, THREAD_SLOTS_OFFSET, frame_bits
 from tessera.kernel.state import (
     IRQ_SLOTS,
+    IrqState,
     idle_scheduling_context,
     idle_tcb,
     irq_slots,
     kernel,
     kernel_page_table,
 )
-from tessera.lang import address_of, at_or_none, forall, implies, invariant, live, specification, trigger, u64
+from tessera.lang import address_of, at_or_none, forall, implies, integer, invariant, live, specification, trigger, u64
 
 SLOT_SIZE = 1 << SLOT_BITS
 PAGE_TABLE_SIZE = 1 << PAGE_TABLE_BITS
@@ -212,3 +214,12 @@ def threads_in_charge_are_live() -> bool:
 def interrupt_slots_are_live(irq: u64) -> bool:
     """Each interrupt has a slot."""
     return implies(irq < IRQ_SLOTS, live(irq_slots.slots[irq]))
+
+
+@invariant
+def handler_is_of_an_active_interrupt(slot: Slot, irq: u64) -> bool:
+    """An interrupt with a capability to it is in use."""
+    trigger(slot.object_start, kernel.irq_states[irq])
+    if irq >= IRQ_SLOTS or slot.capability.kind != CapKind.IRQ_HANDLER or slot.object_start != integer(irq):
+        return True
+    return kernel.irq_states[irq] != IrqState.INACTIVE

@@ -132,7 +132,6 @@ WAYS: tuple[Group, ...] = (
         (
             "kernel.deletion.revoke",
             "kernel.deletion.delete",
-            "kernel.deletion.delete_one",
             "kernel.deletion.reduce",
             "kernel.deletion.last_of",
             "kernel.deletion.shrink",
@@ -152,6 +151,9 @@ WAYS: tuple[Group, ...] = (
         (
             "kernel.interrupt.deliver_pending",
             "kernel.invoke.interrupt.decode_control",
+            "kernel.invoke.interrupt.issue",
+            "kernel.invoke.interrupt.decode_handler",
+            "kernel.invoke.interrupt.set_notification",
             "kernel.invoke.domain.decode",
             "kernel.invoke.sched.decode_domain",
         ),

@@ -9,11 +9,12 @@ from tessera.abi.labels import InvocationLabel
 from tessera.abi.messages import MAX_MESSAGE_LENGTH
 from tessera.kernel import cspace, deletion, derivation, interrupt, message
 from tessera.kernel.capability import IrqControlCap, IrqHandlerCap, NotificationCap
+from tessera.kernel.derivation_order import is_new_handler
 from tessera.kernel.layout import Slot
 from tessera.kernel.request import Status, fail, invalid_capability, range_error, request, request_is_good
 from tessera.kernel.state import IRQ_SLOTS, IrqState, irq_slots, kernel
 from tessera.kernel.waiting import is_undisturbed, waits_for_nothing
-from tessera.lang import compiled, ensures, old, requires, u64
+from tessera.lang import compiled, ensures, ghost, old, requires, u64
 
 
 @compiled
@@ -55,6 +56,8 @@ def issue(length: u64, slot: Slot, words: u64, index_argument: u64) -> Status:
     if status != Status.OK:
         return status
 
+    with ghost:
+        assert is_new_handler(IrqHandlerCap(irq=irq), slot)
     interrupt.set_state(irq, IrqState.SIGNAL)
     derivation.insert_handler(IrqHandlerCap(irq=irq), slot, destination)
     return Status.OK
@@ -72,7 +75,7 @@ def decode_handler(label: u64, cap: IrqHandlerCap) -> Status:
         case InvocationLabel.IRQ_HANDLER_SET_NOTIFICATION:
             return set_notification(cap.irq)
         case InvocationLabel.IRQ_HANDLER_CLEAR:
-            return deletion.delete_one(irq_slots.slots[cap.irq])
+            return deletion.clear_notification(irq_slots.slots[cap.irq])
         case _:
             return fail(Error.ILLEGAL_OPERATION)
 
@@ -93,8 +96,10 @@ def set_notification(irq: u64) -> Status:
         return invalid_capability(1)
 
     slot = irq_slots.slots[irq]
-    status = deletion.delete_one(slot)
+    status = deletion.clear_notification(slot)
     if status != Status.OK:
         return status
-    derivation.insert(cap, source, slot)
+    # Nothing else is ever in that slot, and its capability is none of the caller's.
+    if derivation.is_empty(slot) and not derivation.is_empty(source):
+        derivation.insert(cap, source, slot)
     return Status.OK
