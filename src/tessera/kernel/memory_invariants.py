@@ -11,6 +11,7 @@ from tessera.arch import paging
 from tessera.kernel.capability import Capability, UntypedCap
 from tessera.kernel.layout import (
     GRANULE_BITS,
+    AsidPool,
     Endpoint,
     Granule,
     Notification,
@@ -176,6 +177,13 @@ def tables_are_no_granules(table: PageTable) -> bool:
     """Page tables are made of memory that is in use for them alone."""
     trigger(live(table))
     return not live(at_or_none(Granule, address_of(table)))
+
+
+@invariant
+def pools_are_no_granules(pool: AsidPool) -> bool:
+    """Pools of identifiers are made of memory that is in use for them alone."""
+    trigger(live(pool))
+    return not live(at_or_none(Granule, address_of(pool)))
 
 
 @invariant

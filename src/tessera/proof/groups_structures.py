@@ -127,6 +127,8 @@ STRUCTURES: tuple[Group, ...] = (
             "kernel.invoke.vspace.decode_frame",
             "kernel.invoke.vspace.map_page_table",
             "kernel.invoke.vspace.decode_page_table",
+            "kernel.invoke.vspace.decode_asid_control",
+            "kernel.invoke.vspace.make_pool",
             "kernel.invoke.vspace.decode_asid_pool",
         ),
     ),

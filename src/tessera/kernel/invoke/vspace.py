@@ -11,6 +11,7 @@ from tessera.abi.objects import ASID_POOL_BITS, PAGE_TABLE_BITS
 from tessera.arch import machine, paging
 from tessera.kernel import cspace, derivation, message, untyped, vspace
 from tessera.kernel.capability import AsidPoolCap, Capability, FrameCap, NullCap, PageTableCap, UntypedCap
+from tessera.kernel.derivation_order import has_nothing_below, is_unused
 from tessera.kernel.invoke.vspace_promises import (
     has_no_copy,
     has_none_free,
@@ -25,13 +26,15 @@ from tessera.kernel.invoke.vspace_promises import (
     is_mapping,
     is_named,
     is_only_one,
+    is_pool,
     is_space_refused,
     is_table_mapped,
     is_table_refused,
     is_unmapped,
     tells_of_use,
 )
-from tessera.kernel.layout import ASID_POOL_INDEX_BITS, ASIDS_PER_POOL, AsidPool, IpcBuffer, PageTable, Slot
+from tessera.kernel.layout import ASID_POOL_INDEX_BITS, ASIDS_PER_POOL, AsidPool, Granule, IpcBuffer, PageTable, Slot
+from tessera.kernel.memory_invariants import has_none_of, is_taken, memory_is_described
 from tessera.kernel.request import (
     Status,
     fail,
@@ -48,11 +51,13 @@ from tessera.kernel.state import ASID_POOLS, kernel
 from tessera.lang import (
     address_of,
     at,
+    begin_lives,
     compiled,
     ensures,
     forall,
     from_word,
     ghost,
+    integer,
     loop_invariant,
     modifies,
     old,
@@ -62,6 +67,8 @@ from tessera.lang import (
     specification,
     u64,
 )
+
+POOL_SIZE = 1 << ASID_POOL_BITS
 
 
 @record
@@ -278,6 +285,7 @@ def decode_asid_control(label: u64, length: u64) -> Status:
         return fail(Error.TRUNCATED_MESSAGE)
     free = u64(ASID_POOLS)
     for index in range(ASID_POOLS):
+        loop_invariant(free == ASID_POOLS or (free < ASID_POOLS and kernel.asid_table[free] is None))
         if free == ASID_POOLS and kernel.asid_table[index] is None:
             free = index
     if free == ASID_POOLS:
@@ -298,14 +306,35 @@ def decode_asid_control(label: u64, length: u64) -> Status:
     if status != Status.OK:
         return status
 
-    # The whole untyped is the pool: nothing of it is left to be retyped.
-    pool = at(AsidPool, paging.kernel_address(cap.base))
-    untyped.clear(address_of(pool), ASID_POOL_BITS)
-    memory_slot.capability = cap.replace(free_offset=1 << ASID_POOL_BITS)
-    asid_base = free << ASID_POOL_INDEX_BITS
-    derivation.insert_original(AsidPoolCap(pool=pool, asid_base=asid_base), memory_slot, destination, False)
-    vspace.new_pool(pool, asid_base)
+    make_pool(memory_slot, cap, destination, free)
     return Status.OK
+
+
+@compiled(inline="always")
+def make_pool(slot: Slot, cap: UntypedCap, destination: Slot, number: u64) -> None:
+    """All of an untyped becomes a pool of identifiers: nothing of it is left to be retyped."""
+    requires(slot.capability == cap and cap.size_bits == ASID_POOL_BITS and not cap.is_device)
+    requires(has_nothing_below(slot) and derivation.is_empty(destination))
+    requires(number < ASID_POOLS and kernel.asid_table[number] is None)
+    ensures(lambda: is_pool(destination.capability, cap, number))
+    untyped.reset(slot, cap)
+    address = paging.kernel_address(cap.base)
+    untyped.clear(address, ASID_POOL_BITS)
+    with ghost:
+        # Says nothing new, but names what invariants of two slots are triggered by.
+        assert slot.object_start <= slot.object_start + slot.object_size
+        assert is_unused(integer(cap.base), integer(POOL_SIZE), slot)
+    slot.capability = cap.replace(free_offset=POOL_SIZE)
+    with ghost:
+        assert forall(Slot, lambda other: memory_is_described(other))
+        assert is_taken(cap.base, POOL_SIZE)
+        assert forall(Slot, lambda other: has_none_of(other, cap.base, POOL_SIZE))
+        assert forall(AsidPool, lambda pool: address_of(pool) != address)
+        begin_lives(AsidPool, address, POOL_SIZE, Granule)
+    pool = at(AsidPool, address)
+    asid_base = number << ASID_POOL_INDEX_BITS
+    derivation.insert_original(AsidPoolCap(pool=pool, asid_base=asid_base), slot, destination, False)
+    vspace.new_pool(pool, asid_base)
 
 
 @compiled

@@ -9,12 +9,12 @@ from tessera.abi.labels import InvocationLabel
 from tessera.abi.messages import CapRights
 from tessera.arch import paging, registers
 from tessera.kernel import message, vspace
-from tessera.kernel.capability import AsidPoolCap, Capability, CapKind, FrameCap, NullCap, PageTableCap
+from tessera.kernel.capability import AsidPoolCap, Capability, CapKind, FrameCap, NullCap, PageTableCap, UntypedCap
 from tessera.kernel.layout import ASID_POOL_INDEX_BITS, ASIDS_PER_POOL, PageTable, Slot
 from tessera.kernel.request import Status, request
 from tessera.kernel.state import kernel
 from tessera.kernel.vspace_invariants import entry_at, table_at, table_below
-from tessera.lang import forall, from_word, specification, trigger, u64
+from tessera.lang import address_of, forall, from_word, specification, trigger, u64
 
 
 @specification
@@ -40,6 +40,14 @@ def is_space_refused() -> bool:
         unknown = request.error == Error.FAILED_LOOKUP and request.failure == LookupFailure.INVALID_ROOT
         return unknown and request.error_words[0] == 0
     return root is not cap.table and request.error == Error.INVALID_CAPABILITY and request.error_words[0] == 1
+
+
+@specification
+def is_pool(new: Capability, memory: UntypedCap, number: u64) -> bool:
+    """Whether a capability is to a pool of identifiers in use, which was made of an untyped."""
+    if not isinstance(new, AsidPoolCap) or address_of(new.pool) != paging.kernel_address(memory.base):
+        return False
+    return new.asid_base == number << ASID_POOL_INDEX_BITS and kernel.asid_table[number] is new.pool
 
 
 @specification
