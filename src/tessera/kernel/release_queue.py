@@ -124,13 +124,13 @@ def insert(tcb: Tcb, context: SchedContext) -> None:
         )
         decreases(last - first)
         place = following
+        with ghost:
+            assert place is not carried
+            assert number_at(address_of(place)) != number_at(address_of(carried))
         if comes_before(carried, place):
             take_place(carried, place)
             place = carried
             carried = following
-        with ghost:
-            assert carried is not place
-            assert number_at(address_of(carried)) != number_at(address_of(place))
         centre = middle(first, last)
         above = place
         is_high = number_of(carried) > centre

@@ -42,6 +42,7 @@ ROUNDS = (
     Round("goal", "quick"),
     Round("path", "quick"),
     Round("all", "quick"),
+    Round("near", "long"),
     Round("path", "long"),
     Round("all", "long"),
 )
