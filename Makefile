@@ -32,7 +32,7 @@ demo: setup ## build and boot the greeter system in QEMU
 	@$(BIN)/tessera run examples/greeter/greeter.system --timeout 60
 
 test: setup ## run all tests
-	@$(BIN)/pytest -n 2 --dist worksteal
+	@$(BIN)/pytest -n 2
 
 # The packages of the core and its simulator are for this alone. What is built of them stays in the cache.
 test-rtl: setup ## measure the kernel on the hardware description of a core; the first time takes minutes

@@ -52,13 +52,16 @@ class Encoding:
         return found
 
     def named(self) -> dict[str, Any]:
-        """The names that were given to terms."""
-        return {
+        """The names that were given to terms, and to conditions of paths."""
+        found = {
             one.decl().name(): fact.arg(1)
             for one, facts in self.session.of_constants.values()
             for fact in facts
             if z3.is_eq(fact) and fact.arg(0).eq(one)
         }
+        for facts in (*(one.facts for one in self.obligations), *(end.facts for end, _ in self.ends)):
+            found |= {fact.term.arg(0).decl().name(): fact.term.arg(1) for fact in facts if fact.defines}
+        return found
 
     def state(self, raws: tuple[Any, ...], memory: Memory | None = None, live: Any = None) -> Concrete:
         """The state in which the function is called with raw arguments."""

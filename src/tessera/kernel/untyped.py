@@ -219,11 +219,10 @@ def create_object(kind: u64, base: u64, user_size: u64, is_device: bool) -> Capa
             return new_frame(base, FrameSize.GIGA_PAGE, is_device)
         case ObjectType.PAGE_TABLE:
             with ghost:
-                assert (
-                    forall(PageTable, lambda table: address_of(table) != address)
-                    and not from_word(paging.Entry, u64(0)).is_table()
-                )
+                assert forall(PageTable, lambda table: address_of(table) != address)
+                assert not from_word(paging.Entry, u64(0)).is_table()
                 begin_lives(PageTable, address, u64(size_of(PageTable)), Granule)
+                at(PageTable, address).rank = 0
             return PageTableCap(table=at(PageTable, address))
         case _:
             return NullCap()
