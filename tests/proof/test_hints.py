@@ -103,7 +103,7 @@ def test_hints_that_cannot_be_read_are_none(tmp_path: Path) -> None:
     assert hints.cores == {"one": {"a"}, "four": {"b"}, "five": {"b"}}, "what alone did not do is not tried again"
     assert Hints.load(cache, "g") is None
     for broken in ('{"names": ["a"], "seen": [7], "cores": {}, "rounds": {}}', "[]", "{", '{"names": 1}'):
-        cache.put("hints-2-f", {"hints": broken})
+        cache.put("hints-3-f", {"hints": broken})
         assert Hints.load(cache, "f") is None
 
 

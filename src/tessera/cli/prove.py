@@ -75,6 +75,7 @@ def prove(
     ] = None,
     quick: Annotated[bool, typer.Option("--quick/--full", help="Leave out functions that take long.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Ask everything anew, and keep nothing.")] = False,
+    no_hints: Annotated[bool, typer.Option("--no-hints", help="Do not try first what earlier proofs used.")] = False,
     cross_check: Annotated[
         bool, typer.Option("--cross-check", help="Ask a second solver about everything; stop if they disagree.")
     ] = False,
@@ -87,7 +88,7 @@ def prove(
         bool, typer.Option("--ledger", help="Print what is proved and assumed of every function of the kernel.")
     ] = False,
     update: Annotated[
-        bool, typer.Option("--update", help="With --ledger: write the ledger and the documents' tables.")
+        bool, typer.Option("--update", help="With --ledger: write the ledger, the documents' tables, and hints.")
     ] = False,
     check: Annotated[
         bool, typer.Option("--check", help="Compare with the committed ledger: a proof that is lost is an error.")
@@ -112,8 +113,8 @@ def prove(
         _list(as_json)
         return
     chosen = known.resolve(world, targets) if targets else known.all_targets(quick)
+    cache = None if no_cache else run.default_cache()
     if mutants:
-        cache = None if no_cache else run.default_cache()
         _try_mutants(world, chosen, count, workers or os.cpu_count() or 1, cache, verbose, as_json)
         return
     with _progress(verbose) as (on_progress, on_result):
@@ -121,8 +122,9 @@ def prove(
             chosen,
             world=world,
             workers=workers,
-            cache=None if no_cache else run.default_cache(),
+            cache=cache,
             cross_check=cross_check,
+            hinted=not no_hints,
             cluster=cluster,
             on_progress=on_progress,
             on_result=on_result,
@@ -133,6 +135,7 @@ def prove(
     ok = report.ok
     if show_ledger or check:
         from tessera.proof import ledger as books
+        from tessera.proof.ledger_tables import table
 
         current = books.ledger_of(report, world)
         if check:
@@ -140,7 +143,10 @@ def prove(
             ok = not lost
         if show_ledger:
             told["ledger"] = current.as_json()
-            _show_ledger(current, update, as_json)
+            if update:
+                _update(report, current, cache)
+            elif not as_json:
+                print("\n".join(table(current)))
     output.say(_summary(report))
     if as_json:
         output.emit_json({**told, "ok": ok})
@@ -285,15 +291,15 @@ def _compare(current: Ledger, tried: list[str] | None) -> list[str]:
     return lost
 
 
-def _show_ledger(ledger: Ledger, update: bool, as_json: bool) -> None:
+def _update(report: Report, ledger: Ledger, cache: Path | None) -> None:
+    from tessera.proof import hints
     from tessera.proof.ledger import LEDGER, write_ledger
-    from tessera.proof.ledger_tables import table, update_documents
+    from tessera.proof.ledger_tables import update_documents
+    from tessera.smt.cache import Cache
 
-    if update:
-        write_ledger(ledger)
-        output.say_all(f"written: {path}" for path in (LEDGER, *update_documents(ledger)))
-    elif not as_json:
-        print("\n".join(table(ledger)))
+    write_ledger(ledger)
+    hints.write_hints(report.names(), report.hints, Cache(cache) if cache is not None else None)
+    output.say_all(f"written: {path}" for path in (LEDGER, *update_documents(ledger), hints.FILE))
 
 
 def _summary(report: Report) -> str:

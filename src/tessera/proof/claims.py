@@ -7,11 +7,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tessera.ir.nodes import Program
 from tessera.smt.session import Obligation
 from tessera.smt.solve import Status
+
+if TYPE_CHECKING:
+    from tessera.proof.hints import Hints
 
 PACKAGE = "tessera."
 
@@ -129,11 +132,15 @@ class FunctionReport:
 
 @dataclass
 class Report:
-    """A run. ``seconds`` is its duration; ``laws`` are what all proofs rest on and is proved too."""
+    """A run. ``seconds`` is its duration; ``laws`` are what all proofs rest on and is proved too.
+
+    ``hints``: what was learned of the functions that were read (:mod:`tessera.proof.hints`).
+    """
 
     functions: list[FunctionReport] = field(default_factory=list)
     laws: list[FunctionReport] = field(default_factory=list)
     seconds: float = 0.0
+    hints: dict[str, Hints] = field(default_factory=dict)
 
     def all(self) -> Iterator[FunctionReport]:
         """Laws and functions."""

@@ -4,22 +4,33 @@
 Of a hundred and more hypotheses a proof uses ten or twenty. They are known by their shapes, so that they are found
 again where fresh names are numbered otherwise. A hint only chooses hypotheses: what is asked with it is proved as any
 other obligation is, and where it no longer helps, the usual rounds follow.
+
+Those of the last own proof are kept beside the answers. Where there was none, those of whoever wrote the ledger are
+used, which are part of the source (:data:`FILE`).
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache as once
+from pathlib import Path
 
 from tessera.proof.claims import Claim
 from tessera.smt.cache import Cache
+from tessera.smt.text import short_digest
 
+FILE = Path(__file__).with_name("kernel.hints")
 # Written with every file; hints of another version are not used.
-_VERSION = 2
-# The round before the usual ones.
-HINTED = -1
+_VERSION = 3
+_HEADER = f"""\
+# What the proof of each obligation used, written by `tessera prove --ledger --update`; version {_VERSION}.
+# Functions, and for each of their obligations a digest of its name, and of the hypotheses; or `=` and the round.
+"""
+# The rounds before the usual ones: with what the last proof used; with that and what is new.
+SAME, HINTED = -2, -1
 
 
 @dataclass
@@ -27,7 +38,7 @@ class Hints:
     """Of one function: by obligation (:func:`keys_of`) the shapes that its proof used, and all that could be used.
 
     ``rounds``: in which of the usual rounds the proof was found, where the solver did not tell what it used, or where
-    that alone did not do.
+    that alone did not do. ``seen`` is empty where it is not known what could be used.
     """
 
     cores: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -37,12 +48,16 @@ class Hints:
     def chooses(self, key: str) -> Callable[[str], bool] | None:
         """Which hypotheses to try first: those that were used, and new ones. ``None`` where that is not known."""
         core = self.cores.get(key)
-        return None if core is None else lambda shape: shape in core or shape not in self.seen
+        return None if core is None or not self.seen else lambda shape: shape in core or shape not in self.seen
 
-    def learn(self, key: str, core: tuple[str, ...], round: int) -> None:
-        """Remember how an obligation was proved; ``round`` is :data:`HINTED` where hints chose."""
-        if round == HINTED:
-            if key in self.cores and core:
+    def learn(self, key: str, core: tuple[str, ...], round: int, same: bool = False) -> None:
+        """Remember how an obligation was proved, in a usual round or in one where hints chose.
+
+        ``same``: with what was remembered and nothing else. That stays, even if a part of it would do, so that the same
+        question is asked next time and its answer found.
+        """
+        if round < 0:
+            if key in self.cores and core and not same:
                 self.cores[key] = frozenset(core)
         elif core and self.cores.get(key) != frozenset(core):
             self.cores[key] = frozenset(core)
@@ -76,12 +91,59 @@ class Hints:
             return None  # not written by us
 
 
+def known_hints(cache: Cache | None, name: str) -> Hints | None:
+    """Hints of a function: of the last proof that left some in the cache, otherwise those that come with the source."""
+    own = Hints.load(cache, name) if cache is not None else None
+    if own is None and (given := _of_source().get(name)) is not None:
+        own = Hints(dict(given.cores), dict(given.rounds))
+    return own
+
+
+@once
+def _of_source() -> dict[str, Hints]:
+    try:
+        return parse(FILE.read_text(encoding="utf-8"))
+    except OSError:
+        return {}
+
+
+def parse(text: str) -> dict[str, Hints]:
+    """Hints by function, as :func:`write_hints` wrote them; of another version, none."""
+    found: dict[str, Hints] = {}
+    if not text.startswith(_HEADER):
+        return found
+    of = Hints()
+    for line in filter(None, text.splitlines()):
+        key, *shapes = line.split()
+        if key == "function" and len(shapes) == 1:
+            of = found[shapes[0]] = Hints()
+        elif shapes[:1] == ["="]:
+            of.rounds[key] = int(shapes[1])
+        elif key != "#":
+            of.cores[key] = frozenset(shapes)
+    return found
+
+
+def write_hints(names: Iterable[str], learned: Mapping[str, Hints], cache: Cache | None, file: Path = FILE) -> None:
+    """Write hints for the source: what was learned of these functions, or what is known of them otherwise.
+
+    Each obligation has a line, so that few lines change when the kernel does.
+    """
+    lines = []
+    for name in sorted(names):
+        of = learned.get(name) or known_hints(cache, name) or Hints()
+        told = {key: f"{key} {' '.join(sorted(core))}" for key, core in of.cores.items()}
+        told |= {key: f"{key} = {round}" for key, round in of.rounds.items()}
+        lines += [f"function {name}", *(told[key] for key in sorted(told))]
+    file.write_text(_HEADER + "\n".join(lines) + "\n", encoding="utf-8")
+
+
 def keys_of(claims: Iterable[Claim]) -> list[str]:
-    """Names of a function's obligations, in their order, that stay when lines move."""
+    """Names of a function's obligations, in their order, that stay when lines move; short ones."""
     count: Counter[str] = Counter()
     keys = []
     for claim in claims:
         name = f"{claim.place} {claim.rule} {claim.text}"
         count[name] += 1
-        keys.append(f"{name} #{count[name]}")
+        keys.append(short_digest(f"{name} #{count[name]}".encode()))
     return keys

@@ -24,12 +24,13 @@ from typing import Any, Literal
 
 from tessera.ir.nodes import Function
 from tessera.proof.claims import Claim, relative, short
-from tessera.proof.hints import Hints, keys_of
+from tessera.proof.hints import Hints, keys_of, known_hints
 from tessera.proof.mutants import SEED, Mutant, mutated, sample
 from tessera.proof.slices import ROUNDS, hinted_query, query_in
 from tessera.smt import worker
 from tessera.smt.cache import Cache
 from tessera.smt.session import Obligation, Session, World
+from tessera.smt.text import shapes_of
 from tessera.smt.verify import Reading, read_function
 from tessera.smt.walk import expressions_of
 from tessera.smt.writes import Writes
@@ -214,6 +215,9 @@ class _Base:
         self.reading = reading
         self.limit = limit
         self.hints = hints
+        if hints is not None and not hints.seen:
+            facts = {fact.term.get_id(): fact.term for one in reading.obligations for fact in one.facts}
+            hints.seen = shapes_of(reading.session, list(facts.values()))
         self.obligations = {one.name: one for one in reading.obligations}
         self.chooses = self.choices(world, reading)
         # By name, and whether long searches were allowed.
@@ -231,8 +235,8 @@ class _Base:
         """What to try first of each obligation of the function, or of the faulty one, by name."""
         if self.hints is None:
             return {}
-        name = self.reading.function.name
-        keys = keys_of(Claim.of(world.program, name, one) for one in reading.obligations)
+        function = self.reading.function.name
+        keys = keys_of(Claim.of(world.program, function, one) for one in reading.obligations)
         found = {one.name: self.hints.chooses(key) for one, key in zip(reading.obligations, keys, strict=True)}
         return {name: choice for name, choice in found.items() if choice is not None}
 
@@ -263,7 +267,7 @@ def _try_all(chunk: _Chunk) -> list[Tried]:
         left = [mutant for mutant in chunk.mutants if results[mutant].outcome == "survived"]
         if not left:
             break
-        hints = Hints.load(Cache(chunk.cache), target) if chunk.cache is not None else None
+        hints = known_hints(Cache(chunk.cache) if chunk.cache is not None else None, target)
         base = _Base(world, read_function(world, world.program.functions[target]), chunk.limit, hints)
         for mutant in left:
             results[mutant], learned = _in_copy(world, base, target, mutant)

@@ -21,8 +21,8 @@ from typing import Any
 import z3
 
 from tessera.proof.claims import Claim
-from tessera.proof.hints import HINTED, Hints, keys_of
-from tessera.proof.slices import ROUNDS, hinted_query, query_in
+from tessera.proof.hints import SAME, Hints, keys_of
+from tessera.proof.slices import ROUNDS, hinted_query, query_in, same_query
 from tessera.smt.reading import keeps_invariants
 from tessera.smt.session import World
 from tessera.smt.solve import Query
@@ -45,7 +45,7 @@ class Task:
 class Found:
     """One obligation: its number in the task, what it says, and the question of this round for solvers.
 
-    ``key`` names it in hints.
+    ``key`` names it in hints. ``same``: it is asked with what the last proof used and nothing else.
     """
 
     task: str
@@ -53,6 +53,7 @@ class Found:
     claim: Claim
     query: Query
     key: str = ""
+    same: bool = False
 
 
 @dataclass(frozen=True)
@@ -232,7 +233,7 @@ def read(world: World, task: Task, what_more: Callable[[], More]) -> Iterator[Me
             return
         reading = read_function(world, world.program.functions[task.name])
         known = tuple(sorted(reading.relies_on)), tuple(sorted(reading.inlined))
-        wanted = More(frozenset(range(len(reading.obligations))), HINTED if task.hints else 0)
+        wanted = More(frozenset(range(len(reading.obligations))), SAME if task.hints else 0)
         yield from _round(world, task, reading, wanted)
         hypotheses = {fact.term.get_id(): fact.term for one in reading.obligations for fact in one.facts}
         seen = shapes_of(reading.session, list(hypotheses.values()))
@@ -251,15 +252,20 @@ def _round(world: World, task: Task, reading: Reading, wanted: More) -> Iterator
     claims = [Claim.of(world.program, task.name, obligation) for obligation in reading.obligations]
     keys = keys_of(claims)
     for number in sorted(wanted.numbers):
-        query = _query(task.hints, reading, number, keys[number], wanted.round)
-        yield Found(task.name, number, claims[number], query, keys[number])
+        query, same = _query(task.hints, reading, number, keys[number], wanted.round)
+        yield Found(task.name, number, claims[number], query, keys[number], same)
 
 
-def _query(hints: Hints | None, reading: Reading, number: int, key: str, round: int) -> Query:
-    obligation = reading.obligations[number]
-    if hints is None or round != HINTED:
-        return query_in(reading.session, obligation, ROUNDS[round])
+def _query(hints: Hints | None, reading: Reading, number: int, key: str, round: int) -> tuple[Query, bool]:
+    """A question, and whether it is with what the last proof used and nothing else."""
+    session, obligation = reading.session, reading.obligations[number]
+    if hints is None or round >= 0:
+        return query_in(session, obligation, ROUNDS[round]), False
+    core = hints.cores.get(key)
+    same = same_query(session, obligation, core) if core is not None and round == SAME else None
+    if same is not None:
+        return same, True
     chooses = hints.chooses(key)
     if chooses is not None:
-        return hinted_query(reading.session, obligation, chooses)
-    return query_in(reading.session, obligation, ROUNDS[hints.rounds.get(key, 0)])
+        return hinted_query(session, obligation, chooses), False
+    return query_in(session, obligation, ROUNDS[hints.rounds.get(key, 0)]), False

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tessera.proof.claims import Claim, FunctionReport, Report, Result, relative, short
 from tessera.proof.fingerprints import Fingerprints
-from tessera.proof.hints import HINTED, Hints
+from tessera.proof.hints import HINTED, SAME, Hints, known_hints
 from tessera.proof.invariants import proof_invariants
 from tessera.proof.kernel import kernel_world
 from tessera.proof.laws import GROUPS, MAKERS
@@ -54,6 +54,7 @@ class _Open:
     answers: dict[int, Answer] = field(default_factory=dict)
     awaited: set[int] = field(default_factory=set)
     keys: dict[int, str] = field(default_factory=dict)
+    same: set[int] = field(default_factory=set)
     reading: bool = True
     round: int = 0
 
@@ -77,6 +78,7 @@ def prove(
     cache: Path | None = None,
     limit: float = 1.0,
     cross_check: bool = False,
+    hinted: bool = True,
     with_laws: bool = True,
     cluster: str | None = None,
     on_progress: OnProgress | None = None,
@@ -87,12 +89,13 @@ def prove(
     ``targets`` are full names. ``cache``: the folder where answers are kept; without it everything is asked anew.
     ``limit`` scales the limits of solvers; ``cross_check`` asks a second solver about each query and raises
     :class:`SolversDisagree` if it says the contrary. ``cluster``: where a Ray cluster is whose machines run solvers;
-    raises Diagnostic where it does not answer. ``on_result`` hears of each obligation when its answer is final.
+    raises Diagnostic where it does not answer. ``hinted``: what earlier proofs used is tried first. ``on_result`` hears
+    of each obligation when its answer is final.
     """
     start = time.monotonic()
     here = os.cpu_count() or 1
     elsewhere = Cluster(cluster) if cluster else None
-    program = _Run(world or the_kernel(), cache, limit, cross_check, on_progress, on_result)
+    program = _Run(world or the_kernel(), cache, limit, cross_check, hinted, on_progress, on_result)
     program.begin(list(dict.fromkeys(targets)), GROUPS if with_laws else ())
     if program.tasks:
         warm(program.world)
@@ -115,6 +118,7 @@ class _Run:
         cache: Path | None,
         limit: float,
         cross_check: bool,
+        hinted: bool,
         on_progress: OnProgress | None,
         on_result: Callable[[Result], None] | None,
     ) -> None:
@@ -127,6 +131,8 @@ class _Run:
         self.open: dict[str, _Open] = {}
         self.ended: dict[str, FunctionReport] = {}
         self.laws: Sequence[str] = ()
+        self.hinted = hinted
+        self.hints: dict[str, Hints] = {}
         # By the number under which the portfolio knows a query: the task and the number of the obligation in it.
         self.asked: list[tuple[str, int]] = []
 
@@ -153,10 +159,10 @@ class _Run:
             for one in kept.results:
                 self.on_result(one)
         else:
-            hints = Hints.load(self.cache, task.name) if self.cache and task.make is None else None
+            hints = known_hints(self.cache, task.name) if self.hinted and task.make is None else None
             self.tasks.append(replace(task, hints=hints))
             begun = self.open[task.name] = _Open(FunctionReport(task.name), hints or Hints())
-            begun.round = HINTED if hints else 0
+            begun.round = SAME if hints else 0
 
     def _key(self, name: str) -> str:
         assert self.prints is not None  # only asked for with a cache
@@ -204,6 +210,7 @@ class _Run:
                 one = self.open[message.task]
                 one.claims[message.number], one.keys[message.number] = message.claim, message.key
                 one.awaited.add(message.number)
+                (one.same.add if message.same else one.same.discard)(message.number)
                 self.asked.append((message.task, message.number))
                 yield len(self.asked) - 1, message.query
             elif isinstance(message, Ended):
@@ -231,7 +238,7 @@ class _Run:
         one.answers[number] = answer
         one.awaited.discard(number)
         if answer.status == "proved":
-            one.hints.learn(one.keys[number], answer.core, one.round)
+            one.hints.learn(one.keys[number], answer.core, one.round, number in one.same)
             self.on_result(self._result(name, one.claims[number], answer))
         self._tell(name)
         self._settle(name)
@@ -244,7 +251,11 @@ class _Run:
         unproved = frozenset(n for n, answer in one.answers.items() if answer.status != "proved")
         if not one.report.error:
             last = name in MAKERS or one.round + 1 == len(ROUNDS)
-            one.round, one.reading = one.round + 1, not last and bool(unproved)
+            one.reading = not last and bool(unproved)
+            one.round += 1
+            if one.round == HINTED:
+                # Of others it is known already that hints do not help.
+                one.round, unproved = (HINTED, unproved & one.same) if unproved & one.same else (0, unproved)
             self.readers.more(name, More(unproved, one.round) if one.reading else More())
             if one.reading:
                 return
@@ -253,8 +264,10 @@ class _Run:
             one.report.results.append(result)
             if result.status != "proved":
                 self.on_result(result)
-        if self.cache is not None and name not in MAKERS:
-            one.hints.save(self.cache, name)
+        if name not in MAKERS:
+            self.hints[name] = one.hints
+            if self.cache is not None:
+                one.hints.save(self.cache, name)
         self._keep(name, one)
         self.ended[name] = one.report
         del self.open[name]
@@ -291,4 +304,5 @@ class _Run:
 
     def report(self, targets: Sequence[str]) -> Report:
         """Everything, in the order in which it was asked for."""
-        return Report([self.ended[name] for name in dict.fromkeys(targets)], [self.ended[name] for name in self.laws])
+        functions, laws = dict.fromkeys(targets), self.laws
+        return Report([self.ended[name] for name in functions], [self.ended[name] for name in laws], hints=self.hints)

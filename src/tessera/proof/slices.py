@@ -15,7 +15,7 @@ import z3
 from tessera.smt import terms
 from tessera.smt.session import Obligation, Session
 from tessera.smt.solve import Kind, Query
-from tessera.smt.text import piece_of, text_of
+from tessera.smt.text import piece_of, renumbered, text_of
 
 Width = Literal["goal", "path", "near", "all"]
 
@@ -52,7 +52,15 @@ def hinted_query(session: Session, obligation: Obligation, chooses: Callable[[st
     """The question with the hypotheses of chosen shapes only."""
     chosen = [fact.term for fact in obligation.facts if chooses(piece_of(fact.term).shape)]
     formulas = [*chosen, terms.negation(obligation.goal)]
-    return replace(text_of(session, obligation.name, formulas, choose=chooses), kind="hinted")
+    query = text_of(session, obligation.name, formulas, choose=chooses)
+    # The same text wherever the same was used, so that answers are found again.
+    return replace(query, text=renumbered(query.text), kind="hinted")
+
+
+def same_query(session: Session, obligation: Obligation, core: frozenset[str]) -> Query | None:
+    """The question with what the last proof used and nothing else; ``None`` where something of it is missing."""
+    query = hinted_query(session, obligation, core.__contains__)
+    return query if core.issubset(query.shapes) else None
 
 
 def query_in(session: Session, obligation: Obligation, asked: Round) -> Query:

@@ -7,6 +7,7 @@ depend on what was read before, so that answers can be kept by content.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 from collections.abc import Callable
@@ -43,7 +44,7 @@ class Piece:
         constants: list[int] = []
         quotients: list[Term] = []
         told, shape = _occurring_in(term.ast)
-        self.shape = shape.hex()
+        self.shape = _in_letters(shape)
         rest = told >> _FIRST
         while rest:
             item = _items[(rest & -rest).bit_length() - 1]
@@ -91,6 +92,8 @@ class Declaration:
 
 # How fresh names are numbered.
 _NUMBER = re.compile(r"!\d+")
+# Where z3 goes on in a new line, which depends on how long names are.
+_LINE_BREAK = re.compile(r"\n\s+")
 _SHAPE_BYTES = 6
 
 
@@ -114,6 +117,19 @@ _occurring: dict[int, tuple[int, bytes]] = {}
 _FIRST = bridge.SHIFTS.bit_length()
 _LITERALS = (1 << _FIRST) - 1
 _COMPARISONS = (z3.Z3_OP_LE, z3.Z3_OP_LT, z3.Z3_OP_GE, z3.Z3_OP_GT)
+
+
+def short_digest(data: bytes) -> str:
+    """Eight letters that stand for some data."""
+    return _in_letters(_digest(data))
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=_SHAPE_BYTES).digest()
+
+
+def _in_letters(digest: bytes) -> str:
+    return base64.urlsafe_b64encode(digest).decode()
 
 
 def piece_of(term: Term) -> Piece:
@@ -148,7 +164,7 @@ def _occurring_in(root: quick.Node) -> tuple[int, bytes]:
             occurring, shape = _occurring[quick.identity_of(one)]
             found |= _in_trigger(occurring)
             shapes.append(shape)
-        _occurring[key] = found, hashlib.blake2b(b" ".join(shapes), digest_size=_SHAPE_BYTES).digest()
+        _occurring[key] = found, _digest(b" ".join(shapes))
         todo.pop()
     return _occurring[quick.identity_of(root)]
 
@@ -229,9 +245,21 @@ def text_of(
     declarations: dict[str, Declaration] = {}
     for piece in pieces:
         declarations.update(piece.declarations)
-    lines = [declarations[n].text for n in sorted(declarations)]
+    lines = [declarations[n].text for n in sorted(declarations, key=_in_order)]
     lines += [f"(assert {piece.text})" for piece in pieces]
     return Query(name, "\n".join(lines) + "\n", "quantified", tuple(piece.shape for piece in pieces))
+
+
+def renumbered(text: str) -> str:
+    """A query's text with fresh names numbered from 0 in their order, and without what depends on their lengths."""
+    names: dict[str, str] = {}
+    lines = _LINE_BREAK.sub(" ", text)
+    return _NUMBER.sub(lambda found: names.setdefault(found[0], f"!{len(names)}"), lines)
+
+
+def _in_order(name: str) -> tuple[str, list[int]]:
+    """To sort names by: an order that stays where fresh names are numbered otherwise."""
+    return _NUMBER.sub("!", name), [int(number[1:]) for number in _NUMBER.findall(name)]
 
 
 def shapes_of(session: Session, formulas: list[Term]) -> frozenset[str]:
@@ -262,7 +290,7 @@ def _parts(session: Session, formulas: list[Term], definitions: bool) -> list[Pi
     words: frozenset[str] = frozenset().union(*(piece.words for piece in known))
     axioms = [piece_of(axiom) for axiom in _axioms(words)] if words else []
     declared = {name: one.arity for piece in known for name, one in piece.declarations.items()}
-    typing = [piece_of(fact) for name in sorted(declared) for fact in _typing(name, declared[name])]
+    typing = [piece_of(fact) for name in sorted(declared, key=_in_order) for fact in _typing(name, declared[name])]
     literals = [piece_of(fact) for piece in known for fact in piece.literals]
     return list(dict.fromkeys((*literals, *typing, *axioms, *known)))
 
