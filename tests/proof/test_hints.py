@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import z3
 
-from tessera.proof.hints import HINTED, Hints
+from tessera.proof.hints import FILE, HINTED, Hints, known_hints, parse, write_hints
+from tessera.proof.targets import all_targets
 from tessera.smt.cache import Cache
 from tessera.smt.text import piece_of
 from tests.proof.example import PAIR, run
@@ -105,6 +106,32 @@ def test_hints_that_cannot_be_read_are_none(tmp_path: Path) -> None:
     for broken in ('{"names": ["a"], "seen": [7], "cores": {}, "rounds": {}}', "[]", "{", '{"names": 1}'):
         cache.put("hints-3-f", {"hints": broken})
         assert Hints.load(cache, "f") is None
+
+
+def test_what_an_edit_does_not_concern_is_not_asked(file: Path) -> None:
+    new = "@invariant\ndef third_is_{}(x: Pair) -> bool:\n    trigger(x.third)\n    return x.third % 2 == {}\n"
+    assert prove(file, SOURCE)["ok"]
+    # Now it is asked with what was used and nothing else, which is a question of its own.
+    assert prove(file, SOURCE + new.format("odd", 1))["ok"]
+    told = prove(file, SOURCE + new.format("even", 0))
+    assert told["ok"] and not told["functions"][0]["unchanged"]
+    assert told["cache_hits"] == told["obligations"] and told["asked"] == told["obligations"]
+
+
+def test_hints_of_the_source(tmp_path: Path) -> None:
+    hints = {"a.f": Hints({"one": frozenset({"x", "y"})}, {"two": 4}), "a.g": Hints({}, {}, frozenset({"x"}))}
+    write_hints(["a.g", "a.f", "a.h"], hints, None, tmp_path / "some.hints")
+    text = (tmp_path / "some.hints").read_text()
+    assert parse(text) == {"a.f": hints["a.f"], "a.g": Hints(), "a.h": Hints()}
+    assert parse(text.replace("version", "Version")) == {}, "written by another version"
+    found = known_hints(None, "tessera.kernel.cspace.lookup")
+    assert found is not None and found.cores and found.chooses(next(iter(found.cores))) is None
+    assert known_hints(None, "tessera.kernel.nothing") is None
+
+
+def test_every_function_under_proof_has_hints() -> None:
+    known = parse(FILE.read_text(encoding="utf-8"))
+    assert set(known) == set(all_targets()), "stale: tessera prove --ledger --update"
 
 
 def test_shapes_leave_out_the_numbers_of_fresh_names_only() -> None:

@@ -206,6 +206,13 @@ def holds_no_slot(start: u64, size: u64) -> bool:
 
 
 @specification
+def holds_no_slot_or_thread(start: u64, size: u64) -> bool:
+    """Whether no slot lies in a range of the kernel's addresses, and no thread."""
+    no_thread = forall(Tcb, lambda tcb: address_of(tcb) < start or address_of(tcb) - start >= size)
+    return holds_no_slot(start, size) and no_thread
+
+
+@specification
 def holds_no_object(start: u64, size: u64) -> bool:
     """Whether nothing but free memory has a byte in a range of the kernel's addresses."""
     return (

@@ -62,6 +62,7 @@ from tessera.kernel.object_kinds import (
     has_room,
     holds_no_object,
     holds_no_slot,
+    holds_no_slot_or_thread,
     is_all_free,
     is_clear,
     is_cleared,
@@ -356,7 +357,7 @@ def make_object(slot: Slot, kind: u64, user_size: u64, base: u64, is_device: boo
         # Says nothing new, but names what invariants of two slots are triggered by.
         assert slot.object_start <= slot.object_start + slot.object_size
         assert is_taken(base, u64(1) << bits_of(kind, user_size))
-        assert holds_no_slot(paging.kernel_address(base), object_memory(kind, user_size, is_device))
+        assert holds_no_slot_or_thread(paging.kernel_address(base), object_memory(kind, user_size, is_device))
     new = create_object(kind, base, user_size, is_device)
     with ghost:
         assert is_memory_of(slot.capability, is_device) and is_empty(destination)

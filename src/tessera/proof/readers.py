@@ -23,6 +23,7 @@ import z3
 from tessera.proof.claims import Claim
 from tessera.proof.hints import SAME, Hints, keys_of
 from tessera.proof.slices import ROUNDS, hinted_query, query_in, same_query
+from tessera.smt import bridge
 from tessera.smt.reading import keeps_invariants
 from tessera.smt.session import World
 from tessera.smt.solve import Query
@@ -178,12 +179,14 @@ class Readers:
 
 
 def warm(world: World) -> None:
-    """Read what functions have in common, so that the copies of this process need not: the invariants."""
+    """Read what functions have in common, so that the copies of this process need not: invariants and axioms."""
     functions = [one for one in world.program.functions.values() if one.info.kind == "compiled"]
     smallest = min((one for one in functions if keeps_invariants(one)), key=lambda one: (len(one.body), one.name))
     with contextlib.suppress(NotImplementedError):
         for fact in read_function(world, smallest).assumptions:
             piece_of(fact.term)
+    for axiom in bridge.axioms():
+        piece_of(bridge.integer_form(axiom))
 
 
 def _serve(world: World, connection: Connection, other_end: Connection) -> None:

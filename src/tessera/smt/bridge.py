@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 import z3
 
@@ -40,6 +41,7 @@ def axioms() -> list[Axiom]:
     return list(AXIOMS)
 
 
+@cache
 def integer_form(axiom: Axiom) -> z3.QuantifierRef:
     """The axiom as solvers get it: quantified over integers, the variables' ranges as premises, with its triggers."""
     algebra = Integers()
@@ -87,7 +89,7 @@ def relevant(material: str | z3.ExprRef | Iterable[str | z3.ExprRef]) -> list[Ax
             return [axiom for axiom in axioms() if axiom.name in chosen]
         for axiom in added:
             chosen.add(axiom.name)
-            known |= functions_in(integer_form(axiom))
+            known |= _functions_of(axiom)[0]
 
 
 # What one expression adds to the facts about literals: bit n for pow2(n), and above these whether functions of the
@@ -176,8 +178,15 @@ def _powers_near(literal: int) -> Iterator[int]:
 
 
 def _may_fire(axiom: Axiom, known: set[str]) -> bool:
+    return any(trigger <= known for trigger in _functions_of(axiom)[1])
+
+
+@cache
+def _functions_of(axiom: Axiom) -> tuple[frozenset[str], tuple[frozenset[str], ...]]:
+    """The functions of the bridge in an axiom, and in each of its triggers."""
     variables = [z3.Int(name) for name in axiom.variables]
-    return any(functions_in(trigger) <= known for trigger in axiom.triggers(Integers(), *variables))
+    triggers = axiom.triggers(Integers(), *variables)
+    return frozenset(functions_in(integer_form(axiom))), tuple(frozenset(functions_in(one)) for one in triggers)
 
 
 def _function_of(part: z3.ExprRef) -> str | None:
