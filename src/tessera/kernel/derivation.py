@@ -28,10 +28,10 @@ from tessera.kernel.capability import (
     ThreadCap,
     UntypedCap,
 )
+from tessera.kernel.derivation_exchange import exchange, link_between, replace_capability
 from tessera.kernel.derivation_order import (
     has_no_children,
     has_nothing_below,
-    image,
     is_copy,
     is_new_handler,
     is_new_object,
@@ -41,7 +41,6 @@ from tessera.kernel.derivation_order import (
     is_the_last,
     is_used_by_sources,
     is_used_up,
-    neighbours_know_it,
     size_of_object,
     start_of,
 )
@@ -50,7 +49,7 @@ from tessera.kernel.memory_invariants import is_new_memory
 from tessera.kernel.region import contains
 from tessera.kernel.request import Status, fail, request
 from tessera.kernel.state import IrqState, kernel
-from tessera.lang import compiled, ensures, forall, ghost, integer, modifies, old, requires, u64, without_invariants
+from tessera.lang import compiled, ensures, forall, ghost, integer, modifies, old, requires, u64
 
 
 @compiled
@@ -305,60 +304,15 @@ def move(capability: Capability, source: Slot, destination: Slot) -> None:
 
 
 @compiled
-def link_between(previous: Slot | None, slot: Slot, following: Slot | None) -> None:
-    """Tell a slot's neighbours of it."""
-    if previous is not None:
-        previous.link = previous.link.replace(next=slot)
-    if following is not None:
-        following.previous = slot
-
-
-@compiled
 def swap(first_capability: Capability, first: Slot, second_capability: Capability, second: Slot) -> None:
     """Exchange two slots' places in the tree: each gets the other's capability as given here. (seL4: cteSwap.)"""
     requires(first is not second)
     requires(is_replacement(first_capability, first) and is_replacement(second_capability, second))
     modifies(first, second, Slot.link, Slot.previous)
     ensures(lambda: first.capability == second_capability and second.capability == first_capability)
-    exchange_places(first, second)
-    first.capability = second_capability
-    second.capability = first_capability
-
-
-@compiled
-def exchange_places(first: Slot, second: Slot) -> None:
-    """Exchange two slots' places, with what the ghosts say: each slot is then as the other one was before."""
-    without_invariants()
-    requires(first is not second)
-    requires(forall(Slot, lambda slot: neighbours_know_it(slot)))
-    modifies(Slot.link, Slot.previous, Slot.low, Slot.high, Slot.chain, Slot.object_start, Slot.object_size)
-    ensures(lambda: forall(Slot, lambda s: s.link.next is image(old(image(s, first, second).link.next), first, second)))
-    ensures(lambda: forall(Slot, lambda s: s.previous is image(old(image(s, first, second).previous), first, second)))
-    ensures(lambda: forall(Slot, lambda s: s.link.revocable == old(image(s, first, second).link.revocable)))
-    ensures(lambda: forall(Slot, lambda s: s.link.first_badged == old(image(s, first, second).link.first_badged)))
-    ensures(lambda: forall(Slot, lambda s: s.low == old(image(s, first, second).low)))
-    ensures(lambda: forall(Slot, lambda s: s.high == old(image(s, first, second).high)))
-    ensures(lambda: forall(Slot, lambda s: s.chain == old(image(s, first, second).chain)))
-    ensures(lambda: forall(Slot, lambda s: s.object_start == old(image(s, first, second).object_start)))
-    ensures(lambda: forall(Slot, lambda s: s.object_size == old(image(s, first, second).object_size)))
-    first_link = first.link
-    first_previous = first.previous
-    link_between(first_previous, second, first_link.next)
-
-    # Read only now: where the two are neighbours, the second's links have just been changed.
-    second_link = second.link
-    second_previous = second.previous
-    first.link = second_link
-    first.previous = second_previous
-    second.link = first_link
-    second.previous = first_previous
-    link_between(second_previous, first, second_link.next)
-    with ghost:
-        first.low, second.low = second.low, first.low
-        first.high, second.high = second.high, first.high
-        first.chain, second.chain = second.chain, first.chain
-        first.object_start, second.object_start = second.object_start, first.object_start
-        first.object_size, second.object_size = second.object_size, first.object_size
+    replace_capability(first, first_capability)
+    replace_capability(second, second_capability)
+    exchange(first, second)
 
 
 @compiled

@@ -22,9 +22,9 @@ from tessera.kernel.capability import (
     UntypedCap,
     ZombieCap,
 )
-from tessera.kernel.layout import Slot
+from tessera.kernel.layout import DerivationLink, Slot
 from tessera.kernel.region import base_of, size_bits_of
-from tessera.lang import forall, integer, live, specification, trigger, u64
+from tessera.lang import forall, integer, live, rational, specification, trigger, u64
 
 
 @specification
@@ -147,6 +147,54 @@ def image(slot: Slot | None, first: Slot, second: Slot) -> Slot | None:
 
 
 @specification
+def has_image(slot: Slot, first: Slot, second: Slot) -> bool:
+    """Whether a slot's image is a slot, and this is the image's."""
+    trigger(image(slot, first, second))
+    other = image(slot, first, second)
+    return live(other) and image(other, first, second) is slot
+
+
+@specification
+def has_next(slot: Slot, following: Slot | None) -> bool:
+    """Whether this is the next slot."""
+    trigger(slot.link.next)
+    return slot.link.next is following
+
+
+@specification
+def has_before(slot: Slot, before: Slot | None) -> bool:
+    """Whether this is the previous slot."""
+    trigger(slot.previous)
+    return slot.previous is before
+
+
+@specification
+def is_marked_as(slot: Slot, link: DerivationLink) -> bool:
+    """Whether a slot has the marks in a link."""
+    trigger(slot.link.revocable)
+    trigger(slot.link.first_badged)
+    return slot.link.revocable == link.revocable and slot.link.first_badged == link.first_badged
+
+
+@specification
+def has_place(slot: Slot, low: rational, high: rational, chain: integer) -> bool:
+    """Whether this is a slot's interval."""
+    trigger(slot.low)
+    trigger(slot.high)
+    trigger(slot.chain)
+    return slot.low == low and slot.high == high and slot.chain == chain
+
+
+@specification
+def is_to(slot: Slot, capability: Capability, start: integer, size: integer) -> bool:
+    """Whether this is a slot's capability, and what it is to."""
+    trigger(slot.capability)
+    trigger(slot.object_start)
+    trigger(slot.object_size)
+    return slot.capability == capability and slot.object_start == start and slot.object_size == size
+
+
+@specification
 def neighbours_know_it(slot: Slot) -> bool:
     """Whether a slot's neighbours have it as theirs, and the next one comes later."""
     trigger(slot.link.next)
@@ -260,4 +308,4 @@ def is_new_handler(new: Capability, source: Slot) -> bool:
 
 
 # Most proofs only need that these are the same before and after, and for a copy as for its source.
-OPAQUE = (start_of, size_of_object)
+OPAQUE = (start_of, size_of_object, image)
