@@ -23,7 +23,7 @@ from tessera.smt import worker
 from tessera.smt.session import Obligation, Session
 from tessera.smt.verify import read_function
 from tessera.smt.worker import STRATEGIES
-from tessera.spec import ipc, notifications, replies
+from tessera.spec import contexts, ipc, notifications, objects, replies, threads
 from tessera.spec.objects import Node, Thread, by_priority
 from tessera.suites.fuzz import abstraction
 
@@ -34,7 +34,16 @@ FAULTS = (
     (notifications, "signal", "replies.withdraw(thread)", "pass"),
     (notifications, "signal", "notification.signals is None and bound", "bound"),
     (replies, "withdraw", "reply.thread = thread.reply = None", "thread.reply = None"),
-    (ipc, "wait", "= endpoint, state", "= endpoint, State.SENDING"),
+    (objects, "start_waiting", "= at, state", "= at, State.SENDING"),
+    (objects, "stop_waiting", "thread.state = state", "thread.state = State.INACTIVE"),
+    (replies, "end", "        withdraw(thread)\n", ""),
+    (ipc, "_restart_waiting", "is not None else", "is None else"),
+    (threads, "resume", "State.RESTART", "State.RUNNING"),
+    (threads, "activate", 'registers["pc"]', 'registers["ra"]'),
+    (threads, "set_priority", "thread.priority = priority", "thread.priority = 0"),
+    (contexts, "bind_notification", "notification.context, context.notification = context, notification", "pass"),
+    (contexts, "cancel_yield", "thread.yields_to.yields_from = None", "pass"),
+    (contexts, "complete_yield", "a0=0", "a0=1"),
 )
 
 
@@ -118,7 +127,7 @@ def faulty_promises(fault: tuple[Any, str, str, str], monkeypatch: pytest.Monkey
     exec(source.replace(old, new), vars(module), made)
     monkeypatch.setattr(module, name, made[name])
     step = f"{module.__name__.rpartition('.')[2]}.{name}"
-    (refinement,) = [one for one in REFINEMENTS if one.step == step]
+    refinement = next(one for one in REFINEMENTS if one.step == step)
     yield (
         "tessera." + refinement.function,
         tuple(promises_of(step, tree_of(refinement), refinement.outcome, refinement.guard)),

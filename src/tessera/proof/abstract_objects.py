@@ -13,7 +13,7 @@ from typing import Any
 
 from tessera.arch import registers
 from tessera.kernel.layout import ThreadState
-from tessera.proof.abstract_runs import Effect, Handed, Joined, Run, Unreadable, Write, text_of
+from tessera.proof.abstract_runs import Effect, Handed, Joined, Loose, Run, Unreadable, Write, text_of
 from tessera.proof.abstract_values import Anything, Truth, Word
 from tessera.spec import objects
 from tessera.spec.objects import Context, Endpoint, Notification, Reply, State, Thread
@@ -93,11 +93,20 @@ class Scene:
             struct, value = STRUCTS[_class_of(thing)], thing.sym_now[attribute.name]
             found |= {Write(struct, place, thing.sym_text, told) for place, told in attribute.parts(value)}
         for thread, index, value in {(id(one[0]), one[1]): one for one in self.elements}.values():
-            found.add(Write("Tcb", "registers", thread.sym_text, text_of(value), index))
+            is_told = not isinstance(value, Anything)
+            found.add(
+                Write("Tcb", "registers", thread.sym_text, text_of(value), index)
+                if is_told
+                else Loose(thread.sym_text, index)
+            )
         found |= {Handed(receiver.sym_text) for receiver in self.handed}
-        if len({id(queue) for _, queue, _ in self.moves}) != len(self.moves):
-            raise Unreadable("a queue changes twice")
+        joined = [(queue, thread) for move, queue, thread in self.moves if move == "insert"]
+        if len({id(queue) for queue, _ in joined}) != len(joined):
+            raise Unreadable("two threads join a queue")
         for move, queue, thread in self.moves:
+            if move == "remove" and (queue, thread) in joined:
+                # It leaves its place, and takes another one.
+                continue
             # Who is in a queue and what a thread waits at are one thing in the kernel, so they must change together.
             if (move == "insert") != (thread.sym_now.get("waits_at") is queue):
                 raise Unreadable(f"{thread.sym_text} is not where the queue of {queue.sym_text} says")
@@ -150,8 +159,8 @@ class Outside(Attribute):
         return scene.unknown(self.to)
 
 
-class Calls(Outside):
-    """The calls that a context was donated along, which are not compared."""
+class Account(Outside):
+    """What is there in any case, and is not compared: the calls that a context was donated along, the time used."""
 
     def read(self, scene: Scene, owner: Any) -> Any:
         return Anything(scene)
@@ -266,7 +275,9 @@ TABLES: dict[type, dict[str, Attribute]] = {
         "thread": Outside("", Thread),
         "notification": Reference("notification", Notification),
         "yields_from": Reference("yield_from", Thread),
-        "calls": Calls(""),
+        "calls": Account(""),
+        "consumed": Account(""),
+        "limit": Attribute("refill_limit"),
     },
 }
 for _table in TABLES.values():
@@ -290,6 +301,11 @@ class Elements:
 
     def __setitem__(self, name: str, value: Any) -> None:
         self.scene.elements.append((self.thread, _index_of(name), value))
+
+    def update(self, **values: Any) -> None:
+        """Set some of them."""
+        for name, value in values.items():
+            self[name] = value
 
 
 class Threads:

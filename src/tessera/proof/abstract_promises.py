@@ -18,6 +18,7 @@ from tessera.proof.abstract_runs import (
     Handed,
     Joined,
     Leaf,
+    Loose,
     Unreadable,
     Write,
     condition_of,
@@ -32,6 +33,8 @@ from tessera.spec.messages import BADGE, INFO
 
 # What a message is written to: registers, and objects.
 MESSAGE_REGISTERS = tuple(int(registers.index_of(name)) for name in (BADGE, INFO, *messages.MESSAGE_REGISTERS))
+# How the shape of a message begins.
+SHAPE = "MessageInfo("
 HANDED_OVER = ("IpcBuffer", "Slot")
 
 
@@ -101,7 +104,10 @@ def _promises_where_told(step: str, tree: Any) -> Iterator[Promise]:
         here = [e for e in written if isinstance(e, Write) and (e.struct, e.field) == (struct, name)]
         for effect in sorted(here):
             what = f"{effect.owner}.{name}" + ("" if effect.index is None else f"[{effect.index}]")
-            text = f"{row.of(f'old({effect.owner})', effect.index)} {row.equal} {_before(effect.value)}"
+            text = row.of(f"old({effect.owner})", effect.index)
+            # Words are compared as what they say: proofs know no more of one that is put together.
+            text = f"from_word(MessageInfo, {text})" if effect.value.startswith(SHAPE) else text
+            text = f"{text} {row.equal} {_before(effect.value)}"
             yield _promise(f"{step}: {what} becomes {effect.value}", _implied(written[effect], text))
         places = {(effect.owner, effect.index): None for effect in sorted(here)}
         others = [(_when_written(tree, row, owner, index), owner, index) for owner, index in places]
@@ -111,6 +117,7 @@ def _promises_where_told(step: str, tree: Any) -> Iterator[Promise]:
                 yield _place_in_queue(step, joined, condition)
         handed = [(written[e], e.receiver) for e in sorted(e for e in written if isinstance(e, Handed))]
         if (struct, name) == ("Tcb", "registers"):
+            others += [(written[e], e.thread, e.index) for e in sorted(e for e in written if isinstance(e, Loose))]
             others += [(condition, receiver, index) for condition, receiver in handed for index in MESSAGE_REGISTERS]
         same = _same(row, others)
         if struct in HANDED_OVER and handed:
@@ -137,7 +144,7 @@ def _before(value: str) -> str:
     is_constant = (
         value in ("None", "True", "False", "NullCap()")
         or value.isdigit()
-        or value.startswith(("ThreadState.", "FaultKind."))
+        or value.startswith(("ThreadState.", "FaultKind.", SHAPE))
     )
     return value if is_constant else f"old({value})"
 

@@ -61,7 +61,15 @@ class Handed:
     receiver: str
 
 
-Effect = Write | Joined | Handed
+@dataclass(frozen=True, order=True)
+class Loose:
+    """A register of a thread is given a value that is not told here."""
+
+    thread: str
+    index: int
+
+
+Effect = Write | Joined | Handed | Loose
 
 
 @dataclass(frozen=True)

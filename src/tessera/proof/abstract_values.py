@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tessera.proof.abstract_runs import Unreadable, text_of
@@ -41,6 +42,9 @@ class Anything:
     def __add__(self, other: Any) -> Any:
         return Anything(self._scene)
 
+    def __floordiv__(self, other: Any) -> Any:
+        return Anything(self._scene)
+
     def __iter__(self) -> Iterator[Any]:
         return iter(())
 
@@ -48,6 +52,13 @@ class Anything:
         return bool(self)
 
     __hash__ = None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A value that is the same in any state, as the kernel says it."""
+
+    sym_text: str
 
 
 class KernelItself(Anything):

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from tessera.abi.errors import Error, LookupFailure
-from tessera.abi.messages import CapRights, CNodeData, IpcBuffer
+from tessera.abi.messages import CapRights, CNodeData, IpcBuffer, MessageInfo
 from tessera.kernel import state
 from tessera.kernel.capability import Capability
 from tessera.kernel.layout import (
@@ -42,7 +42,10 @@ NAMES: Mapping[str, Any] = {
         for one in (EndpointState, FaultKind, NotificationState, ThreadState, forall, implies, old, u64)
     },
     **{one.__name__: one for one in (Tcb, Notification, Reply, SchedContext, Slot, PageTable, AsidPool, IpcBuffer)},
-    **{one.__name__: one for one in (Error, CNodeData, CapRights, LookupFailure, Status, from_word, isinstance)},
+    **{
+        one.__name__: one
+        for one in (Error, CNodeData, CapRights, MessageInfo, LookupFailure, Status, from_word, isinstance)
+    },
     **{kind.__name__: kind for kind in vars(Capability)["__packed__"].variants.values()},
     "kernel": state.kernel,
     "request": request,

@@ -23,10 +23,10 @@ from tessera.proof.abstract_caps import KINDS, field_of, known_kind, text_of_cap
 from tessera.proof.abstract_objects import Scene, Threads
 from tessera.proof.abstract_promises import promises_of
 from tessera.proof.abstract_runs import BROKEN, REFUSED, UNTOLD, Leaf, Run, Untold, Write, runs, text_of
-from tessera.proof.abstract_values import KernelItself, Truth, Word
-from tessera.spec import budget, derivation, ipc, objects, scheduling
+from tessera.proof.abstract_values import Constant, KernelItself, Truth, Word
+from tessera.spec import budget, derivation, ipc, messages, objects, scheduling
 from tessera.spec.capability import EndpointCap
-from tessera.spec.objects import Endpoint, Notification, Reply, State, Thread
+from tessera.spec.objects import Context, Endpoint, Notification, Reply, State, Thread
 from tessera.spec.refusal import Refused
 
 PREFIX = "tessera."
@@ -85,6 +85,17 @@ def _at_work(text: str) -> Callable[[Scene], Any]:
     return make
 
 
+def _waiting(text: str, at: Callable[[Scene], Any]) -> Callable[[Scene], Any]:
+    """A thread that waits in a queue, as the kernel's function requires."""
+
+    def make(scene: Scene) -> Any:
+        thread = scene.thing(Thread, text)
+        thread.sym_now["waits_at"] = at(scene)
+        return thread
+
+    return make
+
+
 def _none(scene: Scene) -> Any:
     """What does not matter where a step is called."""
     return None
@@ -93,6 +104,22 @@ def _none(scene: Scene) -> Any:
 def _wait_state(scene: Scene) -> State:
     sends = scene.run.choose(["state == EndpointState.SENDING", "state == EndpointState.RECEIVING"]) == 0
     return State.SENDING if sends else State.RECEIVING
+
+
+def _own_thread(scene: Scene) -> Any:
+    """A thread that is not the idle one, which is no thread of the abstract kernel."""
+    if scene.run.choose(["tcb.state == ThreadState.IDLE", "tcb.state != ThreadState.IDLE"]) == 0:
+        raise Untold
+    return _TCB(scene)
+
+
+def _awaiting_signal(scene: Scene) -> State:
+    return State.AWAITING_SIGNAL
+
+
+def _state_without_waiting(scene: Scene) -> State:
+    possible = (State.INACTIVE, State.RUNNING, State.RESTART)
+    return possible[scene.run.choose([f"state == ThreadState.{one.name}" for one in possible])]
 
 
 def _endpoint_cap(scene: Scene) -> EndpointCap:
@@ -146,7 +173,7 @@ def _not_followed(*_: Any) -> None:
 _TCB, _CALLER, _CALLEE = (_thing(Thread, name) for name in ("tcb", "caller", "callee"))
 _SENDER, _RECEIVER, _CURRENT = _thing(Thread, "sender"), _thing(Thread, "receiver"), _at_work("tcb")
 _REPLY, _ENDPOINT = _thing(Reply, "reply"), _thing(Endpoint, "endpoint")
-_NOTIFICATION = _thing(Notification, "notification")
+_NOTIFICATION, _CONTEXT = _thing(Notification, "notification"), _thing(Context, "context")
 
 REFINEMENTS: tuple[Refinement, ...] = (
     _refinement("notification.signal", "notifications.signal", _kernel, _NOTIFICATION, _word("badge")),
@@ -164,7 +191,13 @@ REFINEMENTS: tuple[Refinement, ...] = (
     _refinement("reply.push", "replies.push", _kernel, _CALLER, _CALLEE, _REPLY, _flag("can_donate")),
     _refinement("reply.finish", "replies.finish", _kernel, _REPLY, _CALLER),
     _refinement("reply.abandon", "replies.abandon", _CALLER),
-    _refinement("waiting.wait_at_endpoint", "ipc.wait", _TCB, _ENDPOINT, _wait_state),
+    _refinement("reply.remove", "replies.end", _kernel, _REPLY),
+    _refinement("waiting.wait_at_endpoint", "objects.start_waiting", _TCB, _ENDPOINT, _wait_state),
+    _refinement("waiting.wait_at_notification", "objects.start_waiting", _TCB, _NOTIFICATION, _awaiting_signal),
+    _refinement("waiting.leave_endpoint", "objects.stop_waiting", _waiting("tcb", _ENDPOINT), _state_without_waiting),
+    _refinement(
+        "waiting.leave_notification", "objects.stop_waiting", _waiting("tcb", _NOTIFICATION), _state_without_waiting
+    ),
     _refinement("transfer.transfer", "ipc.transfer", _kernel, _SENDER, _none, _none, _none, _RECEIVER),
     _refinement("ipc.wake", "ipc.wake", _kernel, _TCB),
     _refinement(
@@ -178,8 +211,20 @@ REFINEMENTS: tuple[Refinement, ...] = (
         _flag("can_donate"),
     ),
     _refinement("ipc.accept", "ipc._accept", _kernel, _CURRENT, _ENDPOINT, _first_sender, _offered),
+    _refinement("ipc.restart_waiting", "ipc._restart_waiting", _kernel, _waiting("tcb", _ENDPOINT)),
     _refinement("blocking.cancel_ipc", "threads.cancel", _TCB),
     _refinement("thread.suspend", "threads.suspend", _kernel, _TCB),
+    _refinement("thread.restart", "threads.resume", _kernel, _own_thread),
+    _refinement("thread.activate", "threads.activate", _thing(Thread, "kernel.current")),
+    _refinement("thread.set_priority", "threads.set_priority", _kernel, _TCB, _word("priority")),
+    _refinement("schedcontext.bind_notification", "contexts.bind_notification", _CONTEXT, _NOTIFICATION),
+    _refinement("schedcontext.unbind_notification", "contexts.unbind_notification", _CONTEXT),
+    _refinement("schedcontext.unbind_all", "contexts.unbind_all", _kernel, _CONTEXT),
+    _refinement("schedcontext.yield_to", "contexts.yield_to", _TCB, _CONTEXT),
+    _refinement("schedcontext.cancel_yield_to", "contexts.cancel_yield", _TCB),
+    _refinement("schedcontext.complete_yield_to", "contexts.complete_yield", _TCB),
+    _refinement("schedcontext.complete_yield_from", "contexts.complete_yield_from", _CONTEXT),
+    _refinement("schedcontext.retire", "contexts.end", _kernel, _CONTEXT),
     *_of_each_kind("rights.mask_rights", "derivation.with_rights", "capability", (), (_word("rights"),)),
     *_of_each_kind("rights.update_data", "derivation.with_data", "capability", (), (_word("data"), _flag("preserve"))),
     *_of_each_kind("rights.derive", "derivation.derived", "derived", (_kernel, _none), ()),
@@ -254,6 +299,7 @@ def _without_time(run: Callable[[], Run]) -> ExitStack:
         is_question = function.__annotations__.get("return") == "bool"
         stack.enter_context(patch.object(module, name, answer if is_question else nothing))
     stack.enter_context(patch.object(ipc, "transfer", _hand_over))
+    stack.enter_context(patch.object(messages.Info, "word", property(message_word)))
     stack.enter_context(patch.object(derivation, "ensure_childless", _not_followed))
     stack.enter_context(patch.object(derivation, "part", field_of))
     original = objects.by_priority
@@ -266,6 +312,18 @@ def _without_time(run: Callable[[], Run]) -> ExitStack:
 def _hand_over(k: Any, sender: Any, endpoint: Any, badge: Any, can_grant: Any, receiver: Any) -> None:
     """A message is delivered; what the receiver has then, the function that does it promises alone."""
     receiver.sym_scene.handed.append(receiver)
+
+
+def message_word(info: messages.Info) -> Constant:
+    """What a message register says of a message of known shape, as the kernel makes it."""
+    parts = {
+        "label": info.label,
+        "length": info.length,
+        "extra_caps": info.extra_caps,
+        "caps_unwrapped": info.unwrapped,
+    }
+    told = ", ".join(f"{name}={value}" for name, value in parts.items() if value)
+    return Constant(f"MessageInfo({told})")
 
 
 def _by_priority(queue: Threads, thread: Thread) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from tessera.abi.configuration import configuration
 from tessera.spec import budget, scheduling
+from tessera.spec.messages import Info
 from tessera.spec.objects import Context, Notification, Thread
 from tessera.spec.state import Kernel
 
@@ -100,7 +101,7 @@ def complete_yield(thread: Thread) -> None:
     """The thread that yielded runs again: tell it how much time its target used."""
     context = thread.yields_to
     if context is not None:
-        thread.registers.update(a0=0, a1=1, a2=take_consumed(context))
+        thread.registers.update(a0=0, a1=Info(length=1).word, a2=take_consumed(context))
         cancel_yield(thread)
 
 

@@ -64,6 +64,8 @@ def end(k: Kernel, cap: Capability) -> None:
             replies.end(k, reply)
         case ThreadCap(thread):
             threads.end(k, thread)
+            if k.fpu_owner is thread:
+                k.fpu_owner = None
         case ContextCap(context):
             contexts.end(k, context)
         case TableCap():

@@ -8,7 +8,7 @@ from tessera.abi.faults import USER_CONTEXT
 from tessera.abi.labels import InvocationLabel as Label
 from tessera.spec import budget, contexts, install, threads
 from tessera.spec.capability import Capability, ContextCap, NotificationCap, ThreadCap
-from tessera.spec.objects import FAULT_HANDLER, NEXT_PC, State, Thread
+from tessera.spec.objects import FAULT_HANDLER, NEXT_PC, Thread
 from tessera.spec.refusal import illegal_operation, invalid_capability, out_of_range, truncated
 from tessera.spec.request import Request, Result
 from tessera.spec.state import Kernel
@@ -186,10 +186,3 @@ def set_flags(r: Request, thread: Thread) -> Result:
     r.need(2)
     thread.flags = thread.flags & ~r.words[0] | r.words[1] & TCB_FLAG_FPU_DISABLED
     return [thread.flags]
-
-
-def go_on(thread: Thread) -> None:
-    """What a thread that starts its system call again does when it runs: it traps once more."""
-    if thread.state is State.RESTART:
-        thread.registers[NEXT_PC] = thread.registers["pc"]
-        thread.state = State.RUNNING

@@ -17,7 +17,7 @@ from tessera.spec.objects import (
     Reply,
     State,
     Thread,
-    by_priority,
+    start_waiting,
     stop_waiting,
 )
 from tessera.spec.refusal import LookupFailed, Refused
@@ -34,7 +34,7 @@ def send(k: Kernel, thread: Thread, cap: EndpointCap, blocking: bool, is_call: b
         if blocking:
             thread.badge, thread.is_call = cap.badge, is_call
             thread.can_grant, thread.can_grant_reply = cap.can_grant, cap.can_grant_reply
-            wait(thread, cap.endpoint, State.SENDING)
+            start_waiting(thread, cap.endpoint, State.SENDING)
         return
     receiver = cap.endpoint.queue[0]
     offered = replies.withdraw(receiver)
@@ -67,7 +67,7 @@ def receive(k: Kernel, thread: Thread, endpoint: Endpoint, blocking: bool, offer
     if endpoint.has_senders:
         _accept(k, thread, endpoint, endpoint.queue[0], offered)
     elif blocking:
-        wait(thread, endpoint, State.RECEIVING)
+        start_waiting(thread, endpoint, State.RECEIVING)
         if offered is not None:
             replies.offer(offered, thread)
     else:
@@ -87,12 +87,6 @@ def _accept(k: Kernel, thread: Thread, endpoint: Endpoint, sender: Thread, offer
         # A thread that has no time left has none to give.
         is_timeout = sender.fault is not None and sender.fault.kind == Fault.TIMEOUT
         replies.push(k, sender, thread, offered, not is_timeout)
-
-
-def wait(thread: Thread, endpoint: Endpoint, state: State) -> None:
-    """Let a thread wait to send or to receive."""
-    thread.waits_at, thread.state = endpoint, state
-    by_priority(endpoint.queue, thread)
 
 
 def wake(k: Kernel, thread: Thread) -> None:

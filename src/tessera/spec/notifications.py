@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from tessera.spec import budget, contexts, replies, scheduling
 from tessera.spec.messages import BADGE
-from tessera.spec.objects import Notification, State, Thread, by_priority, stop_waiting
+from tessera.spec.objects import Notification, State, Thread, start_waiting, stop_waiting
 from tessera.spec.state import Kernel
 
 
@@ -42,8 +42,7 @@ def wait(k: Kernel, thread: Thread, notification: Notification, blocking: bool) 
         take_signals(k, notification, thread)
     elif blocking:
         contexts.return_to_notification(thread, notification)
-        thread.waits_at, thread.state = notification, State.AWAITING_SIGNAL
-        by_priority(notification.queue, thread)
+        start_waiting(thread, notification, State.AWAITING_SIGNAL)
     else:
         thread.registers[BADGE] = 0
 

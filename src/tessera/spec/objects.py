@@ -195,6 +195,12 @@ def by_priority(queue: list[Thread], thread: Thread) -> None:
     queue.insert(place, thread)
 
 
+def start_waiting(thread: Thread, at: Endpoint | Notification, state: State) -> None:
+    """Let a thread wait in the queue of an endpoint or a notification."""
+    thread.waits_at, thread.state = at, state
+    by_priority(at.queue, thread)
+
+
 def stop_waiting(thread: Thread, state: State) -> None:
     """Take a thread out of the queue of an endpoint or a notification."""
     assert thread.waits_at is not None

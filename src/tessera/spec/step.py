@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from tessera.abi.capabilities import TCB_FLAG_FPU_DISABLED
 from tessera.abi.faults import Fault
-from tessera.spec import budget, contexts, faults, invoke_hardware, ipc, scheduling, syscalls, vspace
-from tessera.spec.invoke_threads import go_on
+from tessera.spec import budget, faults, invoke_hardware, ipc, scheduling, syscalls, threads, vspace
 from tessera.spec.objects import FaultRecord, State
 from tessera.spec.refusal import CapabilityFault
 from tessera.spec.state import Kernel
@@ -93,8 +92,7 @@ def leave(k: Kernel) -> None:
     thread = k.current
     if thread is None:
         return
-    contexts.complete_yield(thread)
-    go_on(thread)
+    threads.activate(thread)
     vspace.activate(k, thread)
     k.fpu_on = thread.flags & TCB_FLAG_FPU_DISABLED == 0
     if k.fpu_on:

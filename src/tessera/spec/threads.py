@@ -44,6 +44,14 @@ def resume(k: Kernel, thread: Thread) -> None:
             scheduling.let_run(k, thread)
 
 
+def activate(thread: Thread) -> None:
+    """A thread is about to run: finish what waited for that. One that starts its system call again traps once more."""
+    contexts.complete_yield(thread)
+    if thread.state is State.RESTART:
+        thread.registers[NEXT_PC] = thread.registers["pc"]
+        thread.state = State.RUNNING
+
+
 def set_priority(k: Kernel, thread: Thread, priority: int) -> None:
     """Change the priority, and with it the places in queues."""
     if thread is k.candidate:
@@ -68,5 +76,3 @@ def end(k: Kernel, thread: Thread) -> None:
         contexts.complete_yield_from(thread.context)
         contexts.unbind_thread(k, thread.context)
     suspend(k, thread)
-    if k.fpu_owner is thread:
-        k.fpu_owner = None
