@@ -75,7 +75,9 @@ def are_frames(start: u64, end: u64) -> bool:
 
 @specification
 def is_space_there() -> bool:
-    """Whether the root task has an address space."""
+    """Whether the root task has an address space, with its identifier."""
+    if root_task.space.pool_number != 0 or root_task.space.place != ROOT_ASID:
+        return False
     return live(root_task.space) and is_space(root_task.space)
 
 

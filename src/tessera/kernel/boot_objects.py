@@ -39,7 +39,7 @@ from tessera.kernel.capability import (
 )
 from tessera.kernel.derivation import is_empty
 from tessera.kernel.derivation_order import is_untyped, size_of_object, start_of
-from tessera.kernel.invoke.vspace_promises import is_to, tells_of_use
+from tessera.kernel.invoke.vspace_promises import is_below, is_to, tells_of_use
 from tessera.kernel.layout import AsidPool, Granule, PageTable, Slot
 from tessera.kernel.memory_invariants import (
     has_none_of,
@@ -54,6 +54,7 @@ from tessera.kernel.object_kinds import bits_of, holds_no_slot, is_kind, is_made
 from tessera.kernel.state import ASID_POOLS, kernel
 from tessera.kernel.untyped import create_object
 from tessera.kernel.vspace import map_kernel, new_pool, walk, write_entry
+from tessera.kernel.vspace_invariants import is_above
 from tessera.lang import (
     address_of,
     at,
@@ -319,10 +320,15 @@ def make_table(index: u64, base: u64, address: u64) -> None:
     table = made.table
     with ghost:
         assert forall(Slot, lambda s: not is_to(s, table))
+        assert is_below(place, address)
         table.rank = place.table.rank + 1
         table.space = place.table.space
         table.life = place.table.life
+        table.pool_number = place.table.pool_number
+        table.place = place.table.place
+        table.start = address
         assert forall(Slot, lambda s: tells_of_use(s))
+        assert is_above(place.table, place.index, table)
         assert is_root_node() and live(root_slot(index))
     write_entry(place, paging.table_entry(base))
     put(index, made.replace(is_mapped=True, asid=ROOT_ASID, mapped_address=address))
@@ -367,6 +373,9 @@ def make_space() -> None:
     with ghost:
         assert forall(Slot, lambda s: not is_to(s, root))
         root.rank = 1
+        root.pool_number = 0
+        root.place = ROOT_ASID
+        root.start = made.mapped_address
         assert forall(Slot, lambda s: tells_of_use(s))
     map_kernel(root)
     address = paging.kernel_address(plan.asid_pool)
@@ -380,7 +389,6 @@ def make_space() -> None:
         kernel.lives = kernel.lives + 1
         root.space = root
         root.life = kernel.lives
-        root.place = ROOT_ASID
     pool.spaces[ROOT_ASID] = root
     put(InitialSlot.VSPACE, made.replace(asid=ROOT_ASID, is_mapped=True))
     put(InitialSlot.ASID_POOL, AsidPoolCap(pool=pool, asid_base=0))

@@ -287,8 +287,8 @@ class PageTable:
     """512 entries, as the hardware reads them (arch.paging).
 
     For proofs: ``rank`` is 0 while a table is in no address space, 1 of a root, one more below; ``space`` is the root,
-    which knows the pool and the place in it that its identifier stands for. A root begins a new ``life`` with each
-    identifier, counted in all, so that tables of an earlier one are not its own.
+    ``pool_number`` and ``place`` are what its identifier stands for. A root begins a new ``life`` with each identifier,
+    counted in all, so that tables of an earlier one are not its own. ``start`` is the address where a table is mapped.
     """
 
     entries: Array[u64] = array(512)
@@ -298,6 +298,7 @@ class PageTable:
     life: integer = ghost_field()
     pool_number: u64 = ghost_field()
     place: u64 = ghost_field()
+    start: u64 = ghost_field()
 
 
 ASID_POOL_INDEX_BITS = 9

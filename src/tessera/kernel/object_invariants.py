@@ -36,7 +36,7 @@ from tessera.kernel.capability import (
     UntypedCap,
     ZombieCap,
 )
-from tessera.kernel.layout import ASIDS_PER_POOL, IpcBuffer, Slot, Tcb
+from tessera.kernel.layout import ASID_POOL_INDEX_BITS, ASIDS_PER_POOL, IpcBuffer, Slot, Tcb
 from tessera.kernel.region import THREAD_SLOTS, THREAD_SLOTS_OFFSET, frame_bits
 from tessera.kernel.state import (
     IRQ_SLOTS,
@@ -116,6 +116,17 @@ def is_zombie(cap: ZombieCap) -> bool:
     return live(at_or_none(Tcb, first - THREAD_SLOTS_OFFSET)) and is_in_window(first - THREAD_SLOTS_OFFSET)
 
 
+@specification
+def tells_place(cap: PageTableCap) -> bool:
+    """Whether the capability to a table says where it is mapped; if it is not, the table is in no space."""
+    table = cap.table
+    if not cap.is_mapped:
+        return table.rank == 0
+    if cap.asid == 0 or cap.mapped_address != table.start:
+        return False
+    return cap.asid >> ASID_POOL_INDEX_BITS == table.pool_number and cap.asid & (ASIDS_PER_POOL - 1) == table.place
+
+
 @invariant
 def capability_is_valid(cap: Capability) -> bool:
     """A capability refers to a live object of its kind, and its numbers are in range."""
@@ -140,7 +151,7 @@ def capability_is_valid(cap: Capability) -> bool:
                 and cap.size_bits <= MAX_UNTYPED_BITS
             )
         case PageTableCap():
-            if cap.mapped_address >= paging.USER_TOP or (not cap.is_mapped and cap.table.rank != 0):
+            if cap.mapped_address >= paging.USER_TOP or not tells_place(cap):
                 return False
             place = address_of(cap.table)
             if place & (PAGE_TABLE_SIZE - 1) != 0 or cap.table is kernel_page_table:

@@ -13,9 +13,12 @@ from tessera.kernel.capability import AsidPoolCap, FrameCap, FrameSize, PageTabl
 from tessera.kernel.layout import ASID_POOL_INDEX_BITS, ASIDS_PER_POOL, AsidPool, PageTable, Tcb
 from tessera.kernel.state import ASID_POOLS, kernel, kernel_page_table
 from tessera.kernel.vspace_invariants import (
+    is_led_to_from_nowhere,
     is_mapped,
     is_of_users,
+    is_part,
     is_space,
+    leads_to,
     table_at,
     table_below,
 )
@@ -36,6 +39,7 @@ from tessera.lang import (
     requires,
     specification,
     to_word,
+    trigger,
     u64,
 )
 
@@ -81,7 +85,7 @@ def is_place(place: Place, root: PageTable, address: u64) -> bool:
     return (
         place.index == paging.index_at(address, place.level)
         and place.table.rank + place.level == paging.LEVELS
-        and (place.table.space is root and place.table.life == root.life)
+        and is_part(place.table, root)
         and is_of_users(place.table, place.index)
     )
 
@@ -226,35 +230,52 @@ def is_cut(before: u64, after: u64, cap: PageTableCap) -> bool:
     return after == before or (after == 0 and entry.is_table() and table_below(entry) is cap.table)
 
 
+@specification
+def is_reached(table: PageTable, index: u64, root: PageTable, cap: PageTableCap) -> bool:
+    """Whether what leads to a capability's table is found on the way to the address that it names."""
+    trigger(table.entries[index])
+    if not leads_to(table, index, cap.table):
+        return True
+    level = u64(paging.LEVELS) - table.rank
+    return table_at(root, cap.mapped_address, level) is table and index == paging.index_at(cap.mapped_address, level)
+
+
 @compiled
 def unmap_page_table(cap: PageTableCap) -> None:
-    """Take a table out of the one above it, if it is still there."""
-    modifies(PageTable.entries)
+    """Take a table out of the one above it, if it is still there: no space in use has it any more."""
+    requires(cap.is_mapped and space_of(cap.asid) is not cap.table)
+    modifies(PageTable.entries, cap.table.space)
+    ensures(lambda: cap.table.space is None and is_led_to_from_nowhere(cap.table))
     ensures(lambda: forall(PageTable, lambda t: forall(u64, lambda i: is_cut(old(t.entries[i]), t.entries[i], cap))))
-    if not cap.is_mapped:
-        return
     root = space_of(cap.asid)
-    if root is None or root is cap.table:
-        return
-    with ghost:
-        assert is_space(root)
-    address = cap.mapped_address
-    table: PageTable = root
-    level = u64(paging.ROOT_LEVEL)
-    index = paging.index_at(address, level)
-    entry = from_word(paging.Entry, table.entries[index])
-    # Bounded by the levels of page tables, 3.
-    while level > 0 and entry.is_table() and table_of(entry) is not cap.table:
-        loop_invariant(is_place(Place(table, index, level), root, address))
-        loop_invariant(entry == from_word(paging.Entry, table.entries[index]))
-        decreases(level)
-        table = table_of(entry)
-        level -= 1
+    if root is not None:
+        address = cap.mapped_address
+        table: PageTable = root
+        level = u64(paging.ROOT_LEVEL)
         index = paging.index_at(address, level)
         entry = from_word(paging.Entry, table.entries[index])
-    if level > 0 and entry.is_table():
-        table.entries[index] = to_word(paging.Entry())
-        machine.flush_space(cap.asid)
+        # Bounded by the levels of page tables, 3.
+        while level > 0 and entry.is_table() and table_of(entry) is not cap.table:
+            loop_invariant(is_place(Place(table, index, level), root, address))
+            loop_invariant(entry == from_word(paging.Entry, table.entries[index]) and table is not cap.table)
+            loop_invariant(level == paging.ROOT_LEVEL or table_at(root, address, 1) is not cap.table)
+            decreases(level)
+            table = table_of(entry)
+            level -= 1
+            index = paging.index_at(address, level)
+            entry = from_word(paging.Entry, table.entries[index])
+        with ghost:
+            assert forall(PageTable, lambda t: forall(u64, lambda i: is_reached(t, i, root, cap)))
+            assert forall(
+                PageTable,
+                lambda t: forall(u64, lambda i: not leads_to(t, i, cap.table) or (t is table and i == index)),
+            )
+        if level > 0 and entry.is_table():
+            table.entries[index] = to_word(paging.Entry())
+            machine.flush_space(cap.asid)
+    with ghost:
+        assert is_led_to_from_nowhere(cap.table)
+        cap.table.space = None
 
 
 @compiled

@@ -11,7 +11,7 @@ from tessera.arch import paging
 from tessera.kernel.capability import FrameCap
 from tessera.kernel.layout import ASIDS_PER_POOL, AsidPool, PageTable
 from tessera.kernel.state import ASID_POOLS, kernel, kernel_page_table
-from tessera.lang import at_or_none, from_word, invariant, live, specification, trigger, u64
+from tessera.lang import at_or_none, forall, from_word, invariant, live, specification, trigger, u64
 
 # Tables above the last ones: a root and those below it.
 LAST_RANK = paging.LEVELS
@@ -27,10 +27,18 @@ def is_space(root: PageTable) -> bool:
 
 
 @specification
+def is_part(table: PageTable, root: PageTable) -> bool:
+    """Whether a table belongs to a space: to this life of it."""
+    if table.space is not root or table.life != root.life or (table.rank == 1 and table is not root):
+        return False
+    return table.pool_number == root.pool_number and table.place == root.place
+
+
+@specification
 def is_in_use(table: PageTable) -> bool:
     """Whether a table translates addresses of a space in use."""
     root = table.space
-    return root is not None and is_space(root) and table.life == root.life
+    return root is not None and is_space(root) and is_part(table, root)
 
 
 @specification
@@ -52,11 +60,19 @@ def table_below(entry: paging.Entry) -> PageTable | None:
 
 
 @specification
-def is_above(table: PageTable, below: PageTable | None) -> bool:
-    """Whether one table may lead to another."""
+def is_above(table: PageTable, index: u64, below: PageTable | None) -> bool:
+    """Whether one table may lead to another by an entry: it is the one at the address that the other is mapped at."""
     if below is None or not live(below) or below.rank != table.rank + 1:
         return False
-    return below.space is table.space and below.life == table.life
+    if below.space is not table.space or below.life != table.life:
+        return False
+    if below.pool_number != table.pool_number or below.place != table.place:
+        return False
+    upper = paging.index_at(below.start, paging.ROOT_LEVEL)
+    if table.rank == 1:
+        return index == upper
+    same = upper == paging.index_at(table.start, paging.ROOT_LEVEL)
+    return same and index == paging.index_at(below.start, paging.ROOT_LEVEL - 1)
 
 
 @specification
@@ -82,6 +98,21 @@ def is_mapped(cap: FrameCap, root: PageTable) -> bool:
     return entry.valid and not entry.is_table() and entry.address == cap.base
 
 
+@specification
+def leads_to(table: PageTable, index: u64, below: PageTable) -> bool:
+    """Whether an entry of a table in use leads to another table."""
+    trigger(table.entries[index])
+    if index >= paging.ENTRIES or not is_in_use(table) or not is_of_users(table, index):
+        return False
+    return entry_at(table, index).is_table() and table_below(entry_at(table, index)) is below
+
+
+@specification
+def is_led_to_from_nowhere(below: PageTable) -> bool:
+    """Whether no table in use leads to a table."""
+    return forall(PageTable, lambda table: forall(u64, lambda index: not leads_to(table, index, below)))
+
+
 @invariant
 def tables_lead_down(table: PageTable, index: u64) -> bool:
     """A table of a space in use leads to tables of the next level of that space; one that is in no space to none."""
@@ -90,7 +121,17 @@ def tables_lead_down(table: PageTable, index: u64) -> bool:
         return True
     if not is_in_use(table) or not is_of_users(table, index):
         return table.rank != 0
-    return 0 < table.rank and table.rank < LAST_RANK and is_above(table, table_below(entry_at(table, index)))
+    return 0 < table.rank and table.rank < LAST_RANK and is_above(table, index, table_below(entry_at(table, index)))
+
+
+@invariant
+def upper_tables_are_led_to(root: PageTable, index: u64, table: PageTable) -> bool:
+    """A root leads to each table of the level below it that is in use."""
+    trigger(root.entries[index], table.start)
+    if table.rank != 2 or table.space is not root or not is_in_use(table):
+        return True
+    is_led_to = entry_at(root, index).is_table() and table_below(entry_at(root, index)) is table
+    return is_led_to or index != paging.index_at(table.start, paging.ROOT_LEVEL)
 
 
 @invariant

@@ -129,6 +129,7 @@ STRUCTURES: tuple[Group, ...] = (
             "kernel.invoke.vspace.map_frame",
             "kernel.invoke.vspace.decode_frame",
             "kernel.invoke.vspace.map_page_table",
+            "kernel.invoke.vspace.unmap_page_table",
             "kernel.invoke.vspace.decode_page_table",
             "kernel.invoke.vspace.decode_asid_control",
             "kernel.invoke.vspace.make_pool",

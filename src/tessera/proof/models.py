@@ -105,7 +105,7 @@ def _model(memory: Memory, root: Slot, root_bits: int, others: Iterable[tuple[An
         _add(live, struct, int(address))
     for slot in slots:
         _add_object(live, slot.capability)
-    _rebuild_spaces(live)
+    _rebuild_spaces(live, slots)
     _rebuild_ghosts(slots)
     for context in live.of(SchedContext):
         _number_refills(at(SchedContext, context), live)
@@ -210,8 +210,14 @@ def _rebuild_ghosts(slots: list[Slot]) -> None:
                 pass
 
 
-def _rebuild_spaces(live: LiveObjects) -> None:
+def _rebuild_spaces(live: LiveObjects, slots: list[Slot]) -> None:
     """Which tables translate addresses of which space, and at which level."""
+    for slot in slots:
+        cap = slot.capability
+        if isinstance(cap, PageTableCap) and cap.is_mapped:
+            table = cap.table
+            table.pool_number, table.place = divmod(int(cap.asid), ASIDS_PER_POOL)
+            table.start = cap.mapped_address
     kernel_page_table.rank = 1
     for number in range(ASID_POOLS):
         pool = kernel.asid_table[number]

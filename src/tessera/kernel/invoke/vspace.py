@@ -11,14 +11,17 @@ from tessera.abi.objects import ASID_POOL_BITS, PAGE_TABLE_BITS
 from tessera.arch import machine, paging
 from tessera.kernel import cspace, derivation, message, untyped, vspace
 from tessera.kernel.capability import AsidPoolCap, Capability, FrameCap, NullCap, PageTableCap, UntypedCap
-from tessera.kernel.derivation_order import has_nothing_below, is_unused
+from tessera.kernel.derivation_order import has_nothing_below, is_the_last, is_unused
 from tessera.kernel.invoke.vspace_promises import (
     has_no_copy,
     has_none_free,
     is_assigned,
     is_assignment_refused,
+    is_below,
+    is_clear,
     is_entry_of,
     is_first_word,
+    is_for_tables,
     is_frame_answer,
     is_free,
     is_led,
@@ -26,10 +29,13 @@ from tessera.kernel.invoke.vspace_promises import (
     is_mapping,
     is_named,
     is_only_one,
+    is_out,
     is_pool,
+    is_root,
     is_space_refused,
     is_table_mapped,
     is_table_refused,
+    is_table_unmapped,
     is_unmapped,
     tells_of_use,
 )
@@ -48,6 +54,7 @@ from tessera.kernel.request import (
     request_is_good,
 )
 from tessera.kernel.state import ASID_POOLS, kernel
+from tessera.kernel.vspace_invariants import is_above
 from tessera.lang import (
     address_of,
     at,
@@ -64,7 +71,6 @@ from tessera.lang import (
     range,
     record,
     requires,
-    specification,
     u64,
 )
 
@@ -103,12 +109,6 @@ def named_space() -> Space:
     return Space(Status.OK, cap)
 
 
-@specification
-def is_for_tables(label: u64) -> bool:
-    """Whether page tables have this operation."""
-    return label in (InvocationLabel.RISCV_PAGE_TABLE_MAP, InvocationLabel.RISCV_PAGE_TABLE_UNMAP)
-
-
 @compiled
 def decode_page_table(label: u64, length: u64, slot: Slot, cap: PageTableCap) -> Status:
     """PageTable Map and Unmap."""
@@ -133,9 +133,7 @@ def map_page_table(length: u64, slot: Slot, cap: PageTableCap) -> Status:
     ensures(lambda result: is_table_mapped(slot.capability, cap) if result == Status.OK else slot.capability == cap)
     ensures(lambda result: result == Status.OK or is_table_refused(cap, length))
     ensures(lambda: forall(PageTable, lambda t: forall(u64, lambda i: is_led(old(t.entries[i]), t.entries[i], cap))))
-    if length < 2:
-        return fail(Error.TRUNCATED_MESSAGE)
-    if request.extra[0] is None:
+    if length < 2 or request.extra[0] is None:
         return fail(Error.TRUNCATED_MESSAGE)
     if cap.is_mapped:
         return invalid_capability(0)
@@ -151,17 +149,23 @@ def map_page_table(length: u64, slot: Slot, cap: PageTableCap) -> Status:
     place = vspace.walk(root.table, address)
     if place.level == 0 or vspace.read_entry(place).valid:
         return fail(Error.DELETE_FIRST)
-
     covered = paging.level_bits(place.level)
-    slot.capability = cap.replace(is_mapped=True, asid=root.asid, mapped_address=(address >> covered) << covered)
+    start = (address >> covered) << covered
+    slot.capability = cap.replace(is_mapped=True, asid=root.asid, mapped_address=start)
     with ghost:
         assert has_no_copy(slot)
         assert is_only_one(slot, cap.table)
         assert paging.physical_address(address_of(cap.table)) & (1 << PAGE_TABLE_BITS) - 1 == 0
+        assert start >> covered == address >> covered
+        assert is_below(place, address) and is_below(place, start)
         cap.table.rank = place.table.rank + 1
         cap.table.space = place.table.space
         cap.table.life = place.table.life
+        cap.table.pool_number = place.table.pool_number
+        cap.table.place = place.table.place
+        cap.table.start = start
         assert forall(Slot, lambda other: tells_of_use(other))
+        assert is_above(place.table, place.index, cap.table)
     vspace.write_entry(place, paging.table_entry(paging.physical_address(address_of(cap.table))))
     machine.flush_space(root.asid)
     return Status.OK
@@ -171,18 +175,25 @@ def map_page_table(length: u64, slot: Slot, cap: PageTableCap) -> Status:
 def unmap_page_table(slot: Slot, cap: PageTableCap) -> Status:
     """Take a table out of its address space and clear it. A root in use, or a copied capability, stays."""
     requires(slot.capability == cap)
-    ensures(lambda result: result != Status.PREEMPTED)
+    modifies(request.error, slot.capability, PageTable)
+    ensures(lambda result: is_table_unmapped(slot.capability, cap) if result == Status.OK else slot.capability == cap)
+    ensures(lambda result: result == Status.OK or (result == Status.ERROR and request.error == Error.REVOKE_FIRST))
+    ensures(lambda result: result == Status.OK or is_root(cap) or not old(is_the_last(slot)))
+    ensures(lambda: forall(PageTable, lambda t: forall(u64, lambda i: is_out(t, old(t.entries[i]), t.entries[i], cap))))
     if not derivation.is_final(slot):
         return fail(Error.REVOKE_FIRST)
     if cap.is_mapped:
         if vspace.space_of(cap.asid) is cap.table:
             return fail(Error.REVOKE_FIRST)
+        with ghost:
+            assert is_only_one(slot, cap.table)
         vspace.unmap_page_table(cap)
         for index in range(paging.ENTRIES):
+            modifies(cap.table.entries)
+            loop_invariant(is_clear(cap.table, index))
             cap.table.entries[index] = 0
         with ghost:
             cap.table.rank = 0
-            cap.table.space = None
     slot.capability = cap.replace(is_mapped=False, asid=0, mapped_address=0)
     return Status.OK
 
@@ -376,13 +387,14 @@ def decode_asid_pool(label: u64, cap: AsidPoolCap) -> Status:
     slot.capability = root.replace(is_mapped=True, asid=cap.asid_base + free, mapped_address=0)
     with ghost:
         root.table.rank = 1
+        root.table.pool_number = cap.asid_base >> ASID_POOL_INDEX_BITS
+        root.table.place = free
+        root.table.start = 0
         assert forall(Slot, lambda other: tells_of_use(other))
     vspace.map_kernel(root.table)
     with ghost:
         kernel.lives = kernel.lives + 1
         root.table.space = root.table
         root.table.life = kernel.lives
-        root.table.pool_number = cap.asid_base >> ASID_POOL_INDEX_BITS
-        root.table.place = free
     cap.pool.spaces[free] = root.table
     return Status.OK

@@ -11,9 +11,10 @@ from tessera.arch import paging, registers
 from tessera.kernel import message, vspace
 from tessera.kernel.capability import AsidPoolCap, Capability, CapKind, FrameCap, NullCap, PageTableCap, UntypedCap
 from tessera.kernel.layout import ASID_POOL_INDEX_BITS, ASIDS_PER_POOL, PageTable, Slot
+from tessera.kernel.object_invariants import tells_place
 from tessera.kernel.request import Status, request
 from tessera.kernel.state import kernel
-from tessera.kernel.vspace_invariants import entry_at, table_at, table_below
+from tessera.kernel.vspace_invariants import entry_at, is_led_to_from_nowhere, table_at, table_below
 from tessera.lang import address_of, forall, from_word, specification, trigger, u64
 
 
@@ -163,10 +164,25 @@ def is_only_one(slot: Slot, table: PageTable) -> bool:
 
 @specification
 def tells_of_use(slot: Slot) -> bool:
-    """Whether a capability to a page table that is in use says so."""
+    """Whether a capability to a page table that is in use says so, and where."""
     trigger(slot.capability)
     cap = slot.capability
-    return not isinstance(cap, PageTableCap) or cap.is_mapped or cap.table.rank == 0
+    return not isinstance(cap, PageTableCap) or tells_place(cap)
+
+
+@specification
+def is_for_tables(label: u64) -> bool:
+    """Whether page tables have this operation."""
+    return label in (InvocationLabel.RISCV_PAGE_TABLE_MAP, InvocationLabel.RISCV_PAGE_TABLE_UNMAP)
+
+
+@specification
+def is_below(place: vspace.Place, address: u64) -> bool:
+    """Whether an address is among those that an entry translates, and its table."""
+    upper = paging.index_at(address, paging.ROOT_LEVEL)
+    if place.level != paging.ROOT_LEVEL and paging.index_at(place.table.start, paging.ROOT_LEVEL) != upper:
+        return False
+    return place.index == paging.index_at(address, place.level)
 
 
 @specification
@@ -214,6 +230,34 @@ def is_table_refused(cap: PageTableCap, length: u64) -> bool:
             return slot is not None and is_named(slot.capability) and not cap.is_mapped
         case _:
             return False
+
+
+@specification
+def is_root(cap: PageTableCap) -> bool:
+    """Whether a capability is to the root of an address space in use."""
+    return cap.is_mapped and vspace.space_of(cap.asid) is cap.table
+
+
+@specification
+def is_clear(table: PageTable, end: u64) -> bool:
+    """Whether the entries before one are free."""
+    return forall(u64, lambda index: index >= end or table.entries[index] == 0)
+
+
+@specification
+def is_out(table: PageTable, before: u64, after: u64, cap: PageTableCap) -> bool:
+    """Whether an entry is as it was, or led to a table, or is one of that table's."""
+    return table is cap.table or vspace.is_cut(before, after, cap)
+
+
+@specification
+def is_table_unmapped(new: Capability, cap: PageTableCap) -> bool:
+    """Whether a table is in no address space, as its capability says, and is clear if it was in one."""
+    if new != cap.replace(is_mapped=False, asid=0, mapped_address=0):
+        return False
+    if cap.is_mapped and not is_clear(cap.table, paging.ENTRIES):
+        return False
+    return is_led_to_from_nowhere(cap.table)
 
 
 @specification
