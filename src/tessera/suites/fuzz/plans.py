@@ -85,6 +85,10 @@ def _complete(name: str, type_: Any) -> str:
     return "used.Slot" if is_packed(type_) else f"all.{type_.__name__}"
 
 
+def _every(name: str, type_: Any) -> str:
+    return "used.Slot" if type_ is Slot else _complete(name, type_)
+
+
 def _changed(name: str, type_: Any) -> str:
     if is_word(type_):
         return f"changed.{name}" if name in OF_QUEUES else f"word.{name}"
@@ -106,10 +110,10 @@ def after_event(info: FunctionInfo) -> Iterator[tuple[str, ...]]:
         name = objects[0].__name__
         yield from [("used.Slot",), ("changed.Slot",)] if objects[0] is Slot else [(f"all.{name}",)]
     elif len(objects) == 2:
-        every = ["used.Slot" if type_ is Slot else f"all.{type_.__name__}" for type_ in objects]
-        few = [_changed(*parameter) for parameter in parameters]
-        yield few[0], every[1]
-        yield every[0], few[1]
+        every = [_every(*parameter) for parameter in parameters]
+        for place, (name, type_) in enumerate(parameters):
+            if not is_word(type_):
+                yield (*every[:place], _changed(name, type_), *every[place + 1 :])
     else:
         yield tuple(_changed(*parameter) for parameter in parameters)
 
