@@ -14,13 +14,15 @@ from tessera.abi.objects import PAGE_BITS
 from tessera.arch import paging, registers
 from tessera.kernel import budget, derivation, schedcontext, scheduler
 from tessera.kernel.boot_frames import are_bytes, are_frames, copy_device_tree, make_image_frames, map_frame
+from tessera.kernel.boot_memory import is_memory_free
 from tessera.kernel.boot_objects import is_new_empty, make_root_slots, make_space, make_thread
-from tessera.kernel.boot_plan import divide_memory, is_handed_over, is_memory_free, plan
+from tessera.kernel.boot_plan import divide_memory, is_handed_over, plan
 from tessera.kernel.boot_slots import (
     is_being_filled,
     is_first_right,
     is_in_root,
     is_info_there,
+    is_region,
     is_same_slot,
     next_slot,
     put_right,
@@ -66,6 +68,8 @@ def make_sched_control() -> None:
     requires(is_first_right(SchedControlCap(core=0)))
     modifies(Slot, root_task.next, root_task.info.sched_control.start, root_task.info.sched_control.end)
     ensures(lambda: is_being_filled() and root_task.next == old(root_task.next) + 1)
+    ensures(lambda: root_slot(old(root_task.next)).capability == SchedControlCap(core=0))
+    ensures(lambda: is_region(root_task.info.sched_control, old(root_task.next), root_task.next))
     ensures(
         lambda: forall(
             Slot,
@@ -86,7 +90,8 @@ def fill_boot_info() -> None:
     requires(is_info_there())
     modifies(root_task.info.node_count, root_task.info.ipc_buffer, root_task.info.init_thread_cnode_size_bits)
     modifies(root_task.info.empty.start, root_task.info.empty.end)
-    ensures(lambda: root_task.info.empty.start == root_task.next and root_task.info.empty.end == root_slots())
+    ensures(lambda: is_region(root_task.info.empty, root_task.next, root_slots()) and root_task.info.node_count == 1)
+    ensures(lambda: u64(1) << root_task.info.init_thread_cnode_size_bits == root_slots())
     ensures(lambda: root_task.info.ipc_buffer == plan.virtual_ipc_buffer)
     info = root_task.info
     info.node_count = 1

@@ -21,6 +21,7 @@ from tessera.kernel.boot_slots import (
     is_info_there,
     is_new_slot,
     is_nobodys,
+    is_region,
     is_root_node,
     is_same_slot,
     next_slot,
@@ -32,7 +33,7 @@ from tessera.kernel.boot_slots import (
 from tessera.kernel.derivation import is_empty
 from tessera.kernel.layout import ByteView, IpcBuffer, PageTable, Slot
 from tessera.kernel.object_invariants import BUFFER_SIZE, WINDOW_SIZE
-from tessera.kernel.vspace import walk, write_entry
+from tessera.kernel.vspace import read_entry, walk, write_entry
 from tessera.kernel.vspace_invariants import is_space
 from tessera.lang import (
     at,
@@ -40,6 +41,7 @@ from tessera.lang import (
     compiled,
     ensures,
     forall,
+    ghost,
     integer,
     live,
     loop_invariant,
@@ -92,6 +94,21 @@ def are_bytes(start: u64, end: u64) -> bool:
     )
 
 
+@specification
+def has_frame(index: u64, physical: u64, address: u64) -> bool:
+    """Whether a slot of the root CNode has the frame that is mapped at an address."""
+    return root_slot(index).capability == frame_cap(physical, ROOT_ASID, address)
+
+
+@specification
+def have_frames(first: u64, count: u64, physical: u64, address: u64) -> bool:
+    """Whether so many slots have frames that lie side by side, and are mapped side by side."""
+    return forall(
+        u64,
+        lambda i: i >= count or has_frame(first + i, physical + (i << PAGE_BITS), address + (i << PAGE_BITS)),
+    )
+
+
 @compiled
 def map_frame(slot: u64, physical: u64, address: u64) -> None:
     """Map a page for the root task, and put its capability into a slot."""
@@ -101,9 +118,12 @@ def map_frame(slot: u64, physical: u64, address: u64) -> None:
     requires(is_nobodys(physical, physical + PAGE_SIZE))
     modifies(root_slot(slot), PageTable.entries)
     ensures(lambda: is_root_node() and are_alone())
-    ensures(lambda: root_slot(slot).capability == frame_cap(physical, ROOT_ASID, address))
+    ensures(lambda: has_frame(slot, physical, address))
     ensures(lambda: root_slot(slot).object_start == integer(physical) and root_slot(slot).object_size == PAGE_SIZE)
-    write_entry(walk(root_task.space, address), paging.leaf_entry(physical, True, True, True))
+    place = walk(root_task.space, address)
+    write_entry(place, paging.leaf_entry(physical, True, True, True))
+    with ghost:
+        assert read_entry(place) == paging.leaf_entry(physical, True, True, True)
     put(slot, frame_cap(physical, ROOT_ASID, address))
 
 
@@ -117,6 +137,7 @@ def map_frames(physical: u64, count: u64, address: u64) -> None:
     requires(is_nobodys(physical, physical + (count << PAGE_BITS)))
     modifies(Slot, root_task.next, PageTable.entries)
     ensures(lambda: is_being_filled() and root_task.next == old(root_task.next) + count)
+    ensures(lambda: have_frames(old(root_task.next), count, physical, address))
     ensures(
         lambda: forall(
             Slot,
@@ -130,6 +151,7 @@ def map_frames(physical: u64, count: u64, address: u64) -> None:
     for page in range(count):
         loop_invariant(is_being_filled() and root_task.next == old(root_task.next) + page)
         loop_invariant(is_nobodys(physical + (page << PAGE_BITS), physical + (count << PAGE_BITS)))
+        loop_invariant(have_frames(old(root_task.next), page, physical, address))
         loop_invariant(
             forall(
                 Slot,
@@ -152,6 +174,8 @@ def make_image_frames() -> None:
     modifies(Slot, root_task.next, PageTable.entries)
     modifies(root_task.info.user_image_frames.start, root_task.info.user_image_frames.end)
     ensures(lambda: is_being_filled() and root_task.next == old(root_task.next) + image_pages())
+    ensures(lambda: is_region(root_task.info.user_image_frames, old(root_task.next), root_task.next))
+    ensures(lambda: have_frames(old(root_task.next), image_pages(), plan.image_start, plan.virtual_start))
     ensures(
         lambda: forall(
             Slot,
@@ -180,6 +204,15 @@ def is_chunk_there(tree: u64, tree_bytes: u64) -> bool:
     )
 
 
+@specification
+def is_chunk(length: u64) -> bool:
+    """Whether the extra boot information says that it is a device tree of so many bytes with its header."""
+    header = at(BootInfoHeader, paging.kernel_address(plan.extra))
+    return (
+        header.chunk == BootInfoChunk.DEVICE_TREE and header.length == length and root_task.info.extra_length == length
+    )
+
+
 @compiled
 def copy_device_tree(tree: u64, tree_bytes: u64) -> None:
     """Hand the device tree to the root task as a chunk behind the BootInfo frame."""
@@ -191,6 +224,9 @@ def copy_device_tree(tree: u64, tree_bytes: u64) -> None:
     modifies(Slot, root_task.next, PageTable.entries, ByteView, BootInfoHeader, root_task.info.extra_length)
     modifies(root_task.info.extra_boot_info_pages.start, root_task.info.extra_boot_info_pages.end)
     ensures(lambda: is_being_filled() and root_task.next == old(root_task.next) + plan.extra_pages)
+    ensures(lambda: is_region(root_task.info.extra_boot_info_pages, old(root_task.next), root_task.next))
+    ensures(lambda: plan.extra_pages == 0 or is_chunk(tree_bytes + 16))
+    ensures(lambda: have_frames(old(root_task.next), plan.extra_pages, plan.extra, plan.virtual_boot_info + PAGE_SIZE))
     ensures(
         lambda: forall(
             Slot,
@@ -211,6 +247,8 @@ def copy_device_tree(tree: u64, tree_bytes: u64) -> None:
         # Bounded by the size of the device tree; at boot alone.
         for i in range(tree_bytes):
             at(ByteView, target + 16 + i).value = at(ByteView, source + i).value
+            with ghost:
+                assert at(ByteView, target + 16 + i).value == at(ByteView, source + i).value
         info.extra_length = tree_bytes + 16
         map_frames(plan.extra, plan.extra_pages, plan.virtual_boot_info + PAGE_SIZE)
     info.extra_boot_info_pages.end = root_task.next

@@ -108,12 +108,40 @@ def are_behind(index: u64, end: u64) -> bool:
     return forall(u64, lambda i: i < index or i >= boot_memory.count or end <= boot_memory.pieces[i].start)
 
 
+@specification
+def is_left_free(address: u64, image_start: u64, image_end: u64, tree: u64, tree_bytes: u64, kernel_end: u64) -> bool:
+    """Whether a granule of memory is neither the kernel's nor the image's nor the device tree's."""
+    after = address + GRANULE_SIZE
+    return (
+        address & (GRANULE_SIZE - 1) == 0
+        and paging.kernel_address(kernel_end) <= address
+        and after <= paging.kernel_address(configuration.memory_end)
+        and (after <= paging.kernel_address(image_start) or paging.kernel_address(image_end) <= address)
+        and (
+            tree_bytes == 0
+            or after <= paging.kernel_address(tree)
+            or paging.kernel_address(tree) + tree_bytes <= address
+        )
+    )
+
+
+@specification
+def is_memory_free(image_start: u64, image_end: u64, tree: u64, tree_bytes: u64, kernel_end: u64) -> bool:
+    """Whether no object is made of what the loader left free."""
+    return forall(
+        u64,
+        lambda a: implies(
+            is_left_free(a, image_start, image_end, tree, tree_bytes, kernel_end), live(at_or_none(Granule, a))
+        ),
+    )
+
+
 @compiled
 def add_piece(start: u64, end: u64) -> None:
     """Begin with one piece of memory."""
     requires(configuration.memory_start <= start and start <= end and end <= configuration.memory_end)
     modifies(boot_memory.count, Piece.start, Piece.end)
-    ensures(lambda: boot_memory.count == 1 and are_in_order())
+    ensures(lambda: boot_memory.count == 1 and are_in_order() and is_as_before(0, start, end))
     piece = boot_memory.pieces[0]
     piece.start = start
     piece.end = end
@@ -262,6 +290,19 @@ def is_free_place(start: u64, size: u64) -> bool:
     )
 
 
+@specification
+def has_no_place(index: u64, size: u64, alignment_bits: u64) -> bool:
+    """Whether so many bytes do not fit into a piece, aligned."""
+    piece = boot_memory.pieces[index]
+    return piece.end < size or ((piece.end - size) >> alignment_bits) << alignment_bits < piece.start
+
+
+@specification
+def is_no_place(size: u64, alignment_bits: u64) -> bool:
+    """Whether so many bytes fit into no piece."""
+    return forall(u64, lambda i: i >= boot_memory.count or has_no_place(i, size, alignment_bits))
+
+
 @compiled
 def place_root_objects(size: u64, alignment_bits: u64) -> u64:
     """Take the highest address at which ``size`` bytes fit, aligned; 0 if they fit nowhere."""
@@ -273,12 +314,23 @@ def place_root_objects(size: u64, alignment_bits: u64) -> u64:
     ensures(lambda: are_granular())
     ensures(lambda result: result & ((u64(1) << alignment_bits) - 1) == 0)
     ensures(lambda result: result == 0 or is_free_place(result, size))
-    ensures(lambda result: result == 0 or is_taken_out(result, result + size))
+    ensures(lambda result: is_no_place(size, alignment_bits) if result == 0 else is_taken_out(result, result + size))
     found = u64(0)
     # Bounded by the pieces of free memory; at boot alone.
     for step in range(boot_memory.count):
         loop_invariant(found & ((u64(1) << alignment_bits) - 1) == 0)
         loop_invariant(found == 0 or is_free_place(found, size))
+        loop_invariant(
+            found != 0
+            or forall(
+                u64,
+                lambda i: (
+                    i >= boot_memory.count
+                    or i < boot_memory.count - step  # noqa: B023
+                    or has_no_place(i, size, alignment_bits)
+                ),
+            )
+        )
         piece = boot_memory.pieces[boot_memory.count - 1 - step]
         if found == 0 and piece.end >= size:
             start = ((piece.end - size) >> alignment_bits) << alignment_bits

@@ -291,6 +291,15 @@ def make_thread() -> None:
     make(InitialSlot.SCHED_CONTEXT, ObjectType.SCHED_CONTEXT, MIN_SCHED_CONTEXT_BITS, plan.context)
 
 
+@specification
+def is_table(index: u64, address: u64) -> bool:
+    """Whether a slot has a page table, which translates an address of the root task if it is in use."""
+    cap = root_slot(index).capability
+    if not isinstance(cap, PageTableCap):
+        return False
+    return not cap.is_mapped or (cap.asid == ROOT_ASID and cap.mapped_address == address)
+
+
 @compiled
 def make_table(index: u64, base: u64, address: u64) -> None:
     """A page table that translates an address of the root task, below those that there are."""
@@ -300,7 +309,7 @@ def make_table(index: u64, base: u64, address: u64) -> None:
     requires(is_being_filled() and is_free_slot(index))
     modifies(everything_in(paging.kernel_address(base), PAGE_SIZE), root_slot(index), PageTable.entries)
     ensures(lambda: is_being_filled() and are_no_untypeds() and is_space_there())
-    ensures(lambda: is_filled_with(index, integer(base), integer(PAGE_SIZE)))
+    ensures(lambda: is_filled_with(index, integer(base), integer(PAGE_SIZE)) and is_table(index, address))
     ensures(
         lambda: forall(
             Slot,

@@ -26,22 +26,20 @@ from tessera.kernel.boot_memory import (
     are_in_order,
     boot_memory,
     cut,
+    is_as_before,
     is_free_place,
+    is_memory_free,
     is_taken_out,
     place_root_objects,
 )
 from tessera.kernel.layout import Granule
-from tessera.kernel.memory_invariants import GRANULE_SIZE, is_zero
+from tessera.kernel.memory_invariants import is_zero
 from tessera.kernel.untyped import aligned_offset, clear_bytes
 from tessera.lang import (
-    at_or_none,
     compiled,
     decreases,
     ensures,
-    forall,
     ghost,
-    implies,
-    live,
     loop_invariant,
     max,
     modifies,
@@ -110,10 +108,18 @@ def tables_at(start: u64, end: u64, level: u64) -> u64:
     return (aligned_offset(end, size_bits) >> size_bits) - (start >> size_bits)
 
 
+@specification
+def tables_between(start: u64, end: u64, level: u64) -> u64:
+    """Entries of a level that translate a range of addresses."""
+    size_bits = paging.level_bits(level)
+    return ((end + (u64(1) << size_bits) - 1) >> size_bits) - (start >> size_bits)
+
+
 @compiled
 def tables_needed(start: u64, end: u64) -> u64:
     """Page tables besides the root that map a range of virtual addresses with the smallest frames."""
     requires(start <= end and end <= paging.USER_TOP)
+    ensures(lambda result: result == tables_between(start, end, 1) + tables_between(start, end, 2))
     ensures(lambda result: result <= MOST_TABLES)
     total = u64(0)
     for level in range(1, paging.LEVELS):
@@ -125,8 +131,14 @@ def tables_needed(start: u64, end: u64) -> u64:
 def is_extra_enough(tree_bytes: u64) -> bool:
     """Whether the extra boot information has room for a device tree and its header; there is none without one."""
     if tree_bytes == 0:
-        return plan.extra_pages == 0
-    return 0 < plan.extra_pages and tree_bytes + 16 <= plan.extra_pages << PAGE_BITS
+        return plan.extra_pages == 0 and plan.extra_bits == 0
+    return plan.extra_pages << PAGE_BITS == u64(1) << plan.extra_bits and is_least(plan.extra_pages, tree_bytes + 16)
+
+
+@specification
+def is_least(pages: u64, size: u64) -> bool:
+    """Whether so many pages, a power of two, are enough for so many bytes, and half of them are not."""
+    return size <= pages << PAGE_BITS and (pages == 1 or pages << PAGE_BITS < size + size)
 
 
 @compiled
@@ -147,6 +159,7 @@ def choose_extra(tree_bytes: u64) -> None:
             loop_invariant(u64(1) << size_bits <= u64(1) << LARGEST_EXTRA_BITS)
             loop_invariant(0 < pages and pages <= MOST_EXTRA_PAGES)
             loop_invariant(pages << PAGE_BITS == u64(1) << size_bits)
+            loop_invariant(pages == 1 or pages << PAGE_BITS < (tree_bytes + 16) + (tree_bytes + 16))
             decreases(LARGEST_EXTRA_BITS - size_bits)
             pages += pages
             size_bits += 1
@@ -179,14 +192,22 @@ def are_windows_chosen() -> bool:
     )
 
 
+@specification
+def is_too_large() -> bool:
+    """Whether the root task's image and what is behind it do not end below the last address of user level."""
+    size = plan.image_end - plan.image_start + ((plan.extra_pages + 2) << PAGE_BITS)
+    return plan.virtual_start > paging.USER_TOP or paging.USER_TOP - plan.virtual_start < size
+
+
 @compiled
 def choose_windows(image_start: u64, image_end: u64, offset: u64, tree_bytes: u64) -> bool:
     """Decide where the root task sees its image, and what is behind that; false if that is too much."""
     requires(is_image(image_start, image_end) and tree_bytes + 16 <= u64(1) << LARGEST_EXTRA_BITS)
     requires(offset & PAGE_MASK == 0)
     modifies(plan)
-    ensures(lambda result: not result or are_windows_chosen())
-    ensures(lambda result: not result or is_extra_enough(tree_bytes))
+    ensures(lambda result: are_windows_chosen() if result else is_too_large())
+    ensures(lambda: plan.image_start == image_start and plan.image_end == image_end)
+    ensures(lambda: plan.virtual_start == wrapping_sub(image_start, offset) and is_extra_enough(tree_bytes))
     ensures(lambda result: plan.extra_bits <= LARGEST_EXTRA_BITS)
     plan.image_start = image_start
     plan.image_end = image_end
@@ -213,9 +234,7 @@ def size_of_objects() -> u64:
 def are_objects_placed() -> bool:
     """Whether the plan has a place in memory for each object, aligned to its size, and apart from the others."""
     return (
-        plan.cnode + cnode_size() <= plan.vspace
-        and plan.vspace + (1 << PAGE_BITS) <= plan.asid_pool
-        and plan.asid_pool + (1 << ASID_POOL_BITS) == plan.ipc_buffer
+        plan.asid_pool + (1 << ASID_POOL_BITS) == plan.ipc_buffer
         and plan.ipc_buffer + (1 << PAGE_BITS) == plan.boot_info
         and plan.boot_info + (1 << PAGE_BITS) == plan.page_tables
         and plan.page_tables + (plan.tables << PAGE_TABLE_BITS) == plan.tcb
@@ -229,12 +248,14 @@ def are_objects_placed() -> bool:
 
 @specification
 def is_extra_placed() -> bool:
-    """Whether the extra boot information is before the root table, or one page behind it."""
+    """Whether the extra boot information is between root CNode and root table, or one page behind that."""
     end = plan.extra + (plan.extra_pages << PAGE_BITS)
-    return plan.extra & PAGE_MASK == 0 and (
-        (plan.cnode + cnode_size() <= plan.extra and end <= plan.vspace)
-        or (plan.vspace + (1 << PAGE_BITS) <= plan.extra and end <= plan.asid_pool)
-    )
+    table_end = plan.vspace + (1 << PAGE_BITS)
+    if plan.extra_pages == 1:
+        placed = plan.cnode + cnode_size() == plan.vspace and plan.extra == table_end and plan.asid_pool == end
+    else:
+        placed = plan.cnode + cnode_size() == plan.extra and plan.vspace == end and plan.asid_pool == table_end
+    return placed and plan.extra & PAGE_MASK == 0
 
 
 @compiled
@@ -273,6 +294,8 @@ def place_objects() -> bool:
     plan.page_tables = plan.boot_info + (1 << PAGE_BITS)
     plan.tcb = plan.page_tables + (plan.tables << PAGE_TABLE_BITS)
     plan.context = plan.tcb + (1 << TCB_BITS)
+    with ghost:
+        assert objects_end() == start + size
     return True
 
 
@@ -298,6 +321,7 @@ def image_pages() -> u64:
 def slots_needed() -> u64:
     """Slots that will be filled at most."""
     requires(are_windows_chosen())
+    ensures(lambda result: (result <= u64(1) << configuration.profile.root_cnode_bits) == has_slots())
     fixed = u64(FIRST_DYNAMIC_SLOT + 1 + configuration.profile.max_bootinfo_untyped_caps)
     return plan.tables + plan.extra_pages + image_pages() + fixed
 
@@ -340,34 +364,6 @@ def is_handed_over(image_start: u64, image_end: u64, offset: u64, tree: u64, tre
     return tree + tree_bytes <= image_start or image_end <= tree
 
 
-@specification
-def is_left_free(address: u64, image_start: u64, image_end: u64, tree: u64, tree_bytes: u64, kernel_end: u64) -> bool:
-    """Whether a granule of memory is neither the kernel's nor the image's nor the device tree's."""
-    after = address + GRANULE_SIZE
-    return (
-        address & (GRANULE_SIZE - 1) == 0
-        and paging.kernel_address(kernel_end) <= address
-        and after <= paging.kernel_address(configuration.memory_end)
-        and (after <= paging.kernel_address(image_start) or paging.kernel_address(image_end) <= address)
-        and (
-            tree_bytes == 0
-            or after <= paging.kernel_address(tree)
-            or paging.kernel_address(tree) + tree_bytes <= address
-        )
-    )
-
-
-@specification
-def is_memory_free(image_start: u64, image_end: u64, tree: u64, tree_bytes: u64, kernel_end: u64) -> bool:
-    """Whether no object is made of what the loader left free."""
-    return forall(
-        u64,
-        lambda a: implies(
-            is_left_free(a, image_start, image_end, tree, tree_bytes, kernel_end), live(at_or_none(Granule, a))
-        ),
-    )
-
-
 @compiled
 def divide_memory(image_start: u64, image_end: u64, offset: u64, tree: u64, tree_bytes: u64, kernel_end: u64) -> bool:
     """Find out which memory is free, and place the root task's objects in it; false if there is too little."""
@@ -380,6 +376,8 @@ def divide_memory(image_start: u64, image_end: u64, offset: u64, tree: u64, tree
     ensures(lambda result: not result or is_taken_out(plan.cnode, objects_end()))
     ensures(lambda result: not result or is_cleared_place(plan.cnode, objects_end()))
     add_piece(configuration.memory_start, configuration.memory_end)
+    with ghost:
+        assert is_as_before(0, configuration.memory_start, configuration.memory_end)
     cut(configuration.memory_start, kernel_end)
     if tree_bytes != 0:
         cut(tree, tree + tree_bytes)

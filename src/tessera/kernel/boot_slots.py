@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tessera.abi.bootinfo import MAX_UNTYPED_CAPS, BootInfo, UntypedDescription
+from tessera.abi.bootinfo import MAX_UNTYPED_CAPS, BootInfo, SlotRegion, UntypedDescription
 from tessera.abi.configuration import configuration
 from tessera.kernel.capability import (
     AsidControlCap,
@@ -138,6 +138,12 @@ def is_info(info: BootInfo) -> bool:
 def is_info_there() -> bool:
     """Whether the BootInfo can be written."""
     return is_info(root_task.info)
+
+
+@specification
+def is_region(region: SlotRegion, start: u64, end: u64) -> bool:
+    """Whether a part of the BootInfo names these slots."""
+    return region.start == start and region.end == end
 
 
 @specification

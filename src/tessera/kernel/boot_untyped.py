@@ -11,13 +11,13 @@ from tessera.kernel.boot_memory import are_granular, are_in_order, boot_memory, 
 from tessera.kernel.boot_slots import (
     has_none_from,
     is_being_filled,
-    is_in_root,
     is_list,
     is_new_slot,
     is_nobodys,
     is_same_slot,
     next_slot,
     put,
+    root_slot,
     root_slots,
     root_task,
 )
@@ -47,12 +47,19 @@ from tessera.lang import (
 )
 
 
+@specification
+def is_twice_there(start: u64, end: u64, size: u64) -> bool:
+    """Whether a piece of twice a size could begin at the start of a range."""
+    return start & (size + size - 1) == 0 and size + size <= end - start
+
+
 @compiled
 def piece_bits(start: u64, end: u64) -> u64:
     """The size of the largest untyped that begins at the start of a range, naturally aligned, and lies in it."""
     requires(start < end and end <= PHYSICAL_SIZE)
     ensures(lambda result: result <= MAX_UNTYPED_BITS and start & ((u64(1) << result) - 1) == 0)
     ensures(lambda result: u64(1) << result <= end - start)
+    ensures(lambda result: result == MAX_UNTYPED_BITS or not is_twice_there(start, end, u64(1) << result))
     size_bits = u64(0)
     size = u64(1)
     # Bounded by the bits of an address; at boot alone.
@@ -86,7 +93,26 @@ def has_room_for_untypeds() -> bool:
         return False
     first = info.untyped.start
     limit = u64(configuration.profile.max_bootinfo_untyped_caps)
-    return first <= root_task.next and root_task.next - first <= limit and first + limit <= root_slots()
+    if first > root_task.next or root_task.next - first > limit or first + limit > root_slots():
+        return False
+    return forall(u64, lambda i: i >= root_task.next - first or is_told_of(i))
+
+
+@specification
+def is_told_of(number: u64) -> bool:
+    """Whether a description in the list is that of the untyped memory in its slot."""
+    told = root_task.info.untyped_list[number]
+    cap = root_slot(root_task.info.untyped.start + number).capability
+    if not isinstance(cap, UntypedCap):
+        return False
+    return told.paddr == cap.base and told.size_bits == u8(cap.size_bits) and told.is_device == u8(cap.is_device)
+
+
+@specification
+def is_new_untyped(slot: Slot, first: u64, start: u64, end: u64, is_device: bool) -> bool:
+    """Whether a slot is one of the root CNode from a place on, with untyped memory of a range."""
+    cap = slot.capability
+    return is_new_slot(slot, first, start, end) and isinstance(cap, UntypedCap) and cap.is_device == is_device
 
 
 @compiled
@@ -102,7 +128,7 @@ def hand_out(start: u64, end: u64, is_device: bool) -> None:
             Slot,
             lambda s: (
                 is_same_slot(s, old(s.capability), old(s.object_start), old(s.object_size))
-                or is_new_slot(s, old(root_task.next), start, end)
+                or is_new_untyped(s, old(root_task.next), start, end, is_device)
             ),
         )
     )
@@ -118,7 +144,7 @@ def hand_out(start: u64, end: u64, is_device: bool) -> None:
                 Slot,
                 lambda s: (
                     is_same_slot(s, old(s.capability), old(s.object_start), old(s.object_size))
-                    or is_new_slot(s, old(root_task.next), start, place)  # noqa: B023
+                    or is_new_untyped(s, old(root_task.next), start, place, is_device)  # noqa: B023
                 ),
             )
         )
@@ -154,8 +180,8 @@ def hand_out_devices() -> None:
             Slot,
             lambda s: (
                 is_same_slot(s, old(s.capability), old(s.object_start), old(s.object_size))
-                or is_new_slot(s, old(root_task.next), configuration.memory_end, PHYSICAL_SIZE)
-                or is_new_slot(s, old(root_task.next), 0, configuration.memory_start)
+                or is_new_untyped(s, old(root_task.next), configuration.memory_end, PHYSICAL_SIZE, True)
+                or is_new_untyped(s, old(root_task.next), 0, configuration.memory_start, True)
             ),
         )
     )
@@ -195,7 +221,7 @@ def hand_out_memory() -> None:
             Slot,
             lambda s: (
                 is_same_slot(s, old(s.capability), old(s.object_start), old(s.object_size))
-                or is_in_root(s, old(root_task.next), root_task.next)
+                or is_new_untyped(s, old(root_task.next), configuration.memory_start, configuration.memory_end, False)
             ),
         )
     )
@@ -208,7 +234,9 @@ def hand_out_memory() -> None:
                 Slot,
                 lambda s: (
                     is_same_slot(s, old(s.capability), old(s.object_start), old(s.object_size))
-                    or is_in_root(s, old(root_task.next), root_task.next)
+                    or is_new_untyped(
+                        s, old(root_task.next), configuration.memory_start, configuration.memory_end, False
+                    )
                 ),
             )
         )
