@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from tessera.ir.interpret import Interpreter
 from tessera.ir.nodes import Program
 from tessera.lang import Memory
 from tessera.lang.functions import FunctionInfo
-from tessera.proof.mutant_runs import MutantReport, equivalent_mutants, run_mutants
+from tessera.proof.mutant_runs import MutantReport, Tried, equivalent_mutants, run_mutants
 from tessera.proof.mutants import Mutant, mutants_of, mutated, sample
 from tests.readers import info, memory_size, module_of
 from tests.smt.proving import world_of_module
@@ -175,3 +176,13 @@ def test_a_mutant_is_a_fault_of_code() -> None:
         assert isinstance(one, Mutant)
         assert not one.source.startswith(("assert", "ensures", "box.rank"))
         assert any(line.strip() == one.source for line in lines)
+
+
+def test_an_interrupted_run_leaves_nothing_behind() -> None:
+    def stop(_: Tried) -> None:
+        raise KeyboardInterrupt
+
+    before = set(multiprocessing.active_children())
+    with pytest.raises(KeyboardInterrupt):
+        run_mutants([name_of(MODULE.keep)], 30, 2, stop, world=WORLD, equivalent={})
+    assert not set(multiprocessing.active_children()) - before

@@ -6,10 +6,11 @@ from __future__ import annotations
 from tessera.kernel import budget, fault, faultmessage, reply, scheduler
 from tessera.kernel.fault import can_fault
 from tessera.kernel.layout import FaultKind, Reply, Tcb, ThreadState
+from tessera.kernel.scheduling_queues import is_queued
 from tessera.kernel.state import kernel
 from tessera.kernel.transfer import transfer
 from tessera.kernel.waiting import waits_for_nothing
-from tessera.lang import compiled, ensures, requires
+from tessera.lang import compiled, ensures, implies, old, requires, specification
 
 
 @compiled
@@ -37,11 +38,22 @@ def do_reply(tcb: Tcb, answered: Reply, can_grant: bool) -> None:
     resume_caller(caller, kind == FaultKind.TIMEOUT)
 
 
+@specification
+def is_late(caller: Tcb) -> bool:
+    """Whether a thread could run but for its time, which is used up, and its timeout handler wants to know."""
+    context = caller.scheduling_context
+    if context is None or not scheduler.is_runnable(caller) or not fault.has_timeout_handler(caller):
+        return False
+    return budget.is_active(context) and not budget.is_released(context)
+
+
 @compiled
 def resume_caller(caller: Tcb, was_timeout: bool) -> None:
     """Let an answered thread run, if its context has budget; the server may have used it up."""
     requires(caller is not kernel.current and waits_for_nothing(caller) and waits_for_nothing(kernel.current))
     ensures(lambda: waits_for_nothing(kernel.current))
+    ensures(lambda: implies(old(is_late(caller)) and not was_timeout, caller.fault == FaultKind.TIMEOUT))
+    ensures(lambda: not scheduler.is_schedulable(caller) or is_queued(caller) or kernel.candidate is caller)
     context = caller.scheduling_context
     if context is None or not scheduler.is_runnable(caller):
         return

@@ -15,6 +15,7 @@ from tessera.kernel.boot_plan import cnode_size, plan
 from tessera.kernel.boot_slots import (
     are_alone,
     is_being_filled,
+    is_free_slot,
     is_kept,
     is_nobodys,
     is_root_node,
@@ -22,7 +23,6 @@ from tessera.kernel.boot_slots import (
     put,
     put_right,
     root_slot,
-    root_slots,
     root_task,
 )
 from tessera.kernel.capability import (
@@ -194,12 +194,6 @@ def make(index: u64, kind: u64, user_size: u64, base: u64) -> None:
         assert is_root_node()
         assert forall(Slot, lambda s: is_kept(s))
         assert are_no_untypeds()
-
-
-@specification
-def is_free_slot(index: u64) -> bool:
-    """Whether a slot of the root CNode before the next free one is empty."""
-    return index < root_task.next and root_task.next <= root_slots() and is_empty(root_slot(index))
 
 
 @specification

@@ -258,6 +258,12 @@ def begin_list(slot: Slot, capability: Capability) -> None:
         slot.chain = integer(address_of(slot))
 
 
+@specification
+def is_free_slot(index: u64) -> bool:
+    """Whether a slot of the root CNode before the next free one is empty."""
+    return index < root_task.next and root_task.next <= root_slots() and is_empty(root_slot(index))
+
+
 @compiled
 def put(index: u64, capability: Capability) -> None:
     """Store the first capability to an object in the root CNode."""

@@ -16,12 +16,15 @@ from tessera.kernel.refill_ring import (
     LONGEST_PERIOD,
     has_place,
     has_room,
+    is_configured,
     is_first,
     is_in_use,
     is_next,
     is_place,
     is_ring,
     is_up_to,
+    kept_of,
+    left_of,
     rank_of,
 )
 from tessera.kernel.state import kernel
@@ -175,9 +178,11 @@ def reconfigure(context: SchedContext, limit: u64, budget: u64, period: u64, spo
     requires(is_active(context) and limit >= MIN_REFILLS and budget >= configuration.min_budget_ticks)
     requires(budget <= period and period <= LONGEST_PERIOD)
     requires(has_room(context, limit))
-    old = head(context)
-    time = min(max(old.time, kernel.now), END_OF_TIME)
-    amount = min(old.amount, budget)
+    ensures(lambda: is_configured(context, limit, budget, period, sporadic, badge))
+    ensures(lambda: head(context).amount == old(kept_of(head(context), budget)))
+    first = head(context)
+    time = min(max(first.time, kernel.now), END_OF_TIME)
+    amount = min(first.amount, budget)
     configure(context, limit, budget, period, sporadic, badge)
     first = refill_at(context, 0)
     if amount < configuration.min_budget_ticks:
@@ -241,6 +246,7 @@ def charge(context: SchedContext, usage: u64) -> None:
     """Take ``usage`` ticks off; each part comes back a period after it was available."""
     requires(is_active(context))
     ensures(lambda: is_round_robin(context) or head(context).amount >= configuration.min_budget_ticks)
+    ensures(lambda: not is_round_robin(context) or head(context).amount == old(left_of(head(context), usage)))
     if is_round_robin(context):
         turn = head(context)
         turn.amount -= min(usage, turn.amount)
@@ -289,6 +295,7 @@ def delay_of(rounds: u64, period: u64) -> u64:
     without_invariants()
     requires(0 < period)
     ensures(lambda result: result <= LONGEST_DELAY)
+    ensures(lambda result: rounds > LONGEST_DELAY // period or result == rounds * period)
     return min(rounds, LONGEST_DELAY // period) * period
 
 
@@ -349,6 +356,7 @@ def unblock(context: SchedContext) -> None:
     """
     requires(is_active(context))
     ensures(lambda: is_round_robin(context) or head(context).time >= kernel.now)
+    ensures(lambda: is_round_robin(context) or kernel.reprogram or not old(is_ready(context)))
     if is_round_robin(context) or not is_ready(context):
         return
     kernel.reprogram = True

@@ -19,6 +19,7 @@ from tessera.lang import (
     integer,
     invariant,
     live,
+    min,
     size_of,
     specification,
     trigger,
@@ -276,3 +277,27 @@ def is_place(refill: Refill, context: SchedContext, index: u64) -> bool:
     if address_of(refill) != address_of(context.refills[0]) + index * size_of(Refill):
         return False
     return forall(Refill, lambda other: other is not refill or (other.owner is context and other.index == index))
+
+
+# What operations promise
+
+
+@specification
+def is_configured(context: SchedContext, limit: u64, budget: u64, period: u64, sporadic: bool, badge: u64) -> bool:
+    """Whether a context has these parameters."""
+    turns = context.refill_limit == limit and context.budget == budget
+    turns = turns and context.period == (u64(0) if budget == period else period)
+    return turns and context.sporadic == sporadic and context.badge == badge
+
+
+@specification
+def kept_of(first: Refill, budget: u64) -> u64:
+    """What may be used at once of a first refill under a new budget; if that is too little, the whole budget later."""
+    amount = min(first.amount, budget)
+    return budget if amount < configuration.min_budget_ticks else amount
+
+
+@specification
+def left_of(refill: Refill, usage: u64) -> u64:
+    """What a refill has when ``usage`` is taken off it, as far as that goes."""
+    return refill.amount - min(usage, refill.amount)

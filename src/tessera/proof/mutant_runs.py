@@ -152,9 +152,17 @@ def run_mutants(
     _shared.world = world
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(max(1, workers), mp_context=context, max_tasks_per_child=None) as pool:
-        for future in as_completed([pool.submit(_try_all, chunk) for chunk in chunks]):
-            for one in future.result():
-                _add(report, one, on_progress)
+        try:
+            for future in as_completed([pool.submit(_try_all, chunk) for chunk in chunks]):
+                for one in future.result():
+                    _add(report, one, on_progress)
+        except BaseException:
+            # Somebody wants it to end: what was begun, and what waits, need not be tried first.
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in multiprocessing.active_children():
+                process.kill()
+                process.join()
+            raise
     report.tried.sort(key=lambda one: (one.mutant.file, one.mutant.line, one.mutant.key))
     report.seconds = time.monotonic() - start
     return report

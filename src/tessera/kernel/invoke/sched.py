@@ -12,7 +12,7 @@ from tessera.kernel import budget, message, schedcontext, scheduler, thread
 from tessera.kernel.capability import NotificationCap, SchedContextCap, SchedControlCap, ThreadCap
 from tessera.kernel.invoke import domain
 from tessera.kernel.layout import MIN_REFILLS, Refill, SchedContext
-from tessera.kernel.refill_ring import LONGEST_PERIOD, has_room
+from tessera.kernel.refill_ring import LONGEST_PERIOD, has_room, is_configured
 from tessera.kernel.request import Status, fail, invalid_capability, range_error, request, request_is_good
 from tessera.kernel.state import kernel
 from tessera.kernel.waiting import is_at_work, waits_for_nothing
@@ -170,7 +170,8 @@ def set_parameters(
     requires(limit >= MIN_REFILLS and (not goes_on or budget.is_active(context)))
     requires(wanted >= configuration.min_budget_ticks and wanted <= period and period <= LONGEST_PERIOD)
     requires(has_room(context, limit))
-    ensures(lambda: context.refill_limit == limit and context.budget == wanted)
+    ensures(lambda: is_configured(context, limit, wanted, period, sporadic, badge))
+    ensures(lambda: goes_on or (budget.head_time(context) == kernel.now and budget.head_amount(context) == wanted))
     if goes_on:
         budget.reconfigure(context, limit, wanted, period, sporadic, badge)
     else:
@@ -183,6 +184,7 @@ def configure(context: SchedContext, limit: u64, wanted: u64, period: u64, badge
     requires(limit >= MIN_REFILLS and kernel.candidate is None)
     requires(wanted >= configuration.min_budget_ticks and wanted <= period and period <= LONGEST_PERIOD)
     requires(has_room(context, limit))
+    ensures(lambda: is_configured(context, limit, wanted, period, sporadic, badge))
     tcb = context.tcb
     if tcb is None:
         set_parameters(context, False, limit, wanted, period, badge, sporadic)
